@@ -1,0 +1,81 @@
+# Everything runs from .venv, which is built from the lock files and nothing else.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help run test check format format-check lint types walls migrations-check bench lock clean install install-dev
+
+help: ## Show what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
+
+run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up until Ctrl-C
+	@exec $(BIN)/batchline serve --examples
+
+test: $(VENV)/.dev-installed ## Run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: format-check lint types walls migrations-check test ## The whole gate, for people and for CI
+
+format: $(VENV)/.dev-installed ## Write the code in the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+format-check: $(VENV)/.dev-installed
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev-installed ## Look for mistakes that can be seen
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev-installed ## Check the types
+	$(BIN)/mypy
+
+walls: $(VENV)/.dev-installed ## Check who imports whom
+	$(BIN)/lint-imports
+
+migrations-check: $(VENV)/.dev-installed ## Check that models and migrations agree
+	$(BIN)/batchline migrate --check-models
+
+bench: $(VENV)/.dev-installed ## Measure, and write the figures under benchmarks/
+	$(BIN)/python -m benchmarks $(ARGS)
+
+install: $(VENV)/.run-installed ## Build .venv for running
+
+install-dev: $(VENV)/.dev-installed ## Build .venv for working on the code
+
+$(VENV)/.run-installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing Batchline into $(VENV) (a minute or two)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.run-installed
+	@echo "Installing what tests and checks need into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        exec $$python -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "Batchline needs Python 3.11 or newer, with its venv module, and none was found on PATH" >&2; \
+	echo "(looked for python3, python3.11 to python3.14; on Debian and Ubuntu, venv is the package python3-venv)." >&2; \
+	exit 1
+
+# The resolver lives in a folder of its own, thrown away afterwards. UPGRADE=--upgrade takes the
+# newest versions that pyproject.toml allows; without it, only what must change does.
+lock: $(BIN)/python ## Pin every package again, with hashes
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(BIN)/python -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip --disable-pip-version-check --quiet install uv; \
+	compile="$$tools/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet $(UPGRADE)"; \
+	$$compile -o requirements.lock; \
+	$$compile --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove .venv and every cache (not the data in var/)
+	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Batchline's server: settings, database, the batch domain, the HTTP APIs and the command line."""

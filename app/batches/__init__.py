@@ -1,0 +1,1 @@
+"""The domain: what a batch is and what may be done with it. Knows no HTTP and no Celery."""

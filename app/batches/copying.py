@@ -1,0 +1,101 @@
+"""Items into Postgres by COPY, from a stream, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.db import cursor_of
+
+_COPY = "COPY items (batch_id, index, key, operation, input) FROM STDIN"
+_ROWS_A_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RawItem:
+    """An item as it was sent: its JSON text, and the operation if it names one of its own."""
+
+    text: str
+    operation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """What is stored of an item at first."""
+
+    text: str
+    key: str | None
+    operation: str | None
+
+
+def copy_items(
+    connection: Connection, batch_id: UUID, rows: Iterable[ItemRow], *, first_index: int = 0
+) -> int:
+    """COPY `rows` in, numbered from `first_index`; how many there were.
+
+    An exception from `rows` aborts the COPY and comes out as it is.
+    """
+    source = _CopySource(str(batch_id), rows, first_index)
+    with cursor_of(connection) as cursor:
+        try:
+            cursor.copy_expert(_COPY, source, size=1 << 16)
+        except Exception:
+            # psycopg2 wraps what the source raised; the original is what the caller wants.
+            if source.error is not None:
+                raise source.error from None
+            raise
+    return source.index - first_index
+
+
+class _CopySource:
+    """The file that COPY reads: rows in text format, made as they are asked for."""
+
+    def __init__(self, batch_id: str, rows: Iterable[ItemRow], first_index: int) -> None:
+        self.index = first_index
+        self.error: Exception | None = None
+        self._batch_id = batch_id
+        self._rows = iter(rows)
+        self._pending = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        if not self._pending:
+            try:
+                self._pending = "".join(self._lines()).encode()
+            except Exception as error:
+                self.error = error
+                raise
+        wanted = len(self._pending) if size < 0 else size
+        chunk, self._pending = self._pending[:wanted], self._pending[wanted:]
+        return chunk
+
+    def _lines(self) -> Iterator[str]:
+        batch_id = self._batch_id
+        for row in islice(self._rows, _ROWS_A_CHUNK):
+            key = r"\N" if row.key is None else escape(row.key)
+            operation = r"\N" if row.operation is None else escape(row.operation)
+            yield f"{batch_id}\t{self.index}\t{key}\t{operation}\t{escape(row.text)}\n"
+            self.index += 1
+
+
+def escape(text: str) -> str:
+    """`text` as a field of COPY's text format."""
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if not text.isprintable():
+        text = text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    return text
+
+
+def storable(value: Any) -> bool:
+    """Whether Postgres can hold this text: no NUL, no lone surrogate."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in value

@@ -1,0 +1,140 @@
+"""Taking a batch in: the envelope's checks, and one transaction that writes batch and items.
+
+Whoever speaks to a caller (the native API, a dialect) turns a request into a `Submission` and a
+stream of `RawItem`s. Items are not validated here but by the workers, in parallel; what is looked
+at is what the engine must know before it plans: the item's operation, and its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from app.batches import lifecycle
+from app.batches.copying import RawItem, copy_items
+from app.batches.reading import ItemReader
+from app.db import transaction
+from app.errors import FieldError, Invalid, WrongState
+from app.ids import new_id
+from app.models import Batch
+from handlers import Registry
+
+MAX_METADATA_BYTES = 16 * 1024
+MAX_NAME_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One batch as its caller wants it, whatever API it came by.
+
+    `operation`: None where every item names its own. `scheduled_at`: aware. `reference`: the id
+    that a dialect gave it, unique for the client and dialect.
+    """
+
+    client_id: UUID
+    operation: str | None = None
+    name: str | None = None
+    start: Literal["now", "manual"] = "now"
+    scheduled_at: datetime | None = None
+    on_invalid: Literal["partial", "reject"] = "partial"
+    max_failures: int | None = None
+    dry_run: bool = False
+    metadata: dict[str, Any] | None = None
+    dialect: str = "native"
+    reference: str | None = None
+    id: UUID = field(default_factory=new_id)
+
+    @property
+    def first_status(self) -> str:
+        """The status that the batch begins in."""
+        if self.start == "manual":
+            return lifecycle.OPEN
+        return lifecycle.SCHEDULED if self.scheduled_at else lifecycle.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What was stored: the batch and how many items."""
+
+    batch_id: UUID
+    total: int
+    status: str
+
+
+def check(submission: Submission, registry: Registry) -> None:
+    """Raise Invalid where the envelope asks for something that cannot be."""
+    errors = []
+    if submission.operation is not None and submission.operation not in registry:
+        errors.append(FieldError("/operation", f"Unknown operation {submission.operation!r}."))
+    if submission.scheduled_at is not None and submission.scheduled_at <= datetime.now(UTC):
+        errors.append(FieldError("/scheduledAt", "Must be in the future."))
+    if errors:
+        raise Invalid(errors[0].message, errors=errors)
+
+
+def accept(
+    engine: Engine, registry: Registry, submission: Submission, items: Iterable[RawItem]
+) -> Accepted:
+    """Store the batch and its items in one transaction, all or nothing.
+
+    Raises Invalid for an envelope that cannot be, for no items where it should start, and for an
+    item without an operation; WrongState where the reference is taken. The caller sends
+    `advance` once this has returned.
+    """
+    with transaction(engine) as connection:
+        return write(connection, registry, submission, items)
+
+
+def write(
+    connection: Connection, registry: Registry, submission: Submission, items: Iterable[RawItem]
+) -> Accepted:
+    """`accept` inside a transaction that somebody else owns."""
+    check(submission, registry)
+    reader = ItemReader(registry, submission.operation)
+    try:
+        connection.execute(
+            insert(Batch).values(
+                id=submission.id,
+                client_id=submission.client_id,
+                name=submission.name,
+                operation=submission.operation,
+                status=submission.first_status,
+                dialect=submission.dialect,
+                reference=submission.reference,
+                batch_metadata=submission.metadata,
+                on_invalid=submission.on_invalid,
+                max_failures=submission.max_failures,
+                dry_run=submission.dry_run,
+                phase=first_phase(submission.on_invalid, submission.dry_run),
+                scheduled_at=submission.scheduled_at,
+            )
+        )
+    except IntegrityError as error:
+        raise WrongState(
+            f"There is a batch with the reference {submission.reference!r} already."
+        ) from error
+    total = copy_items(connection, submission.id, reader.read(items))
+    if total == 0 and submission.start == "now":
+        raise Invalid(
+            "A batch that starts now needs at least one item.",
+            errors=[FieldError("/items", "Must not be empty.")],
+        )
+    connection.execute(
+        update(Batch)
+        .where(Batch.id == submission.id)
+        .values(total=total, mixed=reader.mixed, may_repeat=reader.may_repeat)
+    )
+    return Accepted(submission.id, total, submission.first_status)
+
+
+def first_phase(on_invalid: str, dry_run: bool) -> str:
+    """The phase a batch begins with: see app.models.batch."""
+    if on_invalid == "reject":
+        return "validate"
+    return "dry" if dry_run else "run"

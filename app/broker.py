@@ -1,0 +1,102 @@
+"""How Celery is set up, for whoever sends and whoever works, each setting with its reason.
+
+The engine does not trust the broker: batches and items are in Postgres, and whatever a message
+was lost for is sent again by the sweep. These settings make that rare.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from app.settings import Settings
+
+ADVANCE_TASK = "batchline.advance"
+CONTROL_QUEUE = "control"
+EXPRESS_QUEUE = "express"
+FAST_QUEUE = "fast"
+SLOW_QUEUE = "slow"
+QUEUES = (CONTROL_QUEUE, EXPRESS_QUEUE, FAST_QUEUE, SLOW_QUEUE)
+
+# Longer than any countdown we send, four hard time limits, and the lease of a chord's callback.
+VISIBILITY_TIMEOUT = 600
+WORKER_LOST_DELAY = 8
+LONGEST_COUNTDOWN = 60
+HARD_TIME_LIMIT = 140
+
+
+def configure(celery: Celery, settings: Settings) -> None:
+    """Set up `celery` for these servers. Connects to nothing yet."""
+    celery.conf.update(
+        broker_url=settings.broker_url,
+        result_backend=settings.redis_url,
+        broker_transport_options=_transport_options(settings.broker_url or ""),
+        result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=4,
+        # As many as there are threads that may send; the default waits for ever for a place.
+        broker_pool_limit=max(10, settings.web_threads),
+        redis_socket_timeout=30,
+        redis_socket_connect_timeout=4,
+        redis_retry_on_timeout=True,
+        redis_socket_keepalive=True,
+        redis_backend_health_check_interval=25,
+        task_queues=[Queue(name) for name in QUEUES],
+        task_default_queue=CONTROL_QUEUE,
+        task_create_missing_queues=False,
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        # A message is acknowledged when its work is done, so that a killed worker's is given out
+        # again. The retry delay is longer than the 6 s lease that the Redis backend takes on a
+        # chord's callback, or a callback that dies inside it would never run.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_retry_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        # Deduplication by stored results keeps a redelivered header task from counting its part.
+        worker_deduplicate_successful_tasks=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        # Header tasks tell nothing: what happened is in the rows. Without results a child that
+        # dies between storing one and counting its part cannot leave the chord hanging.
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        # Costs a third of the throughput of small tasks, and the rows know it anyway.
+        task_track_started=False,
+        # Two parts of a wave may be far apart where items are slow.
+        result_chord_join_timeout=30,
+        result_expires=3600,
+        result_chord_expires=7 * 24 * 3600,
+        task_time_limit=HARD_TIME_LIMIT,
+        # A deploy (SIGTERM) first lets slices finish, and then gives back what is left.
+        # An idle worker stops at once: what it holds for later (a countdown) the sweep finds too.
+        worker_soft_shutdown_timeout=20,
+        # Against leaks in handlers.
+        worker_max_tasks_per_child=10_000,
+        worker_max_memory_per_child=400_000,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        timezone="UTC",
+        enable_utc=True,
+    )
+
+
+def _transport_options(url: str) -> dict[str, Any]:
+    if not url.startswith("redis"):
+        return {"confirm_publish": True}
+    return {
+        "visibility_timeout": VISIBILITY_TIMEOUT,
+        # Give a dead worker's messages back within seconds instead of a hundred.
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "priority_steps": [0],
+        # Every queue gets its turn, or one client's long batch would starve the rest.
+        "queue_order_strategy": "round_robin",
+        # The defaults wait for ever on a connection that is gone.
+        "socket_timeout": 30,
+        "socket_connect_timeout": 4,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }

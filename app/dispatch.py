@@ -1,0 +1,40 @@
+"""Hands work to the workers: by task name and batch id alone, and only after the commit.
+
+A message that cannot be sent is not an error here. What was accepted is in Postgres, and the
+sweep sends it again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery
+
+from app.broker import ADVANCE_TASK, CONTROL_QUEUE, configure
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Sends tasks to the broker. One a process; safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.celery = Celery("batchline-sender", set_as_current=False)
+        configure(self.celery, settings)
+
+    def advance(self, batch_id: UUID) -> bool:
+        """Ask a worker to move the batch on. False, logged, where the broker is away."""
+        return self._send(ADVANCE_TASK, batch_id=str(batch_id))
+
+    def _send(self, name: str, **arguments: Any) -> bool:
+        try:
+            self.celery.send_task(
+                name, kwargs=arguments, queue=CONTROL_QUEUE, ignore_result=True, retry=False
+            )
+        except Exception as error:  # kombu raises its transports' own errors, whatever they are
+            log.warning("dispatch.failed", task=name, error=str(error), **arguments)
+            return False
+        return True

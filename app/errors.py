@@ -1,0 +1,127 @@
+"""Every error Batchline raises on purpose, in one tree.
+
+BatchlineError
+├── SettingsError      a configuration value is wrong or missing (never reaches the wire)
+├── Malformed          400  the request cannot be read at all
+├── Unauthenticated    401  no credentials, or wrong ones
+├── Forbidden          403  known, but without the scope
+├── NotFound           404  no such thing, or another client's
+├── WrongState         409  the batch's state does not allow the move
+├── TooLarge           413  over a limit
+├── UnsupportedType    415  a media type that is not taken
+├── Invalid            422  readable, but a field is at fault
+├── TooMany            429  slow down
+└── Unavailable        503  a server this needs is away
+
+`status` is the HTTP status that a dialect or the native API answers with; the domain raises these
+without knowing the shape they take on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field at fault: `pointer` is a JSON Pointer into the request, `message` says why."""
+
+    pointer: str
+    message: str
+
+
+class BatchlineError(Exception):
+    """Base of every error raised on purpose. `str(error)` is a sentence for the caller."""
+
+    status = 500
+    title = "Internal error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        """`detail`: what is wrong, in words. `errors`: fields at fault. `retry_after`: seconds."""
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+
+
+class SettingsError(BatchlineError):
+    """A configuration value is wrong or missing; the message names its variable."""
+
+    title = "Configuration error"
+
+
+class Malformed(BatchlineError):
+    """The request cannot be read: broken JSON, a body cut short, a bad line."""
+
+    status = 400
+    title = "Malformed request"
+
+
+class Unauthenticated(BatchlineError):
+    """No credentials, or wrong ones."""
+
+    status = 401
+    title = "Authentication required"
+
+
+class Forbidden(BatchlineError):
+    """The client is known but lacks the scope."""
+
+    status = 403
+    title = "Scope missing"
+
+
+class NotFound(BatchlineError):
+    """Nothing there, or another client's: the two are not told apart."""
+
+    status = 404
+    title = "Not found"
+
+
+class WrongState(BatchlineError):
+    """The batch's state does not allow the move; the message names the state."""
+
+    status = 409
+    title = "Not allowed in this state"
+
+
+class TooLarge(BatchlineError):
+    """Over one of the limits that `GET /v1/limits` tells."""
+
+    status = 413
+    title = "Too large"
+
+
+class UnsupportedType(BatchlineError):
+    """A media type or encoding that is not taken."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
+class Invalid(BatchlineError):
+    """Readable, but at least one field is at fault; `errors` names each."""
+
+    status = 422
+    title = "Invalid request"
+
+
+class TooMany(BatchlineError):
+    """Too many requests; `retry_after` says when to come back."""
+
+    status = 429
+    title = "Too many requests"
+
+
+class Unavailable(BatchlineError):
+    """A server that this needs (Postgres, the broker) is away for the moment."""
+
+    status = 503
+    title = "Temporarily unavailable"

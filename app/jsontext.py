@@ -1,0 +1,30 @@
+"""JSON in and out, exactly: numbers with a point become Decimal, and Decimals become numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def loads(text: bytes | str) -> Any:
+    """Parse JSON. Raises msgspec.DecodeError, or RecursionError where it nests too deep."""
+    return _decoder.decode(text)
+
+
+def dumps(value: Any) -> str:
+    """JSON text of `value`; aware datetimes are written in UTC with `Z`."""
+    return _encoder.encode(value).decode()
+
+
+def moment(value: datetime | None) -> str | None:
+    """An aware datetime as RFC 3339 in UTC with milliseconds and `Z`; None stays None."""
+    if value is None:
+        return None
+    text = value.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,82 @@
+"""Which operations there are, and how handlers are found."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+import marshmallow
+
+from handlers.operation import Operation
+
+ENTRY_POINT_GROUP = "batchline.handlers"
+SHIPPED = ("handlers.shipped.catalog", "handlers.shipped.demo")
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Registry:
+    """Operations by name. One instance, `registry`, serves the process."""
+
+    def __init__(self) -> None:
+        self._operations: dict[str, Operation] = {}
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(sorted(self._operations.values(), key=lambda operation: operation.name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._operations
+
+    def get(self, name: str | None) -> Operation | None:
+        """The operation of that name, or None."""
+        return None if name is None else self._operations.get(name)
+
+    def add(self, operation: Operation) -> None:
+        """Register `operation`. A name can be registered again only by the same handler."""
+        known = self._operations.get(operation.name)
+        if known is not None and known.handler.__qualname__ != operation.handler.__qualname__:
+            raise ValueError(f"two handlers are registered for the operation {operation.name!r}")
+        self._operations[operation.name] = operation
+
+
+registry = Registry()
+
+
+def operation(
+    name: str, *, schema: type[marshmallow.Schema], key: Sequence[str] = (), **options: Any
+) -> Callable[[Handler], Handler]:
+    """Register the decorated function as the handler of operation `name`.
+
+    `options` are the other fields of `Operation`; its description is the function's docstring
+    unless given.
+    """
+
+    def register(handler: Handler) -> Handler:
+        options.setdefault("description", _first_paragraph(handler.__doc__))
+        registry.add(
+            Operation(name=name, handler=handler, schema=schema, key=tuple(key), **options)
+        )
+        return handler
+
+    return register
+
+
+def load_handlers(modules: Iterable[str] = ()) -> Registry:
+    """Import the shipped handlers, the installed entry points and `modules`; the filled registry.
+
+    Raises ImportError, naming the module, if one cannot be imported.
+    """
+    for module in (*SHIPPED, *modules):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ImportError(f"handlers module {module!r}: {error}") from error
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        entry_point.load()
+    return registry
+
+
+def _first_paragraph(docstring: str | None) -> str:
+    return " ".join((docstring or "").strip().split("\n\n")[0].split())

@@ -1,0 +1,1 @@
+"""The operations that come with Batchline, a file a subject."""

@@ -1,0 +1,141 @@
+"""Settings: what is read, what is refused, and how a refusal reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import SettingsError
+from app.settings import Settings, load_settings
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = load_settings({})
+    assert settings.port == 8000
+    assert settings.flower_port == 5555
+    assert settings.database_url is None
+    assert settings.broker_url is None
+    assert settings.batchline_home == Path("var").absolute()
+    assert settings.max_item_bytes == 262_144
+    assert settings.max_body_bytes == 134_217_728
+    assert settings.max_stream_bytes == 8 * 1024**3
+    assert settings == Settings(batchline_home=Path("var").absolute())
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert load_settings({"DATABASE_URL": "", "PORT": " ", "HANDLERS": ""}) == load_settings({})
+
+
+def test_all_wrong_values_are_named_at_once_without_telling_secrets() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            {
+                "PORT": "70000",
+                "WEB_THREADS": "many",
+                "DATABASE_URL": "mysql://me:hunter2@host/db",
+                "LOG_LEVEL": "loud",
+                "WEBHOOK_ALLOW_PRIVATE": "maybe",
+            }
+        )
+    message = str(caught.value)
+    named = [line.partition(":")[0] for line in message.splitlines()]
+    wrong = ["DATABASE_URL", "LOG_LEVEL", "PORT", "WEBHOOK_ALLOW_PRIVATE", "WEB_THREADS"]
+    assert named == wrong
+    assert "70000" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "-1"),
+        ("PORT", "8000.5"),
+        ("FLOWER_PORT", "x"),
+        ("DATABASE_URL", "postgresql://host:port/db"),
+        ("DATABASE_URL", "postgresql://host"),
+        ("REDIS_URL", "http://host"),
+        ("REDIS_URL", "redis://host/name"),
+        ("REDIS_URL", "redis://"),
+        ("BROKER_URL", "sqs://x"),
+        ("HANDLERS", "good.module,not-a-module"),
+        ("HTTP_HANDLER_BASES", "https://host"),
+        ("HTTP_HANDLER_BASES", "a=ftp://host"),
+        ("HTTP_HANDLER_BASES", "a=https://"),
+        ("HTTP_HANDLER_BASES", "a=https://host/?q=1"),
+        ("HTTP_HANDLER_BASES", "a=https://one,a=https://two"),
+        ("FLOWER_BASIC_AUTH", "nopassword"),
+        ("LOG_FORMAT", "xml"),
+        ("HEARTBEAT_INTERVAL", "0"),
+        ("HEARTBEAT_INTERVAL", "nan"),
+        ("HEARTBEAT_TIMEOUT", "4"),
+        ("RETENTION_DAYS", "-1"),
+        ("MAX_PAGE_SIZE", "10"),
+        ("WORKER_CONCURRENCY", "0"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        load_settings({variable: value})
+
+
+@pytest.mark.parametrize(
+    "given", ["postgres://u:p@h:1/d", "postgresql://u:p@h:1/d", "postgresql+psycopg2://u:p@h:1/d"]
+)
+def test_database_urls_are_made_one_spelling(given: str) -> None:
+    settings = load_settings({"DATABASE_URL": given})
+    assert settings.database_url == "postgresql+psycopg2://u:p@h:1/d"
+    assert settings.database_dsn == "postgresql://u:p@h:1/d"
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "broker_url"),
+    [
+        ("redis://:pw@host:1/2", "redis://:pw@host:1/2"),
+        ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
+        ("rediss://host/0", "rediss://host/0?ssl_cert_reqs=CERT_REQUIRED"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/0?ssl_cert_reqs=none"),
+    ],
+)
+def test_redis_is_the_broker_unless_another_is_given(redis_url: str, broker_url: str) -> None:
+    assert load_settings({"REDIS_URL": redis_url}).broker_url == broker_url
+    other = load_settings({"REDIS_URL": redis_url, "BROKER_URL": "amqp://guest@rabbit//"})
+    assert other.broker_url == "amqp://guest@rabbit//"
+    assert other.result_backend_url == broker_url
+
+
+def test_missing_servers_are_named() -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL and REDIS_URL must be set"):
+        load_settings({"BROKER_URL": "amqp://rabbit"}).require_servers()
+    only_database = load_settings({"DATABASE_URL": "postgresql://h/d"})
+    assert only_database.require_servers(redis=False) is only_database
+    with pytest.raises(SettingsError, match=r"^REDIS_URL must be set"):
+        only_database.require_servers()
+
+
+def test_lists_and_maps() -> None:
+    settings = load_settings(
+        {
+            "HANDLERS": "one, two.three,",
+            "HTTP_HANDLER_BASES": "erp=https://erp.example:8443/api/, crm=http://crm",
+            "WEBHOOK_ALLOW_PRIVATE": "1",
+        }
+    )
+    assert settings.handlers == ("one", "two.three")
+    assert settings.http_handler_bases == {
+        "erp": "https://erp.example:8443/api",
+        "crm": "http://crm",
+    }
+    assert settings.webhook_allow_private is True
+
+
+def test_the_repr_tells_no_secret() -> None:
+    settings = load_settings(
+        {
+            "DATABASE_URL": "postgresql://u:hunter2@h/d",
+            "REDIS_URL": "redis://:hunter2@h/0",
+            "METRICS_TOKEN": "hunter2",
+            "FLOWER_BASIC_AUTH": "u:hunter2",
+        }
+    )
+    assert "hunter2" not in repr(settings)

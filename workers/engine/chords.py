@@ -1,0 +1,54 @@
+"""Sending a wave: one Celery chord, a header task per slice, `settle` as callback and errback.
+
+The chord is the quick way to learn that a wave is through. It is not trusted to be the only one:
+a callback that never comes is noticed by the sweep.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+from celery import Celery, chord
+
+from app.broker import CONTROL_QUEUE
+from workers.engine.planning import PlannedSlice
+
+RUN_SLICE = "batchline.slice"
+SETTLE = "batchline.settle"
+log = structlog.get_logger(__name__)
+
+
+def send_wave(
+    celery: Celery, batch_id: UUID, wave: int, slices: list[tuple[int, PlannedSlice]]
+) -> None:
+    """Publish the chord of a wave's slices, given with their numbers.
+
+    A broker that is away is logged, not raised: the rows are written, and the sweep sends the
+    slices that nobody has claimed again.
+    """
+    header = [
+        celery.signature(
+            RUN_SLICE,
+            kwargs={"batch_id": str(batch_id), "wave": wave, "number": number},
+            options={
+                "queue": planned.queue,
+                "ignore_result": True,
+                # What Flower and the logs show the task as.
+                "shadow": f"{RUN_SLICE} {planned.operation or 'mixed'}",
+            },
+            immutable=True,
+        )
+        for number, planned in slices
+    ]
+    settle = celery.signature(
+        SETTLE,
+        kwargs={"batch_id": str(batch_id), "wave": wave},
+        options={"queue": CONTROL_QUEUE, "ignore_result": True},
+        immutable=True,
+    )
+    settle.link_error(settle.clone())
+    try:
+        chord(header, settle, app=celery).apply_async()
+    except Exception as error:  # kombu and redis raise their own errors, whatever they are
+        log.warning("wave.not_sent", batch=str(batch_id), wave=wave, error=str(error))

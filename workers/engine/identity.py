@@ -1,0 +1,117 @@
+"""Who this worker process is: one row with a heartbeat, by which its claims are known to live.
+
+Every process that processes slices (a prefork child, or a worker with threads) has its own row.
+When the heartbeat is older than `heartbeat_timeout`, the sweep gives the process's slices to
+others; should it come back, its writes are refused, since they name a claim that is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Engine, delete, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import transaction
+from app.errors import BatchlineError
+from app.ids import new_id
+from app.models import Worker
+
+log = structlog.get_logger(__name__)
+
+_BEAT = text(
+    """
+    INSERT INTO workers (id, hostname, pid, queue, slots) VALUES (:id, :host, :pid, :queue, :slots)
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
+    """
+)
+# A slice whose run broke off without a word to the database (it was away, say) goes back.
+_RELEASE = text(
+    """
+    UPDATE slices SET state = 'READY', claim = NULL, worker_id = NULL,
+                      sent_at = now() - interval '1 day'
+    WHERE claim = ANY(:claims) AND state = 'CLAIMED'
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Me:
+    id: UUID
+    pid: int
+
+
+class WorkerIdentity:
+    """This process's row. `start` begins the heartbeat; safe to call again, also after a fork."""
+
+    def __init__(self, engine: Engine, *, queue: str, slots: int, interval: float) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._slots = slots
+        self._interval = interval
+        self._me: _Me | None = None
+        self._orphans: set[UUID] = set()
+        self._stopped = threading.Event()
+
+    @property
+    def id(self) -> UUID:
+        """The row's id. Starts the heartbeat where it does not beat yet."""
+        if self._me is None or self._me.pid != os.getpid():
+            self.start()
+        assert self._me is not None  # noqa: S101 (start sets it)
+        return self._me.id
+
+    def start(self) -> None:
+        """Take an identity for this process and let its heart beat in a thread."""
+        self._me = _Me(new_id(), os.getpid())
+        self._orphans = set()
+        self._stopped = threading.Event()
+        self._beat_once()
+        threading.Thread(
+            target=self._beat, args=(self._stopped,), name="heartbeat", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Stop beating and remove the row: whatever is still claimed may be taken at once."""
+        self._stopped.set()
+        if self._me is not None and self._me.pid == os.getpid():
+            try:
+                with transaction(self._engine) as connection:
+                    connection.execute(delete(Worker).where(Worker.id == self._me.id))
+            except (SQLAlchemyError, BatchlineError) as error:
+                log.warning("worker.not_removed", error=str(error))
+
+    def orphan(self, claim: UUID) -> None:
+        """Give the claimed slice back as soon as the database can be reached."""
+        self._orphans.add(claim)
+
+    def _beat(self, stopped: threading.Event) -> None:
+        while not stopped.wait(self._interval):
+            self._beat_once()
+
+    def _beat_once(self) -> None:
+        assert self._me is not None  # noqa: S101 (only called after start)
+        orphans = list(self._orphans)
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(
+                    _BEAT,
+                    {
+                        "id": self._me.id,
+                        "host": socket.gethostname(),
+                        "pid": self._me.pid,
+                        "queue": self._queue,
+                        "slots": self._slots,
+                    },
+                )
+                if orphans:
+                    connection.execute(_RELEASE, {"claims": orphans})
+        except (SQLAlchemyError, BatchlineError) as error:
+            log.warning("heartbeat.failed", error=str(error))
+        else:
+            self._orphans.difference_update(orphans)

@@ -1,0 +1,98 @@
+"""The items of a claimed slice, read and validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from marshmallow import ValidationError
+from sqlalchemy import Connection, text
+
+from app.jsontext import loads
+from handlers import Item, Operation, Registry
+from workers.engine.claims import ClaimedSlice
+
+_COLUMNS = "index, key, operation, input::text AS input, attempts, lane"
+_RANGE = f"""
+    SELECT {_COLUMNS} FROM items
+    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
+"""
+_FIRST_PASS = text(f"{_RANGE} AND due_at IS NULL ORDER BY index")
+_ALL = text(f"{_RANGE} ORDER BY index")
+_PICKS = text(f"{_RANGE} AND index = ANY(:picks) ORDER BY index")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An item of a slice that passed its schema."""
+
+    item: Item
+    operation: Operation
+    lane: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidItem:
+    """An item that did not, and why: the message names each field at fault."""
+
+    index: int
+    message: str
+
+
+def load_slice(
+    connection: Connection, claimed: ClaimedSlice, registry: Registry
+) -> tuple[list[Loaded], list[InvalidItem]]:
+    """The slice's items that are still PENDING, in order of index: the valid, and the others."""
+    valid: list[Loaded] = []
+    invalid: list[InvalidItem] = []
+    for row in connection.execute(_statement(claimed), _parameters(claimed)):
+        operation = registry.get(row.operation or claimed.operation)
+        if operation is None:
+            invalid.append(
+                InvalidItem(row.index, f"Unknown operation {row.operation or claimed.operation!r}.")
+            )
+            continue
+        try:
+            data = operation.load(loads(row.input))
+        except ValidationError as error:
+            invalid.append(InvalidItem(row.index, describe(error)))
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            invalid.append(InvalidItem(row.index, f"Cannot be read: {error}"))
+        else:
+            item = Item(row.index, operation.key_of(data), data, row.attempts + 1)
+            valid.append(Loaded(item, operation, row.lane))
+    return valid, invalid
+
+
+def _statement(claimed: ClaimedSlice) -> Any:
+    if claimed.picks is not None:
+        return _PICKS
+    return _ALL if claimed.phase == "validate" else _FIRST_PASS
+
+
+def _parameters(claimed: ClaimedSlice) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "batch_id": claimed.batch_id,
+        "first": claimed.first_index,
+        "last": claimed.last_index,
+    }
+    if claimed.picks is not None:
+        parameters["picks"] = claimed.picks
+    return parameters
+
+
+def describe(error: ValidationError) -> str:
+    """marshmallow's messages in one line: `price: Must be a number.; units: Unknown field.`"""
+    return "; ".join(_lines(error.normalized_messages(), ""))
+
+
+def _lines(messages: Any, path: str) -> list[str]:
+    if isinstance(messages, dict):
+        return [
+            line
+            for name, inner in messages.items()
+            for line in _lines(inner, path if name == "_schema" else f"{path}.{name}".lstrip("."))
+        ]
+    text_ = " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
+    return [f"{path}: {text_}" if path else text_]

@@ -1,0 +1,224 @@
+"""Cutting the next wave out of a batch: which items are due, and how they fall into slices.
+
+Two sources feed a wave. The first pass walks the batch in order: `next_index` says how far it
+got, and a slice is then just a range. Items that wait for a moment of their own (`due_at`:
+retries, deferrals, repeated keys, what a dead worker held) are picked one by one. They get at
+most half of a wave while the first pass is not through, so that neither starves the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, takewhile
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.broker import EXPRESS_QUEUE, FAST_QUEUE, SLOW_QUEUE
+from app.settings import Settings
+from handlers import Registry
+from workers.engine.costs import slice_size
+
+_LIVE_SLOTS = text(
+    """SELECT coalesce(sum(slots), 0) FROM workers
+    WHERE queue = :queue AND heartbeat_at > now() - make_interval(secs => :stale)"""
+)
+_WAITING = """
+    SELECT i.index, i.lane, i.operation, i.crashes FROM items i
+    WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
+"""
+# Those that waited longest first, so that deferred items take turns.
+_DUE = text(f"{_WAITING} AND i.lane IS NULL ORDER BY i.due_at, i.index LIMIT :limit")
+# In order within each lane, and not before an earlier item whose time is still to come.
+_DUE_LANES = text(
+    f"""{_WAITING} AND i.lane IS NOT NULL AND NOT EXISTS (
+            SELECT FROM items p
+            WHERE p.batch_id = i.batch_id AND p.lane = i.lane AND p.index < i.index
+              AND p.due_at > now() AND p.status = 'PENDING')
+    ORDER BY i.lane, i.index LIMIT :limit
+    """
+)
+_OPERATIONS = text(
+    """SELECT index, operation FROM items
+    WHERE batch_id = :batch_id AND index >= :first AND index <= :last
+      AND status = 'PENDING' AND due_at IS NULL ORDER BY index"""
+)
+_MIN_WAVE_SLICES = 8
+_SLICES_A_SLOT = 8
+_SMALL_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSlice:
+    """A slice to be: a range of the first pass, or `picks`. `size`: items, for the summary."""
+
+    first_index: int
+    last_index: int
+    size: int
+    queue: str
+    operation: str | None
+    picks: list[int] | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """The next wave's slices, and how far the first pass then is."""
+
+    slices: list[PlannedSlice] = field(default_factory=list)
+    next_index: int = 0
+
+
+def plan_wave(connection: Connection, settings: Settings, registry: Registry, batch: Any) -> Plan:
+    """The next wave of `batch` (a row of batches); without slices where nothing is due now."""
+    return _Planner(connection, settings, registry, batch).plan()
+
+
+class _Planner:
+    def __init__(
+        self, connection: Connection, settings: Settings, registry: Registry, batch: Any
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._registry = registry
+        self._batch = batch
+        self._slots: dict[str, int] = {}
+
+    def plan(self) -> Plan:
+        batch = self._batch
+        plan = Plan(next_index=batch.next_index)
+        room = self._wave_slices(self._queue(batch.operation))
+        left = batch.total - batch.next_index
+        if batch.phase != "validate":
+            plan.slices += self._due_slices(room if left <= 0 else max(1, room // 2))
+        room -= len(plan.slices)
+        if left > 0 and room > 0:
+            first_pass = (
+                self._mixed_pass
+                if batch.mixed and batch.phase != "validate"
+                else self._uniform_pass
+            )
+            slices, plan.next_index = first_pass(room)
+            plan.slices += slices
+        return plan
+
+    def _uniform_pass(self, room: int) -> tuple[list[PlannedSlice], int]:
+        """Ranges of the batch from `next_index` on, and where the next pass begins."""
+        batch = self._batch
+        size = self._size(batch.operation, batch.total - batch.next_index)
+        end = min(batch.total, batch.next_index + room * size)
+        queue = self._queue(batch.operation)
+        slices = [
+            PlannedSlice(
+                start, min(start + size, end) - 1, min(size, end - start), queue, batch.operation
+            )
+            for start in range(batch.next_index, end, size)
+        ]
+        return slices, end
+
+    def _mixed_pass(self, room: int) -> tuple[list[PlannedSlice], int]:
+        """The same where items name their operations: a slice for each, read until there is room
+        for no more."""
+        batch = self._batch
+        last = min(batch.total, batch.next_index + room * self._settings.max_slice_items) - 1
+        rows = self._connection.execute(
+            _OPERATIONS, {"batch_id": batch.id, "first": batch.next_index, "last": last}
+        )
+        sizes: dict[str | None, int] = {}
+        groups: dict[str | None, list[int]] = {}
+        slices: list[PlannedSlice] = []
+        for row in rows:
+            operation = row.operation or batch.operation
+            if operation not in groups and len(slices) + len(groups) >= room:
+                last = row.index - 1
+                break
+            if operation not in sizes:
+                sizes[operation] = self._size(operation, last - batch.next_index + 1)
+            group = groups.setdefault(operation, [])
+            group.append(row.index)
+            if len(group) >= sizes[operation]:
+                slices.append(self._picked(groups.pop(operation), operation))
+        slices += [self._picked(group, operation) for operation, group in groups.items()]
+        return slices, last + 1
+
+    def _due_slices(self, room: int) -> list[PlannedSlice]:
+        size = self._size(self._batch.operation, self._batch.total)
+        limit = {"batch_id": self._batch.id, "limit": room * size}
+        rows = self._connection.execute(_DUE, limit).all()
+        laned = self._connection.execute(_DUE_LANES, limit).all() if self._batch.may_repeat else []
+        alone = [row for row in rows if row.crashes]
+        loose = [row for row in rows if not row.crashes]
+        lanes: list[list[Any]] = []
+        for _, group in groupby(laned, key=lambda row: row.lane):
+            lane = list(group)
+            if lane[0].crashes:
+                alone.append(lane[0])
+            else:
+                lanes.append(list(takewhile(lambda row: not row.crashes, lane))[:size])
+        # What a worker died of is tried by itself.
+        slices = [self._picked([row.index], row.operation) for row in alone]
+        slices += self._by_operation((row.index, row.operation) for row in loose)
+        slices += self._lane_slices(lanes, size)
+        return slices[: max(room, 1)]
+
+    def _lane_slices(self, lanes: Sequence[Sequence[Any]], size: int) -> Iterator[PlannedSlice]:
+        """Slices that hold a lane's next items together, since they may not run side by side."""
+        picks: list[Any] = []
+        for lane in lanes:
+            if picks and len(picks) + len(lane) > size:
+                yield self._picked_rows(picks)
+                picks = []
+            picks += lane
+        if picks:
+            yield self._picked_rows(picks)
+
+    def _picked_rows(self, rows: Sequence[Any]) -> PlannedSlice:
+        operations = {row.operation or self._batch.operation for row in rows}
+        operation = operations.pop() if len(operations) == 1 else None
+        queues = {self._queue(row.operation or self._batch.operation) for row in rows}
+        queue = SLOW_QUEUE if SLOW_QUEUE in queues else FAST_QUEUE
+        return _slice(sorted(row.index for row in rows), operation, queue)
+
+    def _by_operation(self, rows: Iterable[tuple[int, str | None]]) -> Iterator[PlannedSlice]:
+        groups: dict[str | None, list[int]] = {}
+        for index, operation in rows:
+            groups.setdefault(operation or self._batch.operation, []).append(index)
+        for operation, indexes in groups.items():
+            size = self._size(operation, len(indexes))
+            for start in range(0, len(indexes), size):
+                yield self._picked(indexes[start : start + size], operation)
+
+    def _picked(self, indexes: list[int], operation: str | None) -> PlannedSlice:
+        operation = operation or self._batch.operation
+        return _slice(indexes, operation, self._queue(operation))
+
+    def _size(self, operation: str | None, left: int) -> int:
+        """Slices of the measured size, smaller where every process could not get one."""
+        size = slice_size(self._connection, self._settings, self._registry.get(operation))
+        slots = self._live_slots(self._queue(operation))
+        share = -(-left // slots)
+        # Below this a slice costs more to send than its items to do.
+        return max(1, min(size, max(share, min(size, 100))))
+
+    def _wave_slices(self, queue: str) -> int:
+        return max(_MIN_WAVE_SLICES, _SLICES_A_SLOT * self._live_slots(queue))
+
+    def _live_slots(self, queue: str) -> int:
+        consumers = SLOW_QUEUE if queue == SLOW_QUEUE else FAST_QUEUE
+        if consumers not in self._slots:
+            found = self._connection.execute(
+                _LIVE_SLOTS, {"queue": consumers, "stale": self._settings.heartbeat_timeout}
+            ).scalar_one()
+            self._slots[consumers] = max(1, int(found))
+        return self._slots[consumers]
+
+    def _queue(self, operation: str | None) -> str:
+        known = self._registry.get(operation)
+        if known is not None and known.queue == "slow":
+            return SLOW_QUEUE
+        # A small batch overtakes the waves of the large ones.
+        return EXPRESS_QUEUE if self._batch.total <= _SMALL_BATCH else FAST_QUEUE
+
+
+def _slice(indexes: list[int], operation: str | None, queue: str) -> PlannedSlice:
+    return PlannedSlice(indexes[0], indexes[-1], len(indexes), queue, operation, indexes)

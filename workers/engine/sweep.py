@@ -1,0 +1,103 @@
+"""The sweep: repairs whatever a crash, a lost message or a restart left behind.
+
+Run by beat every few seconds. It looks at everything that is unfinished, not at a window of time,
+and its cost is that of the unfinished batches alone. Every repair is idempotent; two sweeps at
+once do no harm, and the second one goes home.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Row, text
+
+from app.db import transaction
+from workers.engine.planning import PlannedSlice
+from workers.engine.runtime import Runtime
+from workers.engine.takeover import take_over_dead_claims
+
+log = structlog.get_logger(__name__)
+
+_SWEEP_LOCK = 7203_1118
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+# Due schedules begin.
+_SCHEDULED = text(
+    """
+    UPDATE batches SET status = 'PENDING', revision = revision + 1
+    WHERE status = 'SCHEDULED' AND finished_at IS NULL AND scheduled_at <= now()
+    RETURNING id
+    """
+)
+# Batches that nothing is under way for, though something should be: their message was lost, their
+# callback never came, or their time has come. A batch whose wave has unfinished slices is left.
+_IDLE = text(
+    """
+    SELECT b.id FROM batches b
+    WHERE b.finished_at IS NULL
+      AND (b.status IN ('PENDING', 'RUNNING') OR (b.status = 'PAUSED' AND b.stopping IS NOT NULL))
+      AND (b.due_at IS NULL OR b.due_at <= now())
+      AND NOT EXISTS (SELECT FROM slices s WHERE s.batch_id = b.id AND s.state <> 'DONE')
+      AND (b.created_at < now() - interval '2 seconds')
+    ORDER BY b.id LIMIT 1000
+    """
+)
+# READY slices whose message seems lost. The wait doubles with each sending, so that a long queue
+# is not made longer by copies of its messages.
+_LOST = text(
+    """
+    WITH lost AS (
+        SELECT s.batch_id, s.wave, s.number FROM slices s JOIN batches b ON b.id = s.batch_id
+        WHERE s.state = 'READY' AND b.status = 'RUNNING' AND b.stopping IS NULL
+          AND s.sent_at < now() - make_interval(
+                secs => CAST(:resend_after AS float) * 2 ^ least(s.sends - 1, 6))
+        ORDER BY s.sent_at LIMIT 5000 FOR UPDATE OF s SKIP LOCKED
+    )
+    UPDATE slices s SET sent_at = now(), sends = least(s.sends + 1, 1000) FROM lost l
+    WHERE s.batch_id = l.batch_id AND s.wave = l.wave AND s.number = l.number
+    RETURNING s.batch_id, s.wave, s.number, s.first_index, s.last_index, s.size, s.queue,
+              s.operation
+    """
+)
+_GONE_WORKERS = text(
+    "DELETE FROM workers WHERE heartbeat_at < now() - make_interval(secs => :stale * 10)"
+)
+
+
+def sweep(runtime: Runtime) -> dict[str, int]:
+    """One round of repairs; how many of each kind."""
+    with transaction(runtime.engine) as connection:
+        if not connection.execute(_TRY_LOCK, {"key": _SWEEP_LOCK}).scalar_one():
+            return {}
+        stale = runtime.settings.heartbeat_timeout
+        taken_over = take_over_dead_claims(connection, stale_seconds=stale)
+        scheduled = connection.execute(_SCHEDULED).rowcount
+        lost = _lost_slices(connection, runtime.settings.resend_after)
+        idle = [row.id for row in connection.execute(_IDLE)]
+        connection.execute(_GONE_WORKERS, {"stale": stale})
+    for (batch_id, wave), slices in lost.items():
+        runtime.send_wave(batch_id, wave, slices)
+    for batch_id in idle:
+        runtime.send_advance(batch_id, 0.0)
+    done = {
+        "claims_taken_over": taken_over,
+        "schedules_started": scheduled,
+        "slices_sent_again": sum(map(len, lost.values())),
+        "batches_advanced": len(idle),
+    }
+    if any(done.values()):
+        log.info("sweep.repaired", **done)
+    return done
+
+
+def _lost_slices(
+    connection: Connection, resend_after: float
+) -> dict[tuple[UUID, int], list[tuple[int, PlannedSlice]]]:
+    waves: dict[tuple[UUID, int], list[tuple[int, PlannedSlice]]] = {}
+    for row in connection.execute(_LOST, {"resend_after": resend_after}):
+        waves.setdefault((row.batch_id, row.wave), []).append((row.number, _planned(row)))
+    return waves
+
+
+def _planned(row: Row[tuple[object, ...]]) -> PlannedSlice:
+    return PlannedSlice(row.first_index, row.last_index, row.size, row.queue, row.operation)

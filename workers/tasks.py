@@ -1,0 +1,38 @@
+"""The tasks, thin callers of the engine. Names and arguments are what Flower shows."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from app.broker import WORKER_LOST_DELAY
+from workers.celery import app
+from workers.engine import advance as advancing
+from workers.engine import slices as slicing
+from workers.engine import sweep as sweeping
+from workers.wiring import runtime
+
+_OPTIONS = {"ignore_result": True, "max_retries": 5, "default_retry_delay": WORKER_LOST_DELAY}
+
+
+@app.task(name="batchline.advance", **_OPTIONS)
+def advance(batch_id: str) -> None:
+    """Move a batch on: begin its next wave, or settle it."""
+    advancing.advance(runtime(), UUID(batch_id))
+
+
+@app.task(name="batchline.slice", **_OPTIONS)
+def run_slice(batch_id: str, wave: int, number: int) -> None:
+    """Process the items of one slice. Never raises for what an item does."""
+    slicing.run_slice(runtime(), UUID(batch_id), wave, number)
+
+
+@app.task(name="batchline.settle", **_OPTIONS)
+def settle(batch_id: str, wave: int) -> None:  # noqa: ARG001 (the wave is for those who watch)
+    """A wave is through: move its batch on."""
+    advancing.advance(runtime(), UUID(batch_id))
+
+
+@app.task(name="batchline.sweep", **_OPTIONS)
+def sweep() -> None:
+    """Repair what crashes and lost messages left."""
+    sweeping.sweep(runtime())
