@@ -1,8 +1,8 @@
 """What is read from an item before it is stored: its operation and its key.
 
-Only the fields that make up the key are decoded; the rest of the item is passed over. Whether a
-key may stand twice in the batch is told by a bitmap of fixed size: it says "maybe" too often now
-and then, which costs one query when the batch begins, and never "no" wrongly.
+Only the fields that make up the key are decoded; the rest of the item is passed over. Keys seen
+are remembered by their hashes, and only so many: a batch with more keys than that is searched for
+repeated ones by Postgres when it begins, which costs one pass over its rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.errors import FieldError, Invalid
 from app.jsontext import loads
 from handlers import Operation, Registry
 
-_BITMAP_BITS = 1 << 26  # 8 MiB; at 100,000 keys one batch in thirteen is searched for nothing
+MOST_KEYS = 250_000  # some 20 MiB of hashes
 _ENVELOPE = {"operation", "data"}
 
 
@@ -32,7 +32,7 @@ class ItemReader:
         self._registry = registry
         self._operation = operation
         self._keys: dict[str, KeyReader] = {}
-        self._seen: bytearray | None = None
+        self._seen: set[int] = set()
         self.mixed = False
         self.may_repeat = False
 
@@ -65,14 +65,12 @@ class ItemReader:
     def _note(self, key: str) -> None:
         if self.may_repeat:
             return
-        if self._seen is None:
-            self._seen = bytearray(_BITMAP_BITS // 8)
-        bit = hash(key) & (_BITMAP_BITS - 1)
-        mask = 1 << (bit & 7)
-        if self._seen[bit >> 3] & mask:
+        seen = self._seen
+        before = len(seen)
+        seen.add(hash(key))
+        if len(seen) == before or before >= MOST_KEYS:
             self.may_repeat = True
-        else:
-            self._seen[bit >> 3] |= mask
+            self._seen = set()
 
 
 class KeyReader:

@@ -53,7 +53,13 @@ class Item(Base):
         one_of("status", ITEM_STATUSES),
         CheckConstraint("(status = 'PENDING') = (finished_at IS NULL)", name="ended_has_finish"),
         CheckConstraint("index >= 0", name="index"),
-        Index("ix_items_due", "batch_id", "due_at", "index", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "ix_items_due",
+            "batch_id",
+            "due_at",
+            "index",
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
         Index(
             "ix_items_lane",
             "batch_id",

@@ -1,1 +1,1 @@
-"""A client of Batchline's own HTTP API: what the command line and `batchline serve` talk through."""
+"""A client of Batchline's own HTTP API, for the command line and `batchline serve`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -65,19 +66,17 @@ def watch(
     with batch_bars(console) as bars:
         tasks = {
             batch["id"]: bars.add_task(
-                label(batch), total=batch["summary"]["total"], status=_status(batch)
+                escape(label(batch)), total=batch["summary"]["total"], status=_status(batch)
             )
             for batch in batches
         }
         latest = {batch["id"]: batch for batch in batches}
         while True:
             for batch_id, batch in latest.items():
-                done = _done(batch)
                 bars.update(
                     tasks[batch_id],
-                    completed=done,
-                    # A bar that is full stops its clock: only when the batch has ended.
-                    total=max(batch["summary"]["total"], done + (batch["status"] not in ENDED)),
+                    completed=_done(batch),
+                    total=batch["summary"]["total"],
                     status=_status(batch),
                 )
             running = [key for key, batch in latest.items() if batch["status"] not in ENDED]

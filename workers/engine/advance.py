@@ -26,9 +26,7 @@ from workers.engine.runtime import Runtime
 log = structlog.get_logger(__name__)
 
 _LOCK = text("SELECT * FROM batches WHERE id = :batch_id FOR NO KEY UPDATE")
-_UNFINISHED = text(
-    "SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state <> 'DONE'"
-)
+_UNFINISHED = text("SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state <> 'DONE'")
 _FOLD = text(
     """
     DELETE FROM slices WHERE batch_id = :batch_id AND state = 'DONE'
@@ -41,6 +39,7 @@ _NEXT_DUE = text(
     WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
     """
 )
+
 
 @dataclass(slots=True)
 class _Next:

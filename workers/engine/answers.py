@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.jsontext import dumps
 from handlers import Defer, Operation, Outcome, Reject, Retry
 from handlers.contract import Answer, Problem
-from app.jsontext import dumps
 from workers.engine.loading import Loaded
 from workers.engine.outcomes import Failure, Outcomes, PutOff
 
@@ -54,8 +54,12 @@ def describe(error: BaseException) -> str:
 def checked(operation: Operation, items: list[Loaded], answers: object) -> list[Answer]:
     """A bulk handler's answers, one an item. Raises TypeError where they are not that."""
     if not isinstance(answers, (list, tuple)) or len(answers) != len(items):
-        raise TypeError(f"the bulk handler of {operation.name} must answer with one outcome an item")
+        raise TypeError(
+            f"the bulk handler of {operation.name} must answer with one outcome an item"
+        )
     for answer in answers:
         if not isinstance(answer, (Outcome, Reject, Retry, Defer)):
-            raise TypeError(f"the bulk handler of {operation.name} answered {type(answer).__name__}")
+            raise TypeError(
+                f"the bulk handler of {operation.name} answered {type(answer).__name__}"
+            )
     return list(answers)

@@ -39,7 +39,9 @@ def slice_size(connection: Connection, settings: Settings, operation: Operation 
             500 if operation.bulk else 50 if operation.in_database else 1
         )
         return min(guess, settings.max_slice_items)
-    return max(1, min(settings.max_slice_items, int(settings.slice_target_seconds / max(cost, 1e-6))))
+    return max(
+        1, min(settings.max_slice_items, int(settings.slice_target_seconds / max(cost, 1e-6)))
+    )
 
 
 def learn(connection: Connection, operation: str, *, items: int, seconds: float) -> None:

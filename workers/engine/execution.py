@@ -99,9 +99,7 @@ class Run:
         deferred = [late for late in answers.put_off if not late.attempts]
         answers.put_off = [late for late in answers.put_off if late.attempts]
         self._blocked |= _lanes(chunk, {late.index for late in answers.put_off})
-        self._through |= {loaded.item.index for loaded in chunk} - {
-            late.index for late in deferred
-        }
+        self._through |= {loaded.item.index for loaded in chunk} - {late.index for late in deferred}
         self._successes += len(answers.succeeded)
         self._failures += len(answers.failures)
         self.outcomes.add(answers)
@@ -171,7 +169,5 @@ class Run:
 def _lanes(items: list[Loaded], indexes: set[int]) -> set[int]:
     """The lanes of those of `items` that have one of `indexes`."""
     return {
-        loaded.lane
-        for loaded in items
-        if loaded.lane is not None and loaded.item.index in indexes
+        loaded.lane for loaded in items if loaded.lane is not None and loaded.item.index in indexes
     }

@@ -115,9 +115,7 @@ def _allowance(connection: Connection, claimed: ClaimedSlice) -> int | None:
     return claimed.max_failures - failures_so_far(connection, claimed.batch_id)
 
 
-def _stop_after_too_many(
-    connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes
-) -> None:
+def _stop_after_too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
     if claimed.max_failures is None or claimed.phase == "validate" or not outcomes.failures:
         return
     if failures_so_far(connection, claimed.batch_id) > claimed.max_failures:

@@ -1,0 +1,47 @@
+"""`batchline items`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from app.cli.options import as_json, remote
+
+STATUSES = ["PENDING", "RUNNING", "SUCCESS", "INVALID", "FAILED", "CANCELED"]
+
+
+@click.command()
+@click.argument("batch_id", metavar="ID")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only these.")
+@click.option("--key", metavar="KEY", help="Only the items of this record.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; all if left out.")
+@remote
+@as_json
+def items(
+    batch_id: str,
+    status: str | None,
+    key: str | None,
+    limit: int | None,
+    url: str | None,
+    secret: str | None,
+    json_output: bool,
+) -> None:
+    """List the items of batch ID: index, status, key, and message or result.
+
+    With --json, an item a line.
+    """
+    from app.cli.local import connect
+
+    with connect(url, secret) as api:
+        for item in api.items(batch_id, limit=limit, status=status, key=key):
+            click.echo(json.dumps(item, ensure_ascii=False) if json_output else _line(item))
+
+
+def _line(item: dict[str, Any]) -> str:
+    said = item.get("message")
+    if said is None and item.get("result") is not None:
+        said = json.dumps(item["result"], ensure_ascii=False)
+    key = item.get("key") or ""
+    return f"{item['index']:>8}  {item['status']:<8}  {key:<24}  {said or ''}".rstrip()

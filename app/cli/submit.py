@@ -1,0 +1,110 @@
+"""`batchline submit`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from app.cli.options import as_json, print_json, remote
+
+
+@click.command()
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option("--operation", metavar="NAME", help="What to do with each item.")
+@click.option("--name", help="A name for the batch.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["json", "ndjson", "csv"]),
+    help="What the file holds, if its name does not say.",
+)
+@click.option(
+    "--on-invalid",
+    type=click.Choice(["partial", "reject"]),
+    help="Whether the rest runs if an item is invalid.",
+)
+@click.option("--max-failures", type=click.IntRange(0), help="Cancel the rest beyond this many.")
+@click.option("--dry-run", is_flag=True, default=None, help="Validate only.")
+@click.option(
+    "--start", type=click.Choice(["now", "manual"]), help="'manual' leaves the batch open."
+)
+@click.option("--scheduled-at", metavar="TIME", help="Start then (RFC 3339).")
+@click.option("--metadata", metavar="JSON", help="An object to keep with the batch.")
+@click.option("--idempotency-key", metavar="KEY", help="Submitting twice with it submits once.")
+@click.option("--watch", "watching", is_flag=True, help="Wait for the end, with a progress bar.")
+@remote
+@as_json
+def submit(
+    file: str,
+    format_: str | None,
+    watching: bool,
+    metadata: str | None,
+    idempotency_key: str | None,
+    url: str | None,
+    secret: str | None,
+    json_output: bool,
+    **options: Any,
+) -> None:
+    """Submit FILE ("-" for standard input) as a batch, and print its id.
+
+    \b
+    FILE may hold
+      JSON    an array of items, or a whole request as POST /v1/batches takes it
+      NDJSON  an item a line (.ndjson, .jsonl)
+      CSV     a header row, then an item a row (.csv)
+    and be compressed (.gz). NDJSON and CSV are streamed, whatever their size.
+
+    With --watch the exit status is 0 if the batch succeeded, 3 if it ended PARTIAL, 4 if it ended
+    FAILED or CANCELED.
+    """
+    from rich.console import Console
+
+    from app.cli.local import connect
+    from app.remote import progress
+    from app.remote.submission import describe
+    from app.remote.submission import submit as send
+
+    console = Console(stderr=True)
+    described = describe(file, format_)
+    fields = {_camel(name): value for name, value in options.items()}
+    fields["metadata"] = _object(metadata)
+    with connect(url, secret) as api:
+        with progress.upload_bar(console) as bar:
+            task = bar.add_task(f"sending {described.name}", total=described.size)
+            batch = send(
+                api,
+                described,
+                fields,
+                idempotency_key=idempotency_key,
+                progress=lambda sent: bar.advance(task, sent),
+            )
+        if watching:
+            if not json_output:
+                click.echo(batch["id"])
+            [batch] = progress.watch(api, [batch], console)
+            console.print(progress.summary_line(batch))
+    if json_output:
+        print_json(batch)
+    elif not watching:
+        click.echo(batch["id"])
+    if watching:
+        raise SystemExit(progress.worst_exit_status([batch]))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from None
+    if not isinstance(value, dict):
+        raise click.BadParameter("not an object", param_hint="--metadata")
+    return value
