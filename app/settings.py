@@ -140,6 +140,12 @@ class Settings:
         )
 
 
+def variables_given(environ: Mapping[str, str]) -> dict[str, str]:
+    """Those of Batchline's own variables that `environ` sets, as they are there."""
+    own = {f.name.upper() for f in fields(Settings)} | {"BROKER_URL", "FLOWER_ADDRESS"}
+    return {name: environ[name] for name in sorted(own) if environ.get(name, "").strip()}
+
+
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every setting. Raises SettingsError naming each variable that is wrong."""
     env = _Env(environ)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -57,11 +57,15 @@ def batch_bars(console: Console) -> Progress:
 
 
 def watch(
-    api: Api, batches: Sequence[dict[str, Any]], console: Console, *, poll: float = POLL_SECONDS
+    api: Api,
+    batches: Sequence[dict[str, Any]],
+    console: Console,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Any]]:
     """Show `batches` until every one has ended; returns them as they ended, in the same order.
 
-    Raises ApiError.
+    `meanwhile` is called after every look. Raises ApiError.
     """
     with batch_bars(console) as bars:
         tasks = {
@@ -82,7 +86,8 @@ def watch(
             running = [key for key, batch in latest.items() if batch["status"] not in ENDED]
             if not running:
                 return [latest[batch["id"]] for batch in batches]
-            time.sleep(poll)
+            meanwhile()
+            time.sleep(POLL_SECONDS)
             latest.update({batch_id: api.batch(batch_id) for batch_id in running})
 
 

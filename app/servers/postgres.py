@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,10 @@ def _start(
             if _wait_until_ready(guarded, url + "postgres"):
                 _ensure_database(url + "postgres", database)
                 _write_private(notes, {**known, "port": chosen}, run_as)
-                return Server("postgres", url + database, chosen, log_path, guarded)
+                again = partial(
+                    start_postgres, home, options=settings, database=database, port=chosen
+                )
+                return Server("postgres", url + database, chosen, log_path, guarded, again)
         except BaseException:
             guarded.stop()
             raise

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from app.servers.errors import ServerError
+from app.servers.errors import HomeInUse, ServerError
 from app.servers.guarded import Guarded
+from app.servers.lock import PREDECESSOR_SECONDS
 
 LOG_BYTES = 10 * 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """A running embedded server. Use as a context manager, or call `stop`."""
+    """A running embedded server. Use as a context manager, or call `stop`.
+
+    `again` starts another like it, on the same port.
+    """
 
     name: str
     url: str
     port: int
     log: Path
     guarded: Guarded
+    again: Callable[[], Server]
 
     @property
     def running(self) -> bool:
         """Whether it still runs."""
         return self.guarded.running
+
+    def revive(self) -> None:
+        """Start it again at the same address after it died. Raises ServerError."""
+        self.guarded.wait()
+        deadline = time.monotonic() + PREDECESSOR_SECONDS
+        while True:
+            try:
+                self.guarded = self.again().guarded
+            except HomeInUse:
+                # By what it left behind, which is still ending.
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def stop(self) -> None:
         """Shut it down in order, and wait until it is gone. Nothing happens if it is already."""

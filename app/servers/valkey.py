@@ -8,6 +8,7 @@ import platform
 import secrets
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from app.servers.errors import ServerError
@@ -68,7 +69,8 @@ def start_valkey(
             url = f"redis://:{password}@127.0.0.1:{chosen}/0"
             try:
                 if _wait_until_ready(guarded, url):
-                    return Server("valkey", url, chosen, log_path, guarded)
+                    again = partial(start_valkey, home, options=options, port=chosen)
+                    return Server("valkey", url, chosen, log_path, guarded, again)
             except BaseException:
                 guarded.stop()
                 raise

@@ -1,0 +1,47 @@
+"""What the processes say, on one terminal: each line with its process's name, as honcho does it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from datetime import datetime
+
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
+
+OWN_NAME = "batchline"
+
+
+class _Stdout:
+    """Standard output as it is at the moment: while bars are shown, rich puts its own there."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
+
+
+class Output:
+    """Prints lines from several threads. A terminal that went away is no reason to stop."""
+
+    def __init__(self) -> None:
+        self._printer = Printer(output=_Stdout(), width=len(OWN_NAME))
+        self._lock = threading.Lock()
+        self._colours = get_colours()
+        self._colour_of: dict[str, str] = {}
+
+    def line(self, data: str | bytes, name: str = OWN_NAME) -> None:
+        """Print `data` (of `name`), which may have several lines."""
+        colour = None
+        if name != OWN_NAME:
+            if name not in self._colour_of:
+                self._colour_of[name] = next(self._colours)
+            colour = self._colour_of[name]
+        now = datetime.now()  # noqa: DTZ005 (the clock on the wall is what is wanted)
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._printer.write(Message(type="line", data=data, time=now, name=name, colour=colour))

@@ -1,0 +1,149 @@
+"""Real servers for every test: embedded ones of the session's own, unless TEST_*_URL names others.
+
+A service that cannot be had fails the tests; nothing here skips.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from app.clients import ClientSecret, create_client
+from app.db import make_engine
+from app.migrations import upgrade
+from app.servers import start_postgres, start_valkey
+from app.settings import Settings, load_settings
+from handlers import Registry
+from handlers.registry import load_handlers
+from tests.support.stack import Stack, running_stack
+
+# What a developer's shell has set must not change what the tests see.
+_OURS = set(Settings.__dataclass_fields__) | {"broker_url"}
+TEST_HANDLERS = "tests.support.handlers"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in _OURS}
+    yield
+    os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The session's BATCHLINE_HOME."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(home: Path) -> Iterator[str]:
+    """A Postgres server: any database on it may be made and dropped."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    with start_postgres(home, options={"fsync": "off"}) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(home: Path) -> Iterator[str]:
+    """A Valkey server of the session's own."""
+    if given := os.environ.get("TEST_REDIS_URL"):
+        yield given
+        return
+    with start_valkey(home) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A database without tables, for those who test migrations."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A migrated database of the session's own."""
+    with fresh_database(postgres_url) as url:
+        engine = make_engine(url, name="batchline-tests")
+        upgrade(engine)
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, redis_url: str, home: Path) -> Settings:
+    """Settings that name the session's servers, with a quick engine: faults are noticed soon."""
+    return replace(
+        load_settings(
+            {
+                "DATABASE_URL": database_url,
+                "REDIS_URL": redis_url,
+                "BATCHLINE_HOME": str(home),
+                "HANDLERS": TEST_HANDLERS,
+                "HEARTBEAT_INTERVAL": "0.5",
+                "HEARTBEAT_TIMEOUT": "3",
+                "RESEND_AFTER": "5",
+                "SWEEP_INTERVAL": "1",
+            }
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine on the session's database."""
+    engine = make_engine(settings.database_url or "", name="batchline-tests", pool_size=20)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """The shipped operations and the tests' own."""
+    return load_handlers([TEST_HANDLERS])
+
+
+@pytest.fixture
+def client(engine: Engine) -> ClientSecret:
+    """A client of the test's own, with every scope."""
+    return create_client(engine, f"test {uuid4()}")
+
+
+@pytest.fixture(scope="session")
+def stack(settings: Settings) -> Iterator[Stack]:
+    """Web, worker, slow worker and beat as processes, on the session's servers."""
+    with running_stack(settings, handlers=TEST_HANDLERS) as stack:
+        yield stack
+
+
+class fresh_database:  # noqa: N801 (used as a with-statement's word)
+    """A new database on the server of `url`; its own URL; dropped at the end."""
+
+    def __init__(self, url: str) -> None:
+        self._server = make_url(url).set(drivername="postgresql+psycopg2")
+        self._name = f"batchline_{uuid4().hex[:12]}"
+
+    def __enter__(self) -> str:
+        self._run(f"CREATE DATABASE {self._name}")
+        return self._server.set(database=self._name).render_as_string(hide_password=False)
+
+    def __exit__(self, *_: object) -> None:
+        self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
+
+    def _run(self, statement: str) -> None:
+        engine = make_engine(
+            self._server.render_as_string(hide_password=False),
+            name="batchline-tests",
+            isolation_level="AUTOCOMMIT",
+        )
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()

@@ -1,0 +1,138 @@
+"""Batchline as processes: the lines of the Procfile, on servers that are already there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from honcho.environ import parse_procfile
+
+from app.clients import ClientSecret
+from app.servers.guarded import Guarded, Spec
+from app.servers.ports import free_port
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+_STOP = [("SIGTERM", 20.0), ("SIGKILL", 5.0)]
+_PROCESSES = ("web", "worker", "slow", "beat")
+
+
+@dataclass
+class Stack:
+    """A running stack. `processes`: by their name in the Procfile; more can be started."""
+
+    settings: Settings
+    environ: dict[str, str]
+    url: str
+    logs: Path
+    processes: dict[str, Guarded] = field(default_factory=dict)
+
+    def start(self, line: str, name: str | None = None) -> Guarded:
+        """Start the Procfile's `line` as process `name` (the same name unless given)."""
+        name = name or line
+        procfile = parse_procfile((ROOT / "Procfile").read_text())
+        log = (self.logs / f"{name}.log").open("ab")
+        spec = Spec(
+            command=["/bin/sh", "-c", f"exec {procfile.processes[line]}"],
+            stop_steps=_STOP,
+            orphan_steps=[("SIGKILL", 5.0)],
+            cwd=ROOT,
+            environ=self.environ,
+        )
+        self.processes[name] = Guarded(spec, output=log)
+        return self.processes[name]
+
+    def http(self, client: ClientSecret, **options: Any) -> httpx.Client:
+        """An HTTP client that sends `client`'s secret."""
+        options.setdefault("timeout", 30)
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {client.secret}"}, **options
+        )
+
+    def finished(self, http: httpx.Client, batch_id: str, *, within: float = 60) -> dict[str, Any]:
+        """The batch once it has ended; fails the test if it does not within so many seconds."""
+        deadline = time.monotonic() + within
+        while True:
+            batch: dict[str, Any] = (
+                http.get(f"/v1/batches/{batch_id}", params={"wait": 10}).raise_for_status().json()
+            )
+            if batch["finishedAt"]:
+                return batch
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not ended within {within} s: {batch}\n{self.tail()}")
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of each process's log, for a failing test's message."""
+        return "\n".join(
+            f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+            for log in sorted(self.logs.glob("*.log"))
+        )
+
+
+@contextmanager
+def running_stack(
+    settings: Settings, *, handlers: str = "", processes: tuple[str, ...] = _PROCESSES
+) -> Iterator[Stack]:
+    """Start `processes`, wait until the API says it is ready, and stop them at the end."""
+    port = free_port()
+    logs = settings.batchline_home / f"logs-{port}"
+    logs.mkdir(parents=True)
+    stack = Stack(settings, _environ(settings, port, handlers), f"http://127.0.0.1:{port}", logs)
+    try:
+        for name in processes:
+            stack.start(name)
+        if "web" in processes:
+            wait_for(lambda: _ready(stack.url), what=lambda: f"readiness\n{stack.tail()}")
+        yield stack
+    finally:
+        for process in stack.processes.values():
+            process.terminate()
+        for process in stack.processes.values():
+            process.stop()
+
+
+def wait_for(
+    condition: Callable[[], Any],
+    *,
+    within: float = 60,
+    what: Callable[[], str] | str = "the condition",
+) -> Any:
+    """The first true value of `condition`, looked at often; fails after so many seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {within} s for {what() if callable(what) else what}")
+        time.sleep(0.05)
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _environ(settings: Settings, port: int, handlers: str) -> dict[str, str]:
+    ours = {
+        "DATABASE_URL": settings.database_url or "",
+        "REDIS_URL": settings.redis_url or "",
+        "BATCHLINE_HOME": str(settings.batchline_home),
+        "PORT": str(port),
+        "HANDLERS": handlers,
+        "HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
+        "HEARTBEAT_TIMEOUT": str(settings.heartbeat_timeout),
+        "RESEND_AFTER": str(settings.resend_after),
+        "SWEEP_INTERVAL": str(settings.sweep_interval),
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+    }
+    return {**os.environ, **ours}

@@ -1,0 +1,123 @@
+"""Migrations give exactly the schema that the models describe, and take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from app.db import make_engine
+from app.migrations import downgrade, pending, upgrade
+from app.models import Base
+from app.models.guards import GUARD_FUNCTION, GUARDS
+from tests.conftest import fresh_database
+
+# Everything that makes up a schema, as Postgres itself tells it.
+CATALOGUE = {
+    "columns": """
+        SELECT table_name, column_name, udt_name, is_nullable, column_default, collation_name
+        FROM information_schema.columns WHERE table_schema = 'public'
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+    """,
+    "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "options": """
+        SELECT relname, array_to_string(reloptions, ',') FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    """,
+    "triggers": """
+        SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    """,
+    "sequences": "SELECT sequencename, data_type::text FROM pg_sequences",
+}
+
+
+def schema_of(engine: Engine) -> dict[str, set[tuple[object, ...]]]:
+    with engine.connect() as connection:
+        return {
+            kind: {
+                tuple(row) for row in connection.execute(text(query)) if row[0] != "alembic_version"
+            }
+            for kind, query in CATALOGUE.items()
+        }
+
+
+@pytest.fixture
+def empty(postgres_url: str) -> Iterator[Engine]:
+    with fresh_database(postgres_url) as url:
+        engine = make_engine(url, name="batchline-tests")
+        yield engine
+        engine.dispose()
+
+
+def test_migrations_and_models_agree(empty: Engine, engine: Engine) -> None:
+    with empty.begin() as connection:
+        Base.metadata.create_all(connection)
+        connection.execute(text(GUARD_FUNCTION))
+        for guard in GUARDS:
+            connection.execute(text(guard))
+    from_models = schema_of(empty)
+    from_migrations = schema_of(engine)
+    for kind, described in from_models.items():
+        assert from_migrations[kind] == described, kind
+
+
+def test_up_down_and_up_again(empty: Engine, engine: Engine) -> None:
+    assert pending(empty)
+    upgrade(empty)
+    assert pending(empty) == []
+    downgrade(empty, "base")
+    assert not any(schema_of(empty).values())
+    upgrade(empty)
+    assert schema_of(empty) == schema_of(engine)
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    before = schema_of(engine)
+    upgrade(engine)
+    assert schema_of(engine) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("status = 'SUCCESS'", "ended_has_finish"),
+        ("status = 'NONSENSE'", "may not go from RUNNING"),
+        ("finished_at = now()", "ended_has_finish"),
+        ("status = 'SUCCESS', finished_at = now(), total = 3", "ended_is_counted"),
+        ("status = 'OPEN'", "may not go from RUNNING"),
+        ("completed = -1", "counts"),
+    ],
+)
+def test_postgres_refuses_impossible_batches(engine: Engine, change: str, constraint: str) -> None:
+    with engine.connect() as connection, connection.begin() as transaction:
+        connection.execute(
+            text(
+                """
+                INSERT INTO clients (id, name, api_key, secret_hash, scopes)
+                VALUES (gen_random_uuid(), 'x', 'x', 'x', '{}')
+                """
+            )
+        )
+        connection.execute(
+            text(
+                """
+                INSERT INTO batches (id, client_id, status)
+                SELECT gen_random_uuid(), id, 'RUNNING' FROM clients WHERE api_key = 'x'
+                """
+            )
+        )
+        with pytest.raises(IntegrityError, match=constraint):
+            connection.execute(
+                text(
+                    f"""
+                    UPDATE batches SET {change}
+                    WHERE client_id = (SELECT id FROM clients WHERE api_key = 'x')
+                    """
+                )
+            )
+        transaction.rollback()
