@@ -12,7 +12,7 @@ from app.settings import Settings
 
 def set_up_logs(settings: Settings) -> None:
     """Send every log line of the process, ours and the libraries', to stderr in one format."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

@@ -125,7 +125,7 @@ class RecordStore:
         row = self._connection.execute(
             _ONE, {"client": self._client_id, "collection": collection, "key": key}
         ).one_or_none()
-        return None if row is None else StoredRecord(*row[:2], loads(row.data), *row[3:])
+        return None if row is None else _stored(row)
 
     def page(self, collection: str, *, after: str = "", limit: int) -> list[StoredRecord]:
         """At most `limit` records with keys behind `after`, in the order of their keys."""
@@ -138,7 +138,7 @@ class RecordStore:
                 "limit": limit,
             },
         )
-        return [StoredRecord(*row[:2], loads(row.data), *row[3:]) for row in rows]
+        return [_stored(row) for row in rows]
 
     def _run(
         self, statement: TextClause, collection: str, rows: Sequence[tuple[str, Any]]
@@ -152,3 +152,7 @@ class RecordStore:
                 "datas": [dumps(data) for _, data in rows],
             },
         ).all()
+
+
+def _stored(row: Any) -> StoredRecord:
+    return StoredRecord(row.collection, row.key, loads(row.data), row.version, row.updated_at)

@@ -124,7 +124,7 @@ def stack(settings: Settings) -> Iterator[Stack]:
         yield stack
 
 
-class fresh_database:  # noqa: N801 (used as a with-statement's word)
+class fresh_database:
     """A new database on the server of `url`; its own URL; dropped at the end."""
 
     def __init__(self, url: str) -> None:

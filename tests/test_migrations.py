@@ -30,7 +30,8 @@ CATALOGUE = {
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
     """,
     "triggers": """
-        SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+        SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger
+        WHERE NOT tgisinternal
     """,
     "sequences": "SELECT sequencename, data_type::text FROM pg_sequences",
 }

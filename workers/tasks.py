@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from app.broker import WORKER_LOST_DELAY
@@ -11,7 +12,7 @@ from workers.engine import slices as slicing
 from workers.engine import sweep as sweeping
 from workers.wiring import runtime
 
-_OPTIONS = {"ignore_result": True, "max_retries": 5, "default_retry_delay": WORKER_LOST_DELAY}
+_OPTIONS: dict[str, Any] = {"ignore_result": True, "max_retries": 5, "default_retry_delay": WORKER_LOST_DELAY}
 
 
 @app.task(name="batchline.advance", **_OPTIONS)

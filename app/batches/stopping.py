@@ -23,11 +23,17 @@ _FAILURES = text(
     WHERE b.id = :batch_id GROUP BY b.id
     """
 )
+_DROP_READY = text("DELETE FROM slices WHERE batch_id = :batch_id AND state = 'READY'")
 
 
 def request_stop(connection: Connection, batch_id: UUID, reason: str) -> None:
     """Begin no further slice of the batch. The first reason given stays."""
     connection.execute(_REQUEST, {"batch_id": batch_id, "reason": reason})
+
+
+def drop_ready_slices(connection: Connection, batch_id: UUID) -> int:
+    """Forget the slices that nobody has claimed, of a batch whose row the caller has locked."""
+    return connection.execute(_DROP_READY, {"batch_id": batch_id}).rowcount
 
 
 def failures_so_far(connection: Connection, batch_id: UUID) -> int:

@@ -67,9 +67,9 @@ def submit(
     from app.remote.submission import submit as send
 
     console = Console(stderr=True)
-    described = describe(file, format_)
     fields = {_camel(name): value for name, value in options.items()}
     fields["metadata"] = _object(metadata)
+    described = describe(file, format_)
     with connect(url, secret) as api:
         with progress.upload_bar(console) as bar:
             task = bar.add_task(f"sending {described.name}", total=described.size)

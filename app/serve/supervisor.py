@@ -23,6 +23,7 @@ ORPHAN_STEPS: Steps = (("SIGTERM", 4.0), ("SIGKILL", 5.0))
 
 RESTARTS = 5
 WINDOW_SECONDS = 60.0
+FIRST_DELAY_SECONDS = 0.5  # doubled each time
 LAST_LINES = 20
 CHECK_SECONDS = 0.2
 
@@ -40,7 +41,7 @@ class _Restarts:
             self._times.popleft()
         if len(self._times) >= RESTARTS:
             return None
-        delay = 0.5 * 2 ** len(self._times)
+        delay = FIRST_DELAY_SECONDS * 2 ** len(self._times)
         self._times.append(now)
         return float(delay)
 

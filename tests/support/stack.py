@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,13 +78,21 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    settings: Settings, *, handlers: str = "", processes: tuple[str, ...] = _PROCESSES
+    settings: Settings,
+    *,
+    handlers: str = "",
+    processes: tuple[str, ...] = _PROCESSES,
+    extra: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
-    """Start `processes`, wait until the API says it is ready, and stop them at the end."""
+    """Start `processes`, wait until the API says it is ready, and stop them at the end.
+
+    `extra`: more of their environment.
+    """
     port = free_port()
     logs = settings.batchline_home / f"logs-{port}"
     logs.mkdir(parents=True)
-    stack = Stack(settings, _environ(settings, port, handlers), f"http://127.0.0.1:{port}", logs)
+    environ = {**_environ(settings, port, handlers), **(extra or {})}
+    stack = Stack(settings, environ, f"http://127.0.0.1:{port}", logs)
     try:
         for name in processes:
             stack.start(name)

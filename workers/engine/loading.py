@@ -46,6 +46,7 @@ def load_slice(
     """The slice's items that are still PENDING, in order of index: the valid, and the others."""
     valid: list[Loaded] = []
     invalid: list[InvalidItem] = []
+    row: Any
     for row in connection.execute(_statement(claimed), _parameters(claimed)):
         operation = registry.get(row.operation or claimed.operation)
         if operation is None:

@@ -127,6 +127,7 @@ class _Planner:
         sizes: dict[str | None, int] = {}
         groups: dict[str | None, list[int]] = {}
         slices: list[PlannedSlice] = []
+        row: Any
         for row in rows:
             operation = row.operation or batch.operation
             if operation not in groups and len(slices) + len(groups) >= room:
@@ -144,7 +145,7 @@ class _Planner:
     def _due_slices(self, room: int) -> list[PlannedSlice]:
         size = self._size(self._batch.operation, self._batch.total)
         limit = {"batch_id": self._batch.id, "limit": room * size}
-        rows = self._connection.execute(_DUE, limit).all()
+        rows: Sequence[Any] = self._connection.execute(_DUE, limit).all()
         laned = self._connection.execute(_DUE_LANES, limit).all() if self._batch.may_repeat else []
         alone = [row for row in rows if row.crashes]
         loose = [row for row in rows if not row.crashes]

@@ -1,0 +1,29 @@
+"""start: a batch that was staged, or that waits for its time, begins."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.batches import lifecycle
+from app.batches.actions.locking import require
+from app.errors import WrongState
+
+_START = text("UPDATE batches SET status = :status, revision = revision + 1 WHERE id = :batch_id")
+
+
+def start(connection: Connection, batch: Any, *, honour_schedule: bool) -> bool:
+    """Begin now, whatever its time was; with `honour_schedule` wait for a time still to come."""
+    require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be started")
+    if batch.total == 0:
+        raise WrongState(f"The batch is {batch.status} and empty; it needs an item to be started.")
+    wait = (
+        honour_schedule
+        and batch.scheduled_at is not None
+        and batch.scheduled_at > datetime.now(UTC)
+    )
+    status = lifecycle.SCHEDULED if wait else lifecycle.PENDING
+    connection.execute(_START, {"batch_id": batch.id, "status": status})
+    return not wait

@@ -1,0 +1,137 @@
+"""A stack of the benchmark's own: new servers in a new folder, and the Procfile's processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+from sqlalchemy import Engine
+
+from app.clients import ClientSecret, create_client
+from app.db import make_engine
+from app.migrations import upgrade
+from app.serve.procfile import ROOT, load_procfile
+from app.servers import start_postgres, start_valkey
+from app.servers.guarded import Guarded, Spec, Steps
+from app.servers.ports import free_port
+from app.settings import load_settings, variables_given
+
+PROCESSES = 2
+"""Worker processes, for Batchline and for the naive chord alike."""
+_PATIENCE = 60.0
+_STOP: Steps = (("SIGTERM", 15.0), ("SIGKILL", 5.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What runs. `dsn`: Postgres for psycopg2. `naive_redis`: a database of the naive chord's."""
+
+    url: str
+    dsn: str
+    naive_redis: str
+    engine: Engine
+    client: ClientSecret
+    http: httpx.Client
+    postgres_options: dict[str, str]
+
+
+@contextmanager
+def running_stack(home: Path | None, options: dict[str, str]) -> Iterator[Stack]:
+    """Start it, with nothing in the tables; stop it, and remove what it wrote.
+
+    `home`: a folder to keep, or None for a temporary one. `options`: Postgres settings on top of
+    those of the embedded server.
+    """
+    with ExitStack() as cleaning:
+        folder = home or cleaning.enter_context(_temporary_folder())
+        postgres = cleaning.enter_context(start_postgres(folder, options=options))
+        valkey = cleaning.enter_context(start_valkey(folder))
+        naive_redis = urlunsplit(urlsplit(valkey.url)._replace(path="/1"))
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        environ = _environ(folder, postgres.url, valkey.url, naive_redis, port)
+        engine = make_engine(load_settings(environ).database_url or "", name="batchline-bench")
+        cleaning.callback(engine.dispose)
+        upgrade(engine)
+        client = create_client(engine, "benchmark")
+        lines = load_procfile()
+        commands = {name: lines[name] for name in ("web", "worker", "beat")}
+        commands["naive"] = (
+            f"celery -A benchmarks.naive_tasks worker -n naive-$$@%h --queues naive"
+            f" --pool prefork --concurrency {PROCESSES} --loglevel WARNING"
+        )
+        running = {
+            name: cleaning.enter_context(_process(name, command, environ, folder))
+            for name, command in commands.items()
+        }
+        http = cleaning.enter_context(
+            httpx.Client(
+                base_url=url, headers={"Authorization": f"Bearer {client.secret}"}, timeout=120
+            )
+        )
+        _wait_until_ready(http, running, folder)
+        yield Stack(url, postgres.url, naive_redis, engine, client, http, options)
+
+
+def _environ(
+    folder: Path, database_url: str, redis_url: str, naive_redis: str, port: int
+) -> dict[str, str]:
+    given = variables_given(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in given}
+    return kept | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "NAIVE_REDIS_URL": naive_redis,
+        "BATCHLINE_HOME": str(folder),
+        "PORT": str(port),
+        "WORKER_CONCURRENCY": str(PROCESSES),
+        "LOG_LEVEL": "WARNING",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="batchline-bench-"))
+    if os.geteuid() == 0:
+        folder.chmod(0o711)  # Postgres, which will not be root, has to enter
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _process(name: str, command: str, environ: dict[str, str], folder: Path) -> Iterator[Guarded]:
+    """Under the guard of `batchline serve`: nothing stays behind, whatever happens to us."""
+    spec = Spec(["/bin/sh", "-c", f"exec {command}"], _STOP, _STOP, cwd=ROOT, environ=environ)
+    with (folder / f"{name}.log").open("ab") as log:
+        process = Guarded(spec, output=log)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def _wait_until_ready(http: httpx.Client, running: dict[str, Guarded], folder: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            if http.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        dead = [name for name, process in running.items() if not process.running]
+        if dead or time.monotonic() > deadline:
+            logs = "\n".join(path.read_text()[-2000:] for path in folder.glob("*.log"))
+            raise SystemExit(f"The stack did not get ready. {dead or ''}\n{logs}")
+        time.sleep(0.1)

@@ -1,0 +1,270 @@
+"""The faults. Each is a function that injects one and undoes it, blocking until it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from sqlalchemy import text
+
+from app.db import make_engine
+from tests.chaos.machine import Machine
+
+Fault = Callable[[Machine, random.Random], None]
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(function: Fault) -> Fault:
+    """Register a fault under its function's name."""
+    FAULTS[function.__name__] = function
+    return function
+
+
+@fault
+def kill_pool_child(machine: Machine, rng: random.Random) -> None:
+    """kill -9 one prefork child; its parent goes on."""
+    children = machine.pool_children(rng.choice(machine.workers))
+    if children:
+        _kill(rng.choice(children), signal.SIGKILL)
+
+
+@fault
+def kill_worker(machine: Machine, rng: random.Random) -> None:
+    """kill -9 a whole worker; another is started a little later."""
+    name = rng.choice(machine.workers)
+    for pid in machine.pids(name):
+        _kill(pid, signal.SIGKILL)
+    time.sleep(rng.uniform(0, 1))
+    machine.restart(name)
+
+
+@fault
+def kill_slow_worker(machine: Machine, rng: random.Random) -> None:
+    """kill -9 the worker with threads."""
+    for pid in machine.pids("slow"):
+        _kill(pid, signal.SIGKILL)
+    machine.restart("slow")
+
+
+@fault
+def kill_beat(machine: Machine, rng: random.Random) -> None:
+    """kill -9 beat, and leave it away for a while."""
+    for pid in machine.pids("beat"):
+        _kill(pid, signal.SIGKILL)
+    time.sleep(rng.uniform(0, 3))
+    machine.restart("beat")
+
+
+@fault
+def kill_web(machine: Machine, rng: random.Random) -> None:
+    """kill -9 web, whatever it is answering."""
+    for pid in machine.pids("web"):
+        _kill(pid, signal.SIGKILL)
+    machine.restart("web")
+
+
+@fault
+def deploy_worker(machine: Machine, rng: random.Random) -> None:
+    """SIGTERM to a worker, and a new one beside it."""
+    name = rng.choice(machine.workers)
+    machine.stack.processes[name].terminate()
+    machine.restart(name)
+
+
+@fault
+def freeze_worker(machine: Machine, rng: random.Random) -> None:
+    """SIGSTOP a worker for longer than its heartbeat may be old: a zombie that comes back."""
+    pids = machine.pids(rng.choice(machine.workers))
+    for pid in pids:
+        _kill(pid, signal.SIGSTOP)
+    time.sleep(machine.stack.settings.heartbeat_timeout * 2)
+    for pid in pids:
+        _kill(pid, signal.SIGCONT)
+
+
+@fault
+def flush_redis(machine: Machine, rng: random.Random) -> None:
+    """FLUSHALL: every message, chord and result is gone."""
+    with contextlib.suppress(redis.RedisError):
+        machine.redis.flushall()
+
+
+@fault
+def restart_valkey(machine: Machine, rng: random.Random) -> None:
+    """kill -9 Valkey; it comes back with its append-only file."""
+    _kill_server(machine, machine.valkey)
+    time.sleep(rng.uniform(0, 2))
+    machine.valkey.revive()
+
+
+@fault
+def lose_valkey(machine: Machine, rng: random.Random) -> None:
+    """kill -9 Valkey; it comes back with nothing."""
+    _kill_server(machine, machine.valkey)
+    for kept in (machine.home / "valkey").iterdir():
+        if kept.is_dir():
+            shutil.rmtree(kept)
+        elif kept.suffix in (".rdb", ".aof"):
+            kept.unlink()
+    machine.valkey.revive()
+
+
+@fault
+def cut_off_broker(machine: Machine, rng: random.Random) -> None:
+    """Valkey answers nobody for a while."""
+    pids = machine.server_pids(machine.valkey)
+    for pid in pids:
+        _kill(pid, signal.SIGSTOP)
+    time.sleep(rng.uniform(1, 5))
+    for pid in pids:
+        _kill(pid, signal.SIGCONT)
+
+
+@fault
+def restart_postgres_fast(machine: Machine, rng: random.Random) -> None:
+    """Postgres: fast shutdown and start."""
+    machine.postgres.stop()
+    machine.postgres.revive()
+
+
+@fault
+def restart_postgres_immediate(machine: Machine, rng: random.Random) -> None:
+    """Postgres: kill -9 of everything, crash recovery."""
+    _kill_server(machine, machine.postgres)
+    machine.postgres.revive()
+
+
+@fault
+def cut_connections(machine: Machine, rng: random.Random) -> None:
+    """Every database connection is terminated."""
+    with machine.admin() as connection:
+        connection.execute(
+            text(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                """
+            )
+        )
+
+
+@fault
+def deadlocks(machine: Machine, rng: random.Random) -> None:
+    """Another session locks wallets against the order, again and again."""
+    for _ in range(5):
+        with contextlib.suppress(Exception), machine.admin() as connection:
+            connection.execute(text("SET LOCAL deadlock_timeout = '10s'"))
+            for direction in ("DESC", "ASC"):
+                connection.execute(
+                    text(
+                        f"""
+                        SELECT key FROM records WHERE collection = 'wallet'
+                        ORDER BY key {direction} LIMIT 20 FOR UPDATE
+                        """
+                    )
+                )
+                time.sleep(0.1)
+
+
+@fault
+def disk_full(machine: Machine, rng: random.Random) -> None:
+    """Every write of an outcome fails as on a full disk, for a second or two."""
+    _failing_writes(machine, "53100", rng.uniform(0.5, 2))
+
+
+@fault
+def serialization_failures(machine: Machine, rng: random.Random) -> None:
+    """Every write of an outcome fails as in a serialization conflict, for a moment."""
+    _failing_writes(machine, "40001", rng.uniform(0.1, 0.4))
+
+
+@fault
+def repeat_messages(machine: Machine, rng: random.Random) -> None:
+    """Every message that waits is delivered twice."""
+    with contextlib.suppress(redis.RedisError):
+        for queue in machine.queues:
+            for message in machine.redis.lrange(queue, 0, 20):
+                machine.redis.lpush(queue, message)
+
+
+@fault
+def delay_messages(machine: Machine, rng: random.Random) -> None:
+    """Every message that waits is delivered seconds late."""
+    with contextlib.suppress(redis.RedisError):
+        held = [(q, m) for q in machine.queues for m in machine.redis.lpop(q, 50) or []]
+        time.sleep(rng.uniform(1, 4))
+        for queue, message in held:
+            machine.redis.rpush(queue, message)
+
+
+@fault
+def lose_messages(machine: Machine, rng: random.Random) -> None:
+    """Every message that waits is gone, and so are those not acknowledged."""
+    with contextlib.suppress(redis.RedisError):
+        machine.redis.delete(*machine.queues, "unacked", "unacked_index")
+
+
+@fault
+def lose_callbacks(machine: Machine, rng: random.Random) -> None:
+    """Every chord forgets how many of its parts are in: its callback never comes."""
+    with contextlib.suppress(redis.RedisError):
+        for key in machine.redis.scan_iter("celery-taskset-meta-*", count=1000):
+            machine.redis.delete(key)
+
+
+def _failing_writes(machine: Machine, code: str, seconds: float) -> None:
+    with machine.admin() as connection:
+        connection.execute(
+            text(
+                f"""
+                CREATE OR REPLACE FUNCTION chaos_fails() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE EXCEPTION 'chaos' USING ERRCODE = '{code}'; END $$
+                """
+            )
+        )
+        connection.execute(
+            text(
+                """
+                CREATE TRIGGER chaos BEFORE UPDATE ON items FOR EACH STATEMENT
+                EXECUTE FUNCTION chaos_fails()
+                """
+            )
+        )
+    time.sleep(seconds)
+    with machine.admin() as connection:
+        connection.execute(text("DROP TRIGGER chaos ON items"))
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _kill_server(machine: Machine, server: object) -> None:
+    pids = machine.server_pids(server)
+    for pid in pids:
+        _kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in pids):
+        if time.monotonic() > deadline:
+            raise AssertionError("the server does not die")
+        time.sleep(0.02)
+
+
+def connectable(url: str) -> bool:
+    """Whether the database answers."""
+    engine = make_engine(url, name="batchline-chaos")
+    try:
+        with engine.connect():
+            return True
+    except Exception:
+        return False
+    finally:
+        engine.dispose()

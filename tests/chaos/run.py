@@ -1,0 +1,122 @@
+"""One run: batches are submitted, faults injected from a seed, everything checked at the end."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import BatchlineError
+from tests.chaos.faults import FAULTS
+from tests.chaos.load import Load
+from tests.chaos.machine import Machine, running_machine
+from tests.chaos.receiver import Receiver
+from tests.chaos.verify import problems
+
+
+@dataclass
+class Report:
+    """What happened. `recoveries`: by fault, the seconds until items ended again after it."""
+
+    seed: int
+    faults: list[str] = field(default_factory=list)
+    recoveries: list[tuple[str, float]] = field(default_factory=list)
+    batches: int = 0
+    items: int = 0
+    tried_again: int = 0
+    unavailable: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def longest(self) -> tuple[str, float]:
+        """The fault after which it took longest to go on, and how long."""
+        return max(self.recoveries, key=lambda one: one[1], default=("none", 0.0))
+
+
+def run(
+    home: Path,
+    seed: int,
+    *,
+    faults: Sequence[str] = (),
+    batches: int = 25,
+    settle_within: float = 180,
+) -> Report:
+    """Run once with `seed`. `faults`: those to inject in that order; all, shuffled, by default."""
+    rng = random.Random(seed)
+    chosen = list(faults) or rng.sample(sorted(FAULTS), len(FAULTS))
+    report = Report(seed)
+    with Receiver() as receiver, running_machine(home, receiver.url) as machine:
+        load = Load(machine.stack.url, machine.client.secret, seed, batches=batches)
+        load.start()
+        for name in chosen:
+            time.sleep(rng.uniform(0.2, 1.5))
+            before = _ended(machine)
+            FAULTS[name](machine, rng)
+            over = time.monotonic()
+            report.faults.append(name)
+            report.recoveries.append((name, _until_going_on(machine, before, over)))
+        load.join(settle_within)
+        _settled(machine, settle_within)
+        report.batches = sum(one.batch_id is not None for one in load.sent)
+        report.items = sum(one.count for one in load.sent)
+        report.unavailable = load.unavailable
+        report.problems = [
+            *load.surprises,
+            *problems(machine.engine, machine.client.client_id, load.sent, receiver.seen),
+        ]
+        report.tried_again = _count(machine, "SELECT sum(crashes) FROM items")
+        if report.problems:
+            report.problems.append(machine.stack.tail(40))
+    return report
+
+
+def _until_going_on(machine: Machine, before: int, since: float) -> float:
+    """Seconds from `since` until more items have ended than `before`, or nothing is unfinished."""
+    deadline = since + 90
+    while time.monotonic() < deadline:
+        machine.keep_alive()
+        if _ended(machine) > before or not _unfinished(machine):
+            return time.monotonic() - since
+        time.sleep(0.1)
+    raise AssertionError(f"nothing went on within 90 s\n{machine.stack.tail(40)}")
+
+
+def _settled(machine: Machine, within: float) -> None:
+    deadline = time.monotonic() + within
+    while _unfinished(machine):
+        machine.keep_alive()
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"{_unfinished(machine)} batches have not ended within {within} s\n"
+                f"{machine.stack.tail(40)}"
+            )
+        time.sleep(0.2)
+
+
+def _ended(machine: Machine) -> int:
+    return _count(
+        machine,
+        """
+        SELECT (SELECT coalesce(sum(completed + failed + invalid + canceled), 0) FROM batches)
+             + (SELECT coalesce(sum(completed + failed + invalid), 0) FROM slices)
+        """,
+    )
+
+
+def _unfinished(machine: Machine) -> int:
+    return _count(machine, "SELECT count(*) FROM batches WHERE finished_at IS NULL")
+
+
+def _count(machine: Machine, query: str) -> int:
+    for _ in range(100):
+        try:
+            with machine.engine.connect() as connection:
+                return int(connection.execute(text(query)).scalar() or 0)
+        except (SQLAlchemyError, BatchlineError):
+            time.sleep(0.1)  # the fault of the moment
+    raise AssertionError("the database did not come back")

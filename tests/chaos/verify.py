@@ -1,0 +1,102 @@
+"""What must hold once everything has ended."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from tests.chaos.load import Sent
+
+_COUNTS = text(
+    """
+    SELECT b.id, b.status, b.total, b.completed, b.failed, b.invalid, b.canceled,
+           count(i.index) AS items,
+           count(*) FILTER (WHERE i.status = 'SUCCESS') AS succeeded,
+           count(*) FILTER (WHERE i.status = 'FAILED') AS items_failed,
+           count(*) FILTER (WHERE i.status = 'PENDING') AS items_pending
+    FROM batches b LEFT JOIN items i ON i.batch_id = b.id
+    WHERE b.client_id = :client GROUP BY b.id
+    """
+)
+
+
+def problems(
+    engine: Engine, client_id: UUID, sent: list[Sent], received: dict[str, list[str]]
+) -> list[str]:
+    """Every way in which the rows, the ledger or the receiver are not as they must be."""
+    found: list[str] = []
+    with engine.connect() as connection:
+        rows = {
+            str(row.id): row for row in connection.execute(_COUNTS, {"client": client_id}).all()
+        }
+        wallets = {
+            row.key: Decimal(json.loads(row.data)["balance"])
+            for row in connection.execute(
+                text(
+                    """
+                    SELECT key, data::text FROM records
+                    WHERE client_id = :client AND collection = 'wallet'
+                    """
+                ),
+                {"client": client_id},
+            )
+        }
+        masterlist = Counter(
+            row.key[1:9]
+            for row in connection.execute(
+                text(
+                    """
+                    SELECT key, version FROM records WHERE client_id = :client
+                      AND collection = 'masterlist' AND version = 1
+                    """
+                ),
+                {"client": client_id},
+            )
+        )
+        left = connection.execute(
+            text("SELECT count(*) FROM slices s JOIN batches b ON b.id = s.batch_id")
+        ).scalar_one()
+    accepted = {one.batch_id: one for one in sent if one.batch_id}
+    if left:
+        found.append(f"{left} slices are left over")
+    for batch_id in rows.keys() - accepted.keys():
+        found.append(f"{batch_id} is stored though its caller never got a 202")
+    for batch_id, one in accepted.items():
+        row = rows.get(batch_id or "")
+        if row is None:
+            found.append(f"{batch_id} was accepted and is gone")
+            continue
+        if row.items != one.count or row.total != one.count:
+            found.append(f"{batch_id}: {row.items} items of {one.count}, total {row.total}")
+        if row.items_pending or (row.completed, row.failed) != (row.succeeded, row.items_failed):
+            found.append(f"{batch_id}: summary and items differ: {row}")
+        if row.status != "SUCCESS":
+            found.append(f"{batch_id} ({one.operation}) ended {row.status}: {row}")
+        if one.operation == "catalog.masterlist" and masterlist[one.key] != one.count:
+            found.append(f"{batch_id}: {masterlist[one.key]} records written once of {one.count}")
+        if one.operation == "http.request":
+            found += _http_problems(one, received)
+    expected: dict[str, Decimal] = {}
+    for one in accepted.values():
+        for player, amount in one.expected.items():
+            expected[player] = expected.get(player, Decimal(0)) + amount
+    for player in expected.keys() | wallets.keys():
+        if expected.get(player) != wallets.get(player):
+            found.append(
+                f"wallet {player}: {wallets.get(player)} instead of {expected.get(player)}"
+            )
+    return found
+
+
+def _http_problems(one: Sent, received: dict[str, list[str]]) -> list[str]:
+    found = []
+    for number in range(one.count):
+        bodies = set(received.get(f"{one.batch_id}:{number}", []))
+        wanted = {json.dumps({"run": one.key, "number": number}, sort_keys=True)}
+        if bodies != wanted:
+            found.append(f"{one.batch_id}:{number} brought {bodies or 'nothing'}")
+    return found

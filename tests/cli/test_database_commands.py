@@ -1,0 +1,113 @@
+"""migrate and clients: on a database that is given, and on the embedded one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import main
+from app.clients import SCOPES, find_caller
+from app.db import make_engine
+from app.envfile import write_env
+from app.servers import start_postgres
+from app.settings import load_settings
+from tests.conftest import fresh_database
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str) -> Iterator[str]:
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+def run(url: str, *args: str) -> Result:
+    return CliRunner(env={"DATABASE_URL": url}).invoke(main, list(args))
+
+
+def test_migrate_brings_the_schema_up_once(url: str) -> None:
+    behind = run(url, "migrate", "--check")
+    assert behind.exit_code == 1
+    assert "the schema lacks" in behind.stderr
+    first = run(url, "migrate")
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith("Applied ")
+    for args in (["migrate"], ["migrate", "--check"]):
+        again = run(url, *args)
+        assert (again.exit_code, again.stdout) == (0, "The schema is up to date.\n")
+
+
+def test_the_life_of_a_client(database_url: str) -> None:
+    name = f"shop {uuid4()}"
+    made = json.loads(run(database_url, "clients", "create", name, "--json").stdout)
+    assert set(made) == {"clientId", "apiKey", "secret", "scopes"}
+    assert made["scopes"] == list(SCOPES)
+    assert works(database_url, made["secret"])
+
+    listed = json.loads(run(database_url, "clients", "list", "--json").stdout)
+    [entry] = [entry for entry in listed if entry["name"] == name]
+    assert entry["clientId"] == made["clientId"]
+    assert entry["revokedAt"] is None
+    assert "secret" not in entry
+    assert name in run(database_url, "clients", "list").stdout
+
+    rotated = json.loads(run(database_url, "clients", "rotate", made["clientId"], "--json").stdout)
+    assert (rotated["clientId"], rotated["apiKey"]) == (made["clientId"], made["apiKey"])
+    assert not works(database_url, made["secret"])
+    assert works(database_url, rotated["secret"])
+
+    assert run(database_url, "clients", "revoke", made["clientId"]).exit_code == 0
+    assert not works(database_url, rotated["secret"])
+    assert run(database_url, "clients", "revoke", made["clientId"]).exit_code == 1
+
+
+def test_create_grants_what_it_is_told(database_url: str) -> None:
+    scopes = ["--scope", "batches.read", "--scope", "supplier/bulk.read"]
+    result = run(database_url, "clients", "create", "reader", *scopes)
+    assert "batches.read supplier/bulk.read" in result.stdout
+    assert "secret     bls_" in result.stdout
+    unknown = run(database_url, "clients", "create", "reader", "--scope", "everything")
+    assert unknown.exit_code == 1
+    assert unknown.stderr.startswith("Error: Unknown scope 'everything'")
+
+
+def test_errors_are_clean() -> None:
+    nowhere = run("postgresql://batchline@127.0.0.1:1/none", "clients", "list")
+    assert nowhere.exit_code == 1
+    assert nowhere.stderr == "Error: The database is not reachable just now.\n"
+    assert run("nonsense", "migrate").stderr.startswith("Error: DATABASE_URL: ")
+    assert run("postgresql://h/d", "clients", "revoke", "x").exit_code == 2
+
+
+def test_the_embedded_database_is_used_if_no_other_is_named(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    runner = CliRunner(env={"BATCHLINE_HOME": str(home)})
+    nothing = runner.invoke(main, ["clients", "list"])
+    assert nothing.exit_code == 1
+    assert nothing.stderr.startswith("Error: DATABASE_URL: not set")
+    assert not home.exists()
+
+    start_postgres(home).stop()
+    # Not running: it is started for the command.
+    assert runner.invoke(main, ["migrate"]).exit_code == 0
+    # Running, as the file that `batchline serve` writes says.
+    with start_postgres(home) as server:
+        write_env(home, {"DATABASE_URL": server.url, "PATH": "/some bin"})
+        made = runner.invoke(main, ["clients", "create", "x", "--json"])
+        assert made.exit_code == 0, made.output
+        assert works(server.url, json.loads(made.stdout)["secret"])
+
+
+def works(url: str, secret: str) -> bool:
+    engine = make_engine(
+        load_settings({"DATABASE_URL": url}).database_url or "", name="batchline-tests"
+    )
+    try:
+        with engine.connect() as connection:
+            return find_caller(connection, secret) is not None
+    finally:
+        engine.dispose()

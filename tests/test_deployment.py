@@ -1,0 +1,119 @@
+"""Procfile, docker-compose.yml and Dockerfile: they run the same processes, and all that is needed.
+
+There is no Docker where the tests run, so the compose file is read, not started.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.broker import QUEUES
+from app.serve.procfile import load_procfile
+
+ROOT = Path(__file__).parents[1]
+OURS = {"migrate": "release", "web": "web", "worker": "worker"} | {
+    name: name for name in ("slow", "beat", "flower")
+}
+SERVERS = {"postgres", "redis"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """docker-compose.yml, its anchors and merges resolved."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return content
+
+
+def test_every_queue_is_consumed_by_a_process() -> None:
+    consumed = set()
+    for line in load_procfile().values():
+        match = re.search(r"--queues (\S+)", line)
+        consumed |= set(match[1].split(",")) if match else set()
+    assert consumed == set(QUEUES)
+
+
+def test_two_workers_of_one_machine_have_different_names() -> None:
+    for name in ("worker", "slow"):
+        assert f"-n {name}-$$@%h" in load_procfile()[name]
+
+
+def test_what_is_kept_is_kept_under_batchline_home() -> None:
+    for name, option in (("beat", "--schedule "), ("flower", "--db=")):
+        assert f'{option}"${{BATCHLINE_HOME:-var}}/' in load_procfile()[name]
+
+
+def test_every_process_is_a_service_with_the_same_command(compose: dict[str, Any]) -> None:
+    assert set(OURS.values()) == set(load_procfile())
+    assert set(compose["services"]) == set(OURS) | SERVERS
+    for service, process in OURS.items():
+        *shell, line = compose["services"][service]["command"]
+        assert shell == ["sh", "-c"]
+        assert line.replace("$$", "$") == f"exec {load_procfile()[process]}"
+
+
+def test_nothing_starts_before_the_migrations_have_ended(compose: dict[str, Any]) -> None:
+    for service in set(OURS) - {"migrate"}:
+        needs = compose["services"][service]["depends_on"]
+        assert needs["migrate"] == {"condition": "service_completed_successfully"}
+        assert {needs[server]["condition"] for server in SERVERS} == {"service_healthy"}
+    needs = compose["services"]["migrate"]["depends_on"]
+    assert needs == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_services_share_one_image_and_the_servers_addresses(compose: dict[str, Any]) -> None:
+    for service in OURS:
+        told = compose["services"][service]
+        assert (told["image"], told["build"]) == ("batchline", ".")
+        assert "@postgres:5432/" in told["environment"]["DATABASE_URL"]
+        assert told["environment"]["REDIS_URL"].startswith("redis://redis:6379/")
+
+
+def test_the_variables_that_are_passed_on_are_ones_we_know(compose: dict[str, Any]) -> None:
+    from app.settings import variables_given
+
+    for service in OURS:
+        names = compose["services"][service]["environment"]
+        assert set(variables_given(dict.fromkeys(names, "x"))) == set(names)
+
+
+def test_services_that_can_be_scaled_have_no_fixed_name_or_port(compose: dict[str, Any]) -> None:
+    for service in ("worker", "slow"):
+        assert {"container_name", "ports", "hostname"}.isdisjoint(compose["services"][service])
+
+
+def test_data_is_on_volumes_that_are_declared(compose: dict[str, Any]) -> None:
+    mounted = {
+        volume.partition(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", ())
+    }
+    assert mounted == set(compose["volumes"])
+    assert {"postgres", "redis"} <= mounted
+    # The image of Postgres 18 keeps its data one folder further up than earlier ones.
+    assert compose["services"]["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
+
+
+def test_long_running_services_say_how_they_are(compose: dict[str, Any]) -> None:
+    for name in (set(OURS) | SERVERS) - {"migrate"}:
+        assert "healthcheck" in compose["services"][name]
+
+
+def test_the_image_does_not_run_as_root_and_has_what_it_copies() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "USER batchline" in lines
+    let_in = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
+    }
+    copied = {
+        source.rstrip("/")
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    }
+    assert copied == let_in
+    assert all((ROOT / path).exists() for path in copied - {"README.md"})
