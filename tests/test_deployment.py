@@ -117,3 +117,11 @@ def test_the_image_does_not_run_as_root_and_has_what_it_copies() -> None:
     }
     assert copied == let_in
     assert all((ROOT / path).exists() for path in copied - {"README.md"})
+
+
+def test_both_locks_pin_the_same_versions() -> None:
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / name).read_text().splitlines()
+        return {line.split()[0] for line in lines if re.match(r"[a-z0-9]", line)}
+
+    assert pins("requirements.lock") <= pins("requirements-dev.lock")

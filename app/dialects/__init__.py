@@ -1,15 +1,19 @@
-"""The dialects: the APIs of other systems, served by the same engine. A file a dialect."""
+"""The APIs of five systems that are already in the field, all on the same domain functions.
+
+A client written for one of them works against Batchline by changing the host. What they share is
+in `app.dialects.kit`; docs/dialects.md shows how another one is added.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from flask import Flask
 
-_DIALECTS: tuple[Callable[[Flask], None], ...] = ()
+from app.dialects.kit.dialect import Dialect
+
+DIALECTS: tuple[Dialect, ...] = ()
 
 
 def register(flask: Flask) -> None:
-    """Serve every dialect from `flask`, whose native API is registered already."""
-    for dialect in _DIALECTS:
-        dialect(flask)
+    """Serve every dialect from `flask`."""
+    for dialect in DIALECTS:
+        dialect.register(flask)

@@ -1,0 +1,1 @@
+"""What the dialects share: credentials, bodies, references, words for a state, errors."""
