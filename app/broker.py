@@ -14,6 +14,7 @@ from kombu import Queue
 from app.settings import Settings
 
 ADVANCE_TASK = "batchline.advance"
+DELIVER_TASK = "batchline.deliver"
 CONTROL_QUEUE = "control"
 EXPRESS_QUEUE = "express"
 FAST_QUEUE = "fast"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.errors import Unavailable
+from app.jsontext import dumps
+
+log = structlog.get_logger(__name__)
+
+_HOOKS = "batchline.after_commit"
 
 # Sessions that died with their client, or sit in a transaction that nobody finishes, must not
 # hold locks for ever.
@@ -40,6 +46,8 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        # Numbers with a point are Decimals, and are written as they are.
+        json_serializer=dumps,
         connect_args={
             "application_name": name,
             "connect_timeout": 5,
@@ -66,13 +74,25 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
     Raises Unavailable where the server is away, so that callers can say so with a 503.
     """
+    hooks: list[Callable[[], None]] = []
     try:
         with engine.begin() as connection:
+            connection.info[_HOOKS] = hooks
             yield connection
     except (DBAPIError, PoolTimeoutError) as error:
         if is_away(error):
             raise Unavailable("The database is not reachable just now.", retry_after=5) from error
         raise
+    for hook in hooks:
+        try:
+            hook()
+        except Exception as error:  # what has committed stays so, whatever a hook does
+            log.warning("after_commit.failed", error=str(error), exc_info=error)
+
+
+def after_commit(connection: Connection, hook: Callable[[], None]) -> None:
+    """Call `hook` once the `transaction` that `connection` is in has committed, and only then."""
+    connection.info[_HOOKS].append(hook)
 
 
 def sqlstate(error: BaseException | None) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from celery import Celery
 
-from app.broker import ADVANCE_TASK, CONTROL_QUEUE, configure
+from app.broker import ADVANCE_TASK, CONTROL_QUEUE, DELIVER_TASK, SLOW_QUEUE, configure
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -27,12 +27,16 @@ class Dispatcher:
 
     def advance(self, batch_id: UUID) -> bool:
         """Ask a worker to move the batch on. False, logged, where the broker is away."""
-        return self._send(ADVANCE_TASK, batch_id=str(batch_id))
+        return self._send(ADVANCE_TASK, CONTROL_QUEUE, batch_id=str(batch_id))
 
-    def _send(self, name: str, **arguments: Any) -> bool:
+    def call_webhook(self, webhook_id: UUID) -> bool:
+        """Ask a worker to send what is due for a webhook. False as above."""
+        return self._send(DELIVER_TASK, SLOW_QUEUE, webhook_id=str(webhook_id))
+
+    def _send(self, name: str, queue: str, **arguments: Any) -> bool:
         try:
             self.celery.send_task(
-                name, kwargs=arguments, queue=CONTROL_QUEUE, ignore_result=True, retry=False
+                name, kwargs=arguments, queue=queue, ignore_result=True, retry=False
             )
         except Exception as error:  # kombu raises its transports' own errors, whatever they are
             log.warning("dispatch.failed", task=name, error=str(error), **arguments)

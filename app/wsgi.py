@@ -13,6 +13,8 @@ import app.dialects
 from app.db import make_engine
 from app.dispatch import Dispatcher
 from app.logs import set_up_logs
+from app.metrics.telling import RedisTeller, impatient_redis
+from app.news import tell_to
 from app.services import EXTENSION, Services
 from app.settings import Settings, load_settings
 from handlers.registry import load_handlers
@@ -35,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask = Flask("batchline", static_folder=None)
     # A path is taken as it is sent: a key may hold what a router would tidy up.
     flask.url_map.merge_slashes = False
-    flask.extensions[EXTENSION] = Services(
+    flask.extensions[EXTENSION] = here = Services(
         settings=settings,
         engine=make_engine(
             settings.database_url or "",
@@ -43,13 +45,20 @@ def create_app(settings: Settings | None = None) -> Flask:
             pool_size=min(settings.web_threads, MOST_CONNECTIONS),
         ),
         dispatcher=Dispatcher(settings),
-        registry=load_handlers(settings.handlers),
+        registry=load_handlers(settings.handlers, http_bases=settings.http_handler_bases),
         redis=Redis.from_url(
             settings.redis_url or "",
             socket_timeout=5,
             socket_connect_timeout=2,
             health_check_interval=25,
         ),
+    )
+    tell_to(
+        RedisTeller(
+            impatient_redis(settings.redis_url or ""),
+            here.registry,
+            here.dispatcher.call_webhook,
+        )
     )
     app.api.register(flask)
     app.dialects.register(flask)

@@ -22,6 +22,7 @@ _BATCH = """
 _COPY = "COPY items (batch_id, index, key, input) FROM STDIN"
 _ENDED = "SELECT finished_at IS NOT NULL FROM batches WHERE id = %(batch)s"
 _LOOK_EVERY = 0.02
+_PATIENCE = 300.0
 
 
 class Naive:
@@ -52,6 +53,7 @@ class Naive:
         }
         lines = io.BytesIO(feed.copy_text(batch_id))
         items = [msgspec.json.decode(item) for item in feed.items]
+        deadline = time.monotonic() + _PATIENCE
         timing = Timing(batch_id)
         with self._connection.cursor() as cursor:
             cursor.execute(_BATCH, values)
@@ -66,6 +68,8 @@ class Naive:
                 cursor.execute(_ENDED, values)
                 if cursor.fetchone()[0]:
                     break
+                if time.monotonic() > deadline:
+                    raise SystemExit("The naive chord never ended; see naive.log (--home keeps it)")
                 time.sleep(_LOOK_EVERY)
         timing.step("processed")
         return timing

@@ -13,6 +13,7 @@ from celery import Celery
 from sqlalchemy import Engine, create_engine, text
 
 from app.jsontext import dumps
+from app.settings import load_settings
 from handlers.registry import load_handlers
 
 OPERATION = load_handlers().get("catalog.masterlist")
@@ -58,7 +59,7 @@ _COUNT = text(
 @cache
 def engine() -> Engine:
     """This process's engine."""
-    return create_engine(os.environ["DATABASE_URL"])
+    return create_engine(load_settings().database_url or "")
 
 
 @app.task(name="naive.item")

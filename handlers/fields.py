@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from marshmallow import fields, validate
@@ -17,6 +17,8 @@ from marshmallow.exceptions import ValidationError
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _MAX_DIGITS = 60
+# Python's own context rounds to 28 digits, and a number that was rounded is another one.
+_EXACT = Context(prec=_MAX_DIGITS)
 KEY_PART_LENGTH = 200
 
 
@@ -57,7 +59,7 @@ class Number(fields.Decimal):
         if number is None:
             raise self.make_error("invalid")
         if self.most_places is not None:
-            exponent = int(number.normalize().as_tuple().exponent)
+            exponent = int(number.normalize(_EXACT).as_tuple().exponent)
             if -exponent > self.most_places:
                 raise ValidationError(f"Must have at most {self.most_places} decimal places.")
         return number

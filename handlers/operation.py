@@ -28,10 +28,10 @@ class Operation:
     `bulk`: the handler takes a list. `in_database`: its effects are in Batchline's database and
     commit with the outcome, exactly once; otherwise they are at-least-once and the handler should
     pass `Context.idempotency_key` on. `max_attempts`: tries before FAILED. `timeout_seconds`: an
-    item's time limit. `concurrency`: most items at once over all workers, None for no limit.
-    `rate_limit`: most items a second over all workers, None for no limit. `queue`: "fast" for
-    database work, "slow" for work that waits on a network. `slice_items`: items a task begins with
-    until the operation's cost has been measured.
+    item's time limit. `concurrency`: most calls of the handler at once over all workers, None for
+    no limit. `rate_limit`: most items a second over all workers, None for no limit. `queue`:
+    "fast" for database work, "slow" for work that waits on a network. `slice_items`: items a task
+    begins with until the operation's cost has been measured.
     """
 
     name: str
@@ -51,6 +51,18 @@ class Operation:
     queue: Queue = "fast"
     slice_items: int | None = None
     examples: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse what would keep every item waiting for ever."""
+        for name in ("max_attempts", "timeout_seconds", "concurrency", "rate_limit", "slice_items"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{self.name}: {name} must be above 0, not {value}")
+
+    @property
+    def limited(self) -> bool:
+        """Whether it has a limit that holds over all workers."""
+        return self.concurrency is not None or self.rate_limit is not None
 
     @cached_property
     def loader(self) -> marshmallow.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -12,7 +12,13 @@ import marshmallow
 from handlers.operation import Operation
 
 ENTRY_POINT_GROUP = "batchline.handlers"
-SHIPPED = ("handlers.shipped.catalog", "handlers.shipped.demo")
+SHIPPED = (
+    "handlers.shipped.catalog",
+    "handlers.shipped.products",
+    "handlers.shipped.category",
+    "handlers.shipped.loyalty",
+    "handlers.shipped.demo",
+)
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -40,6 +46,10 @@ class Registry:
             raise ValueError(f"two handlers are registered for the operation {operation.name!r}")
         self._operations[operation.name] = operation
 
+    def discard(self, name: str) -> None:
+        """Forget the operation of that name, if there is one."""
+        self._operations.pop(name, None)
+
 
 registry = Registry()
 
@@ -63,11 +73,16 @@ def operation(
     return register
 
 
-def load_handlers(modules: Iterable[str] = ()) -> Registry:
+def load_handlers(
+    modules: Iterable[str] = (), *, http_bases: Mapping[str, str] | None = None
+) -> Registry:
     """Import the shipped handlers, the installed entry points and `modules`; the filled registry.
 
-    Raises ImportError, naming the module, if one cannot be imported.
+    `http_bases`: the URLs, by name, that `http.request` may reach; it is offered only if there are
+    any. Raises ImportError, naming the module, if one cannot be imported.
     """
+    from handlers.shipped.http_request import offer  # which needs this module
+
     for module in (*SHIPPED, *modules):
         try:
             importlib.import_module(module)
@@ -75,6 +90,7 @@ def load_handlers(modules: Iterable[str] = ()) -> Registry:
             raise ImportError(f"handlers module {module!r}: {error}") from error
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         entry_point.load()
+    offer(registry, http_bases or {})
     return registry
 
 

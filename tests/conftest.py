@@ -92,6 +92,7 @@ def settings(database_url: str, redis_url: str, home: Path) -> Settings:
                 "HEARTBEAT_TIMEOUT": "3",
                 "RESEND_AFTER": "5",
                 "SWEEP_INTERVAL": "1",
+                "WEBHOOK_ALLOW_PRIVATE": "1",
             }
         )
     )

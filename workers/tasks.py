@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from app.broker import WORKER_LOST_DELAY
+from app.broker import DELIVER_TASK, WORKER_LOST_DELAY
+from app.news import teller
+from workers import webhooks
 from workers.celery import app
 from workers.engine import advance as advancing
 from workers.engine import slices as slicing
 from workers.engine import sweep as sweeping
-from workers.wiring import runtime
+from workers.wiring import call_webhook, runtime
 
-_OPTIONS: dict[str, Any] = {"ignore_result": True, "max_retries": 5, "default_retry_delay": WORKER_LOST_DELAY}
+_OPTIONS: dict[str, Any] = {
+    "ignore_result": True,
+    "max_retries": 5,
+    "default_retry_delay": WORKER_LOST_DELAY,
+}
 
 
 @app.task(name="batchline.advance", **_OPTIONS)
@@ -35,5 +41,15 @@ def settle(batch_id: str, wave: int) -> None:  # noqa: ARG001 (the wave is for t
 
 @app.task(name="batchline.sweep", **_OPTIONS)
 def sweep() -> None:
-    """Repair what crashes and lost messages left."""
-    sweeping.sweep(runtime())
+    """Repair what crashes and lost messages left, and have due webhooks sent."""
+    done = sweeping.sweep(runtime())
+    for webhook_id in webhooks.find_due(runtime()):
+        call_webhook(webhook_id)
+    if done:
+        teller().swept(done)
+
+
+@app.task(name=DELIVER_TASK, **_OPTIONS)
+def deliver(webhook_id: str) -> None:
+    """Send what is due for a webhook."""
+    webhooks.send_due(runtime(), UUID(webhook_id))

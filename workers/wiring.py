@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 from uuid import UUID
 
+import structlog
+from billiard import current_process
 from celery import signals
 
-from app.broker import ADVANCE_TASK, CONTROL_QUEUE, FAST_QUEUE, LONGEST_COUNTDOWN, SLOW_QUEUE
+from app.broker import (
+    ADVANCE_TASK,
+    CONTROL_QUEUE,
+    DELIVER_TASK,
+    FAST_QUEUE,
+    LONGEST_COUNTDOWN,
+    SLOW_QUEUE,
+)
 from app.db import make_engine
+from app.errors import BatchlineError
+from app.metrics.telling import RedisTeller, impatient_redis
+from app.news import tell_to
 from handlers.registry import load_handlers
 from workers.celery import app, settings
 from workers.engine.chords import send_wave
+from workers.engine.giving_up import end_overrun
 from workers.engine.identity import WorkerIdentity
 from workers.engine.runtime import Runtime
+from workers.engine.watchdog import Board
+
+log = structlog.get_logger(__name__)
 
 _runtime: tuple[int, Runtime] | None = None
+_making = threading.Lock()
+# Shared with the children that will be forked.
+_board = Board()
 # What the worker's command line said, as the worker itself tells it when it starts.
 _consuming = FAST_QUEUE
 _slots = 1
@@ -25,9 +45,10 @@ _slots = 1
 def runtime() -> Runtime:
     """This process's runtime; the first call makes it."""
     global _runtime
-    if _runtime is None or _runtime[0] != os.getpid():
-        _runtime = (os.getpid(), _make())
-    return _runtime[1]
+    with _making:
+        if _runtime is None or _runtime[0] != os.getpid():
+            _runtime = (os.getpid(), _make())
+        return _runtime[1]
 
 
 def _make() -> Runtime:
@@ -36,7 +57,9 @@ def _make() -> Runtime:
 
     def send_advance(batch_id: UUID, delay: float) -> None:
         # What is further off than this the sweep finds when it is due.
-        if delay <= LONGEST_COUNTDOWN:
+        if delay > LONGEST_COUNTDOWN:
+            return
+        try:
             app.send_task(
                 ADVANCE_TASK,
                 kwargs={"batch_id": str(batch_id)},
@@ -44,17 +67,36 @@ def _make() -> Runtime:
                 countdown=delay or None,
                 ignore_result=True,
             )
+        except Exception as error:  # kombu raises its transports' own errors, whatever they are
+            log.warning("advance.not_sent", batch=str(batch_id), error=str(error))
 
+    registry = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
+    tell_to(RedisTeller(impatient_redis(settings.redis_url or ""), registry, call_webhook))
     return Runtime(
         settings=settings,
         engine=engine,
-        registry=load_handlers(settings.handlers),
+        registry=registry,
         identity=WorkerIdentity(
             engine, queue=_consuming, slots=_slots, interval=settings.heartbeat_interval
         ),
-        send_wave=lambda batch_id, wave, slices: send_wave(app, batch_id, wave, slices),
+        send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),
         send_advance=send_advance,
+        watch=_board.watch(_child_number()),
     )
+
+
+def call_webhook(webhook_id: UUID) -> None:
+    """Have what is due for a webhook sent. A broker that is away is left to the sweep."""
+    try:
+        app.send_task(
+            DELIVER_TASK,
+            kwargs={"webhook_id": str(webhook_id)},
+            queue=SLOW_QUEUE,
+            ignore_result=True,
+            retry=False,
+        )
+    except Exception as error:  # kombu raises its transports' own errors, whatever they are
+        log.warning("webhook.not_called", webhook=str(webhook_id), error=str(error))
 
 
 @signals.celeryd_after_setup.connect
@@ -71,7 +113,14 @@ def _note_options(sender: Any = None, instance: Any = None, **_: Any) -> None:
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A prefork child: beat from the start, so that the planner and /readyz know of it."""
+    overrun = _board.overrun(_child_number())
     runtime().identity.start()
+    if overrun is not None:
+        try:
+            end_overrun(runtime(), overrun)
+        except BatchlineError as error:
+            # Then it counts as any death: the sweep takes the slice over.
+            log.warning("overrun.not_written", claim=str(overrun.claim), error=str(error))
 
 
 @signals.worker_process_shutdown.connect
@@ -82,13 +131,28 @@ def _stop_child(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_threads(sender: Any = None, **_: Any) -> None:
-    """A worker without children does the slices itself."""
+    """A worker without children does the slices itself; one with children watches over them."""
     pool = type(getattr(sender, "pool", None)).__module__
-    if not pool.endswith("prefork"):
+    if pool.endswith("prefork"):
+        _board.guard()
+    else:
         runtime().identity.start()
+
+
+@signals.worker_shutting_down.connect
+def _stop_threads_soon(**_: Any) -> None:
+    """Where this process itself runs slices, it leaves what it has not begun to others."""
+    if _runtime is not None and _runtime[0] == os.getpid():
+        _runtime[1].stopping.set()
 
 
 @signals.worker_shutdown.connect
 def _stop_threads(**_: Any) -> None:
     if _runtime is not None and _runtime[0] == os.getpid():
         _runtime[1].identity.stop()
+
+
+def _child_number() -> int | None:
+    """Which place in its pool this process has; None where it is no prefork child."""
+    number = getattr(current_process(), "index", None)
+    return number if isinstance(number, int) else None

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import health
+from app.api import actions, batches, catalogue, docs, health, items, records, results, webhooks
 from app.api.openapi import make_api
 
-_BLUEPRINTS = (health.blueprint,)
+_BLUEPRINTS = (
+    batches.blueprint,
+    items.blueprint,
+    actions.blueprint,
+    catalogue.blueprint,
+    records.blueprint,
+    results.blueprint,
+    webhooks.blueprint,
+    health.blueprint,
+)
 
 
 def register(flask: Flask) -> None:
-    """Serve the API, its errors and its OpenAPI document from `flask`."""
+    """Serve the API, its errors, its OpenAPI document and the page that shows it from `flask`."""
     api = make_api(flask)
     for blueprint in _BLUEPRINTS:
         api.register_blueprint(blueprint)
+    flask.register_blueprint(docs.blueprint)

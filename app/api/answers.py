@@ -19,8 +19,3 @@ def encode(value: Any) -> bytes:
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response."""
     return Response(encode(value), status, headers, mimetype="application/json")
-
-
-def raw(text: str | None) -> msgspec.Raw | None:
-    """JSON text from the database, to be embedded to the letter; None stays null."""
-    return None if text is None else msgspec.Raw(text)

@@ -13,7 +13,7 @@ from typing import Any
 
 import marshmallow
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 _RENDERERS = "batchline.errors"
+# In words for a program's author rather than for a browser's user.
+_SAID = {404: "There is nothing at this path.", 405: "This path does not take this method."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def render_errors_under(flask: Flask, prefix: str, renderer: Renderer) -> None:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What `error` says to the caller. Anything not raised on purpose is a 500 that tells nothing."""
+    """What `error` says to the caller; one not raised on purpose is a 500 that tells nothing."""
     if isinstance(error, BatchlineError) and error.status >= 400:
         return _of_ours(error)
     if isinstance(error, HTTPException):
@@ -112,8 +114,6 @@ def _handle(error: Exception) -> Response | HTTPException:
 
 
 def _renderer_for(path: str) -> Renderer:
-    from flask import current_app
-
     renderers: Mapping[str, Renderer] = current_app.extensions[_RENDERERS]
     found = [prefix for prefix in renderers if path == prefix or path.startswith(f"{prefix}/")]
     return renderers[max(found, key=len)] if found else render
@@ -153,13 +153,16 @@ def _of_werkzeug(error: HTTPException) -> Problem:
         if name.lower() not in ("content-type", "content-length")
     }
     title = HTTP_STATUS_CODES.get(status, error.name)
-    return Problem(status, title, error.description or title, headers=headers)
+    detail = _SAID.get(status) or error.description or title
+    return Problem(status, title, detail, headers=headers)
 
 
 def _pointers(messages: Any, pointer: str) -> Iterator[tuple[str, str]]:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
-            yield from _pointers(inner, pointer if name == "_schema" else pointer + pointer_to(name))
+            yield from _pointers(
+                inner, pointer if name == "_schema" else pointer + pointer_to(name)
+            )
     elif isinstance(messages, (list, tuple)):
         for inner in messages:
             yield from _pointers(inner, pointer)

@@ -1,17 +1,119 @@
-"""/healthz: the process answers."""
+"""/healthz: the process answers. /readyz: so does what it needs, named where it does not."""
 
 from __future__ import annotations
 
-from flask import Response
-from flask_smorest import Blueprint
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app
+from kombu import Connection
+from sqlalchemy import text
 
 from app.api.answers import answer
+from app.api.blueprint import Blueprint
+from app.db import transaction
+from app.errors import Unavailable
+from app.services import Services, services
 
-blueprint = Blueprint("health", __name__, description="Whether it runs.")
+log = structlog.get_logger(__name__)
+
+blueprint = Blueprint("health", __name__, description="Whether it runs, and has what it needs.")
+
+_PATIENCE = 2.0
+_PROBES = "batchline.probes"
+_WORKERS = text(
+    "SELECT count(*) FROM workers WHERE heartbeat_at > now() - make_interval(secs => :stale)"
+)
 
 
 @blueprint.route("/healthz")
 @blueprint.response(200, description="The process answers.")
 def healthz() -> Response:
-    """Say that the process is there."""
+    """Say that the process is there"""
     return answer({"status": "ok"})
+
+
+@blueprint.route("/readyz")
+@blueprint.response(200, description="Everything that is needed is there.")
+@blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
+def readyz() -> Response:
+    """Say whether Postgres, the broker and a worker are there
+
+    503 names what is missing. Each is given two seconds.
+    """
+    missing = Probes.of(current_app).missing()
+    if missing:
+        raise Unavailable(f"Missing: {', '.join(missing)}.", retry_after=2)
+    return answer({"status": "ready"})
+
+
+class Probes:
+    """Looks at what the process needs, each in a thread, since what is away may also hang.
+
+    A probe that hangs is not begun a second time beside itself.
+    """
+
+    def __init__(self, here: Services) -> None:
+        self._here = here
+        self._probes: dict[str, Callable[[], bool]] = {
+            "Postgres": self._postgres,
+            "the broker": self._broker,
+            "a live worker": self._worker,
+        }
+        self._executor = ThreadPoolExecutor(len(self._probes), thread_name_prefix="probe")
+        self._running: dict[str, Future[bool]] = {}
+
+    @staticmethod
+    def of(flask: Flask) -> Probes:
+        """The application's."""
+        probes: Probes | None = flask.extensions.get(_PROBES)
+        return probes or flask.extensions.setdefault(_PROBES, Probes(services()))
+
+    def missing(self) -> list[str]:
+        """The names of what is not there."""
+        futures = {name: self._begin(name) for name in self._probes}
+        wait(futures.values(), timeout=_PATIENCE)
+        return [name for name, future in futures.items() if not _said_yes(name, future)]
+
+    def _begin(self, name: str) -> Future[bool]:
+        running = self._running.get(name)
+        if running is None or running.done():
+            running = self._running[name] = self._executor.submit(self._probes[name])
+        return running
+
+    def _postgres(self) -> bool:
+        with transaction(self._here.engine) as connection:
+            return bool(connection.execute(text("SELECT true")).scalar())
+
+    def _worker(self) -> bool:
+        with transaction(self._here.engine) as connection:
+            stale: Any = {"stale": self._here.settings.heartbeat_timeout}
+            return bool(connection.execute(_WORKERS, stale).scalar())
+
+    def _broker(self) -> bool:
+        with Connection(
+            self._here.settings.broker_url or "",
+            connect_timeout=_PATIENCE,
+            transport_options={
+                "socket_timeout": _PATIENCE,
+                "socket_connect_timeout": _PATIENCE,
+                "max_retries": 0,
+            },
+        ) as connection:
+            # Kombu connects to Redis only when there is a channel, and pings it then.
+            channel: Any = connection.default_channel
+            channel.close()
+        return True
+
+
+def _said_yes(name: str, future: Future[bool]) -> bool:
+    if not future.done():
+        log.warning("readiness.missing", what=name, error="no answer in time")
+        return False
+    error = future.exception()
+    if error is not None:
+        log.warning("readiness.missing", what=name, error=str(error))
+        return False
+    return future.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+from decimal import Decimal
 from typing import Any
 
 import flask_smorest
@@ -59,8 +60,19 @@ def make_api(flask: Flask) -> Api:
         OPENAPI_URL_PREFIX="/",
     )
     api = Api(flask)
+    api.ma_plugin.converter.add_attribute_function(_numeric_bounds)
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     return api
+
+
+def _numeric_bounds(_: Any, __: Any, ret: dict[str, Any]) -> dict[str, Any]:
+    """The bounds of a decimal field as numbers; they would be written as strings."""
+    bounds = {name: ret[name] for name in ("minimum", "maximum") if name in ret}
+    return {
+        name: int(bound) if bound == bound.to_integral_value() else float(bound)
+        for name, bound in bounds.items()
+        if isinstance(bound, Decimal)
+    }
 
 
 def api_of(flask: Flask) -> Api:

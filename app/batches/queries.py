@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from app.batches.lifecycle import FAILED, INVALID, PENDING, RUNNING
-from app.batches.summary import BATCHES, HELD, RUNNING_SLICE, BatchView, batch_view
+from app.batches.summary import BATCHES, BatchView, batch_view, held_items
 from app.errors import NotFound
 
 _BATCH_FILTERS = {
@@ -23,30 +23,35 @@ _BATCH_FILTERS = {
     "before": "b.id < :before",
 }
 
-# The slices being processed are few, and are looked at once for a whole page; in the same
-# statement, so that an item and its slice are seen at the same moment.
+# An item and the slice that holds it are read in one statement, so at one moment. There are few
+# such slices, and few items in them.
 _ITEMS = f"""
-    WITH claimed AS MATERIALIZED (
-        SELECT s.first_index, s.last_index, s.picks, s.claimed_at FROM slices s
-        WHERE s.batch_id = :batch_id AND {RUNNING_SLICE}
-    )
+    WITH held AS MATERIALIZED ({held_items(":batch_id")})
     SELECT i.index, i.key, coalesce(i.operation, :operation) AS operation,
-           CASE WHEN s.claimed_at IS NULL THEN i.status ELSE '{RUNNING}' END AS status,
-           CASE WHEN s.claimed_at IS NULL THEN i.attempts ELSE i.attempts + 1 END AS attempts,
+           CASE WHEN h.index IS NULL THEN i.status ELSE '{RUNNING}' END AS status,
+           CASE WHEN h.index IS NULL THEN i.attempts ELSE i.attempts + 1 END AS attempts,
            i.code, i.message, i.result::text AS result, i.input::text AS input, i.created_at,
-           coalesce(i.started_at, s.claimed_at) AS started_at, i.finished_at
-    FROM items i
-    LEFT JOIN LATERAL (SELECT s.claimed_at FROM claimed s WHERE {HELD} LIMIT 1) s
-           ON i.status = '{PENDING}'
+           coalesce(i.started_at, h.claimed_at) AS started_at, i.finished_at
+    FROM items i {{join}} held h ON h.index = i.index
     WHERE i.batch_id = :batch_id
 """
+_ALL_ITEMS = _ITEMS.format(join="LEFT JOIN")
+_HELD_ITEMS = _ITEMS.format(join="JOIN")
+# The server adds up the sizes, so that what does not fit is not sent.
+_ITEM_COLUMNS = """
+    index, key, operation, status, attempts, code, message, result, input, created_at, started_at,
+    finished_at
+"""
+_BOUNDED = f"""
+    SELECT {_ITEM_COLUMNS} FROM (
+        SELECT *, sum(size) OVER (ORDER BY index) - size AS before FROM (
+            SELECT *, octet_length(input) + coalesce(octet_length(result), 0) AS size
+            FROM ({{query}}) asked) sized) bounded
+    WHERE before < :most_bytes ORDER BY index
+"""
 _ITEM_FILTERS = {
-    "key": "i.key = :key",
-    PENDING: f"i.status = '{PENDING}' AND s.claimed_at IS NULL",
-    # Those that are running lie between the ends of the claimed slices.
-    RUNNING: f"""i.status = '{PENDING}' AND s.claimed_at IS NOT NULL
-        AND i.index BETWEEN (SELECT min(first_index) FROM claimed)
-                        AND (SELECT max(last_index) FROM claimed)""",
+    PENDING: f"i.status = '{PENDING}' AND h.index IS NULL",
+    RUNNING: "true",  # the join says it
     # Whatever went wrong has a code, and an index of its own.
     FAILED: "i.status = :status AND i.code IS NOT NULL",
     INVALID: "i.status = :status AND i.code IS NOT NULL",
@@ -149,18 +154,24 @@ def list_items(
     key: str | None = None,
     after: int = -1,
     limit: int,
+    most_bytes: int | None = None,
 ) -> list[ItemView]:
     """At most `limit` items of the client's batch behind index `after`, in the order of index.
 
-    `status`: one that is shown, RUNNING included. Raises NotFound for the batch.
+    `status`: one that is shown, RUNNING included. `most_bytes`: end with the item whose input and
+    result bring it to so many. Raises NotFound for the batch.
     """
     conditions = " AND i.index > :after"
     if status is not None:
         conditions += f" AND {_ITEM_FILTERS.get(status, 'i.status = :status')}"
     if key is not None:
-        conditions += f" AND {_ITEM_FILTERS['key']}"
+        conditions += " AND i.key = :key"
+    items = _HELD_ITEMS if status == RUNNING else _ALL_ITEMS
+    query = f"{items}{conditions} ORDER BY i.index LIMIT :limit"
+    if most_bytes is not None:
+        query = _BOUNDED.format(query=query)
     rows = connection.execute(
-        text(f"{_ITEMS}{conditions} ORDER BY i.index LIMIT :limit"),
+        text(query),
         {
             "batch_id": batch_id,
             "operation": batch_operation(connection, client_id, batch_id),
@@ -168,6 +179,7 @@ def list_items(
             "limit": limit,
             "status": status,
             "key": key,
+            "most_bytes": most_bytes,
         },
     )
     return [_item_view(row) for row in rows]
@@ -176,7 +188,7 @@ def list_items(
 def find_item(connection: Connection, client_id: UUID, batch_id: UUID, index: int) -> ItemView:
     """One item of the client's batch. Raises NotFound for the batch or the item."""
     row = connection.execute(
-        text(f"{_ITEMS} AND i.index = :index"),
+        text(f"{_ALL_ITEMS} AND i.index = :index"),
         {
             "batch_id": batch_id,
             "operation": batch_operation(connection, client_id, batch_id),
@@ -200,5 +212,14 @@ def batch_operation(connection: Connection, client_id: UUID, batch_id: UUID) -> 
     return operation
 
 
+def names_its_operations(connection: Connection, batch_id: UUID) -> bool:
+    """Whether an item of the batch was submitted with an operation of its own."""
+    return bool(
+        connection.execute(
+            text("SELECT mixed FROM batches WHERE id = :batch_id"), {"batch_id": batch_id}
+        ).scalar()
+    )
+
+
 def _item_view(row: Row[Any]) -> ItemView:
-    return ItemView(*row)
+    return ItemView(*tuple(row))

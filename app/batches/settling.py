@@ -8,6 +8,11 @@ import structlog
 from sqlalchemy import Connection, text
 
 from app.batches.lifecycle import STOP_CANCELED, settled_status
+from app.batches.shown import batch_body
+from app.batches.summary import BATCHES, batch_view
+from app.db import after_commit
+from app.news import EndNews, teller
+from app.webhooks.recording import BATCH_FINISHED, record, wants
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +27,7 @@ _CANCEL = text(
 _COUNT = text(
     """
     SELECT count(*) AS total,
+           count(*) FILTER (WHERE status = 'PENDING') AS pending,
            count(*) FILTER (WHERE status = 'SUCCESS') AS completed,
            count(*) FILTER (WHERE status = 'FAILED') AS failed,
            count(*) FILTER (WHERE status = 'INVALID') AS invalid,
@@ -36,8 +42,11 @@ _SETTLE = text(
         stop_reason = stopping, stopping = NULL, due_at = NULL, stalled = 0,
         revision = revision + 1
     WHERE id = :batch_id AND finished_at IS NULL
+    RETURNING client_id, operation,
+              extract(epoch FROM finished_at - coalesce(started_at, finished_at)) AS seconds
     """
 )
+_ENDED = text(f"{BATCHES} WHERE b.id = :batch_id")
 _STOPPING = text("SELECT stopping FROM batches WHERE id = :batch_id")
 
 
@@ -46,16 +55,21 @@ def cancel_rest(connection: Connection, batch_id: UUID) -> int:
     return connection.execute(_CANCEL, {"batch_id": batch_id}).rowcount
 
 
-def settle(connection: Connection, batch_id: UUID) -> str:
-    """End the batch, whose row the caller has locked and whose items have all ended; its status."""
+def settle(connection: Connection, batch_id: UUID) -> str | None:
+    """End the batch, whose row the caller has locked, if its items have all ended; its status.
+
+    None, and nothing done, where an item has not: the caller has to see to it.
+    """
     counts = connection.execute(_COUNT, {"batch_id": batch_id}).one()
+    if counts.pending:
+        return None
     stopping = connection.execute(_STOPPING, {"batch_id": batch_id}).scalar_one()
     status = settled_status(
         total=counts.total,
         completed=counts.completed,
         canceled_by_caller=stopping == STOP_CANCELED,
     )
-    connection.execute(
+    ended = connection.execute(
         _SETTLE,
         {
             "batch_id": batch_id,
@@ -66,6 +80,27 @@ def settle(connection: Connection, batch_id: UUID) -> str:
             "invalid": counts.invalid,
             "canceled": counts.canceled,
         },
-    )
+    ).one()
+    webhooks = _note_for_webhooks(connection, ended.client_id, batch_id)
+    end = EndNews(batch_id, status, ended.operation, float(ended.seconds), tuple(webhooks))
+    after_commit(connection, lambda: teller().ended(end))
     log.info("batch.settled", batch=str(batch_id), status=status, total=counts.total)
     return status
+
+
+def _note_for_webhooks(connection: Connection, client_id: UUID, batch_id: UUID) -> list[UUID]:
+    """Write down who is to be told. Workers send it once this transaction has committed."""
+    webhooks = wants(connection, client_id, BATCH_FINISHED)
+    if not webhooks:
+        return []
+    batch = batch_view(connection.execute(_ENDED, {"batch_id": batch_id}).one())
+    assert batch.finished_at is not None  # noqa: S101 (it has just been set)
+    record(
+        connection,
+        webhooks,
+        BATCH_FINISHED,
+        at=batch.finished_at,
+        data=batch_body(batch),
+        batch_id=batch_id,
+    )
+    return webhooks

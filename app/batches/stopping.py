@@ -18,7 +18,7 @@ _REQUEST = text(
 )
 _FAILURES = text(
     """
-    SELECT b.failed + b.invalid + coalesce(sum(s.failed + s.invalid), 0)
+    SELECT b.failed + b.invalid - b.forgiven + coalesce(sum(s.failed + s.invalid), 0)
     FROM batches b LEFT JOIN slices s ON s.batch_id = b.id AND s.phase <> 'validate'
     WHERE b.id = :batch_id GROUP BY b.id
     """
@@ -37,5 +37,8 @@ def drop_ready_slices(connection: Connection, batch_id: UUID) -> int:
 
 
 def failures_so_far(connection: Connection, batch_id: UUID) -> int:
-    """Items of the batch that ended FAILED or INVALID, those of the wave under way included."""
+    """Items of the batch that ended FAILED or INVALID, those of the wave under way included.
+
+    What had failed before a retry, and was not retried, does not count.
+    """
     return int(connection.execute(_FAILURES, {"batch_id": batch_id}).scalar_one())

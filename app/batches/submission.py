@@ -34,7 +34,8 @@ class Submission:
     """One batch as its caller wants it, whatever API it came by.
 
     `operation`: None where every item names its own. `scheduled_at`: aware. `reference`: the id
-    that a dialect gave it, unique for the client and dialect.
+    that a dialect gave it, unique for the client and dialect. `own_operations`: whether an item
+    that is `{"operation": ..., "data": ...}` names its own; a dialect's are all of its one.
     """
 
     client_id: UUID
@@ -48,6 +49,7 @@ class Submission:
     metadata: dict[str, Any] | None = None
     dialect: str = "native"
     reference: str | None = None
+    own_operations: bool = True
     id: UUID = field(default_factory=new_id)
 
     @property
@@ -96,7 +98,9 @@ def write(
 ) -> Accepted:
     """`accept` inside a transaction that somebody else owns."""
     check(submission, registry)
-    reader = ItemReader(registry, submission.operation)
+    reader = ItemReader(
+        registry, submission.operation, own_operations=submission.own_operations
+    )
     try:
         connection.execute(
             insert(Batch).values(

@@ -15,14 +15,27 @@ from sqlalchemy import Row
 
 from app.batches.lifecycle import BATCH_ENDED
 
-# Which items of its range, or of its picks, a slice that is being processed holds. Validation
-# (onInvalid: reject) only looks at items, so nothing of it is RUNNING.
-RUNNING_SLICE = "s.state = 'CLAIMED' AND s.phase <> 'validate'"
-HELD = """
-    i.status = 'PENDING' AND ((s.picks IS NULL AND i.due_at IS NULL
-                               AND i.index BETWEEN s.first_index AND s.last_index)
-                              OR i.index = ANY(s.picks))
-"""
+# Validation (onInvalid: reject) only looks at items, so nothing of it is RUNNING.
+_CLAIMED = "s.state = 'CLAIMED' AND s.phase <> 'validate'"
+
+
+def held_items(batch_id: str) -> str:
+    """A query for the items being processed, with the moment: `index`, `claimed_at`.
+
+    `batch_id`: an SQL expression. A slice holds what is pending of its picks, or, where it has
+    none, of its range as far as the first pass takes it.
+    """
+    return f"""
+        SELECT i.index, s.claimed_at FROM slices s
+        JOIN items i ON i.batch_id = s.batch_id AND i.due_at IS NULL
+                    AND i.index BETWEEN s.first_index AND s.last_index
+        WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND s.picks IS NULL AND i.status = 'PENDING'
+        UNION ALL
+        SELECT i.index, s.claimed_at FROM slices s
+        JOIN items i ON i.batch_id = s.batch_id AND i.index = ANY(s.picks)
+        WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND i.status = 'PENDING'
+    """
+
 
 # A range of the first pass passes over items with repeated keys, so that its size says too much:
 # only where a batch may have such are the items themselves counted.
@@ -39,14 +52,11 @@ BATCHES = f"""
     LEFT JOIN LATERAL (
         SELECT sum(s.completed) AS completed, sum(s.failed) AS failed, sum(s.invalid) AS invalid,
                sum(s.size - s.completed - s.failed - s.invalid)
-                   FILTER (WHERE {RUNNING_SLICE}) AS running
+                   FILTER (WHERE {_CLAIMED}) AS running
         FROM slices s WHERE s.batch_id = b.id
     ) live ON b.finished_at IS NULL
     LEFT JOIN LATERAL (
-        SELECT count(*) AS running FROM slices s
-        JOIN items i ON i.batch_id = s.batch_id
-                    AND i.index BETWEEN s.first_index AND s.last_index AND {HELD}
-        WHERE s.batch_id = b.id AND {RUNNING_SLICE}
+        SELECT count(*) AS running FROM ({held_items("b.id")}) h
     ) held ON b.finished_at IS NULL AND b.may_repeat
 """
 

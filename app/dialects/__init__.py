@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.dialects import fluent, gameball, kibo, nilo, quartile
 from app.dialects.kit.dialect import Dialect
 
-DIALECTS: tuple[Dialect, ...] = ()
+DIALECTS: tuple[Dialect, ...] = (
+    nilo.dialect,
+    quartile.dialect,
+    kibo.dialect,
+    gameball.dialect,
+    fluent.dialect,
+)
 
 
 def register(flask: Flask) -> None:

@@ -31,7 +31,9 @@ class Batch(Base):
     have been folded in ended with; slices of the wave under way add to them (app/batches/summary).
     `next_index` is the first item that no wave has taken yet. `phase`: "validate" (onInvalid:
     reject looks at every item first), "run" or "dry" (dryRun). `stopping`: why the rest is being
-    canceled. `stalled`: items tried since the last one that ended. `due_at`: when `advance` should look again; the sweep sees to it.
+    canceled. `forgiven`: failures from before a retry, which `max_failures` counts no more.
+    `stalled`: items tried since the last one that ended. `due_at`: when `advance` should look
+    again; the sweep sees to it.
     """
 
     __tablename__ = "batches"
@@ -66,6 +68,7 @@ class Batch(Base):
     next_index: Mapped[int] = mapped_column(server_default=text("0"))
     mixed: Mapped[bool] = mapped_column(server_default=text("false"))
     may_repeat: Mapped[bool] = mapped_column(server_default=text("false"))
+    forgiven: Mapped[int] = mapped_column(server_default=text("0"))
     stalled: Mapped[int] = mapped_column(server_default=text("0"))
     due_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(server_default=text("0"))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, func, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.batches.lifecycle import SLICE_STATES
@@ -35,6 +45,10 @@ class Slice(Base):
     where `picks` is set, exactly those. READY waits for a worker; CLAIMED belongs to `worker_id`
     under the token `claim`, which every write of an outcome names; DONE waits for the wave to be
     settled. Rows live as long as their wave.
+
+    `limited`: those operations of its items that have a concurrency or rate limit, else null.
+    `not_before`: the moment that the rate limit gave it. `parked_at`: since when it waits for a
+    place under the concurrency limit; whoever leaves one sends it again.
     """
 
     __tablename__ = "slices"
@@ -53,6 +67,9 @@ class Slice(Base):
     size: Mapped[int]
     state: Mapped[str] = mapped_column(server_default="READY")
     sent_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    limited: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    not_before: Mapped[datetime | None]
+    parked_at: Mapped[datetime | None]
     sends: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     claim: Mapped[UUID | None]
     worker_id: Mapped[UUID | None]
@@ -80,3 +97,15 @@ class OperationCost(Base):
     operation: Mapped[str] = mapped_column(primary_key=True)
     seconds_per_item: Mapped[float]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class OperationGate(Base):
+    """What holds an operation's limits over all workers: whoever claims one of its slices locks it.
+
+    `free_at`: when its rate limit lets the next item begin.
+    """
+
+    __tablename__ = "operation_gates"
+
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,4 +1,5 @@
-"""Triggers that refuse a change of state which the state machine does not have."""
+"""Triggers that refuse what must not be: a move that the state machine does not have, and any
+change of what is only appended to."""
 
 from __future__ import annotations
 
@@ -37,4 +38,26 @@ def _listed(values: tuple[str, ...]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
-GUARDS = (guard("batches", BATCH_MOVES), guard("items", ITEM_MOVES))
+APPEND_ONLY_FUNCTION = """
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is only appended to', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$
+"""
+
+
+def append_only(table: str) -> str:
+    """The CREATE TRIGGER that keeps `table`'s rows from being changed or removed."""
+    return (
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
+
+
+GUARDS = (
+    guard("batches", BATCH_MOVES),
+    guard("items", ITEM_MOVES),
+    APPEND_ONLY_FUNCTION,
+    append_only("ledger_entries"),
+)

@@ -33,6 +33,7 @@ from app.servers.server import make_home
 from app.settings import Settings, load_settings
 
 READY_SECONDS = 90.0
+READY_POLL_SECONDS = 0.3
 
 
 def run(*, examples: bool) -> int:
@@ -114,7 +115,7 @@ def _wait_until_ready(api: Api, supervisor: Supervisor) -> None:
         supervisor.check()
         if time.monotonic() > deadline:
             raise ServeError(f"not ready after {READY_SECONDS:.0f} s: {_unready(api)}")
-        time.sleep(0.1)
+        time.sleep(READY_POLL_SECONDS)
 
 
 def _unready(api: Api) -> str:

@@ -34,9 +34,12 @@ def shared_environ(settings: Settings, servers: ServerUrls) -> dict[str, str]:
 def child_environ(variables: dict[str, str]) -> dict[str, str]:
     """The whole environment of a child, from the variables of `shared_environ`."""
     path = os.pathsep.join([variables["PATH"], os.environ.get("PATH", os.defpath)])
-    logs = {}
+    quieter = {}
     if sys.stdout.isatty() and os.environ.get("LOG_FORMAT", "auto") in ("", "auto"):
         # They write to a pipe, and would take it for a log collector.
-        logs["LOG_FORMAT"] = "console"
+        quieter["LOG_FORMAT"] = "console"
+    if os.geteuid() == 0:
+        # Celery warns of pickled messages, and takes none here.
+        quieter["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser privileges"
     inherited = {name: value for name, value in os.environ.items() if value}
-    return {**inherited, **variables, **logs, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**inherited, **variables, **quieter, "PATH": path, "PYTHONUNBUFFERED": "1"}

@@ -6,10 +6,12 @@ be made to point inwards after it was checked.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_SHARED = ("100.64.0.0/10",)
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Within a provider's or a cluster's own network, though not called private.
+_SHARED = IPv4Network("100.64.0.0/10")
+_SITE_LOCAL = IPv6Network("fec0::/10")
 
 
 def may_connect(address: str, *, allow_private: bool) -> bool:
@@ -28,9 +30,9 @@ def may_connect(address: str, *, allow_private: bool) -> bool:
 def _allowed(address: IPv4Address | IPv6Address, allow_private: bool) -> bool:
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False
-    if address.is_loopback:
+    if address.is_loopback or address in _SHARED or address in _SITE_LOCAL:
         return allow_private
-    if isinstance(address, IPv6Address) and any(_embedded(address)):
+    if _embedded(address):
         return True  # as good as what is embedded, which is judged beside it
     if address.is_global:
         return not address.is_reserved

@@ -1,1 +1,1 @@
-"""The engine: advance, wave, slice, settle, sweep. Plain functions on rows; Celery only calls them."""
+"""The engine: advance, wave, slice, settle, sweep. Functions on rows; Celery only calls them."""

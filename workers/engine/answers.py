@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 from app.jsontext import dumps
 from handlers import Defer, Operation, Outcome, Reject, Retry
 from handlers.contract import Answer, Problem
 from workers.engine.loading import Loaded
 from workers.engine.outcomes import Failure, Outcomes, PutOff
+from workers.engine.timelimit import TimeLimitExceeded
 
 HANDLER_ERROR = 500
+LONGEST_WAIT = 365 * 24 * 3600.0
+_LARGEST_CODE = 2**31 - 1
 
 
 def note(outcomes: Outcomes, loaded: Loaded, answer: Answer | Exception) -> None:
     """Add what `answer` means for the item to `outcomes`.
 
     Anything that is neither an `Outcome` nor a `Problem` is a failure, tried again as the
-    operation says.
+    operation says. Whatever a handler put into its answer, what is noted can be stored.
     """
     index = loaded.item.index
     if isinstance(answer, Outcome):
@@ -24,29 +29,47 @@ def note(outcomes: Outcomes, loaded: Loaded, answer: Answer | Exception) -> None
         except (TypeError, ValueError, RecursionError) as error:
             note(outcomes, loaded, Reject(f"The handler's result is no JSON: {error}", code=500))
             return
-        outcomes.succeeded.append((index, result, answer.message))
-    elif isinstance(answer, Reject):
-        outcomes.failures.append(Failure(index, "FAILED", answer.code, answer.message, 1))
+        message = None if answer.message is None else str(answer.message)
+        outcomes.succeeded.append((index, result, message))
+    elif isinstance(answer, Reject) or (isinstance(answer, TimeLimitExceeded) and answer.final):
+        outcomes.failures.append(Failure(index, "FAILED", _code(answer), str(answer.message), 1))
     elif isinstance(answer, Defer):
-        outcomes.put_off.append(PutOff(index, 0.0, answer.code, answer.message, 0))
+        outcomes.put_off.append(PutOff(index, 0.0, _code(answer), str(answer.message), 0))
     else:
         _try_again(outcomes, loaded, answer)
 
 
 def _try_again(outcomes: Outcomes, loaded: Loaded, error: Exception) -> None:
     item, operation = loaded.item, loaded.operation
-    message = error.message if isinstance(error, Retry) else describe(error)
-    code = error.code if isinstance(error, Problem) else HANDLER_ERROR
+    message = str(error.message) if isinstance(error, Problem) else describe(error)
+    code = _code(error)
     if item.attempt >= operation.max_attempts:
         outcomes.failures.append(Failure(item.index, "FAILED", code, message, 1))
         return
-    after = error.after if isinstance(error, Retry) else None
-    wait = operation.backoff(item.attempt) if after is None else max(0.0, after)
+    wait = _wait(error.after) if isinstance(error, Retry) else None
+    if wait is None:
+        wait = operation.backoff(item.attempt)
     outcomes.put_off.append(PutOff(item.index, wait, code, message, 1))
 
 
+def _code(error: Exception) -> int:
+    code = error.code if isinstance(error, Problem) else HANDLER_ERROR
+    known = isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= _LARGEST_CODE
+    return code if known else HANDLER_ERROR
+
+
+def _wait(after: object) -> float | None:
+    """Seconds, as a handler said them; None where it did not say a number."""
+    try:
+        seconds = float(after)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)
+
+
 def describe(error: BaseException) -> str:
-    """An exception in one line."""
+    """An exception in one line; a database error by what the database said, without the SQL."""
+    error = getattr(error, "orig", None) or error
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

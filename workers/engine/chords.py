@@ -11,16 +11,23 @@ from uuid import UUID
 import structlog
 from celery import Celery, chord
 
-from app.broker import CONTROL_QUEUE
+from app.broker import CONTROL_QUEUE, HARD_TIME_LIMIT
+from handlers import Registry
 from workers.engine.planning import PlannedSlice
 
 RUN_SLICE = "batchline.slice"
 SETTLE = "batchline.settle"
+# What a slice may take beside one call of a handler that uses all of its time.
+_BESIDE = 60.0
 log = structlog.get_logger(__name__)
 
 
 def send_wave(
-    celery: Celery, batch_id: UUID, wave: int, slices: list[tuple[int, PlannedSlice]]
+    celery: Celery,
+    registry: Registry,
+    batch_id: UUID,
+    wave: int,
+    slices: list[tuple[int, PlannedSlice]],
 ) -> None:
     """Publish the chord of a wave's slices, given with their numbers.
 
@@ -34,6 +41,9 @@ def send_wave(
             options={
                 "queue": planned.queue,
                 "ignore_result": True,
+                "countdown": planned.delay or None,
+                # The engine ends what hangs by itself; this is for when it cannot.
+                "time_limit": _hard_limit(registry, planned.operation),
                 # What Flower and the logs show the task as.
                 "shadow": f"{RUN_SLICE} {planned.operation or 'mixed'}",
             },
@@ -52,3 +62,9 @@ def send_wave(
         chord(header, settle, app=celery).apply_async()
     except Exception as error:  # kombu and redis raise their own errors, whatever they are
         log.warning("wave.not_sent", batch=str(batch_id), wave=wave, error=str(error))
+
+
+def _hard_limit(registry: Registry, operation: str | None) -> float:
+    known = registry.get(operation)
+    limits = [one.timeout_seconds for one in ([known] if known else registry)]
+    return max(HARD_TIME_LIMIT, max(limits, default=0.0) + _BESIDE)

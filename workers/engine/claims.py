@@ -15,6 +15,8 @@ from sqlalchemy import Connection, text
 
 from app.ids import new_id
 from app.jsontext import loads
+from handlers import Registry
+from workers.engine.gates import Refused, pass_gates
 
 
 class LostClaim(Exception):
@@ -35,6 +37,7 @@ class ClaimedSlice:
     first_index: int
     last_index: int
     picks: list[int] | None
+    limited: list[str] | None
     max_failures: int | None
     metadata: dict[str, Any]
 
@@ -48,14 +51,15 @@ _CLAIM = text(
     FROM batches b
     WHERE s.batch_id = :batch_id AND s.wave = :wave AND s.number = :number AND s.state = 'READY'
       AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
-    RETURNING s.first_index, s.last_index, s.picks, s.phase, b.operation, b.client_id,
+      AND (s.limited IS NULL OR :passed)
+    RETURNING s.first_index, s.last_index, s.picks, s.limited, s.phase, b.operation, b.client_id,
               b.max_failures, b.metadata::text AS metadata
     """
 )
 _ADD = text(
     """
     UPDATE slices SET completed = completed + :completed, failed = failed + :failed,
-                      invalid = invalid + :invalid, state = :state,
+                      invalid = invalid + :invalid, size = size - :left, state = :state,
                       seconds = extract(epoch FROM clock_timestamp() - claimed_at)
     WHERE batch_id = :batch_id AND wave = :wave AND number = :number
       AND claim = :claim AND state = 'CLAIMED'
@@ -64,23 +68,29 @@ _ADD = text(
 
 
 def claim_slice(
-    connection: Connection, batch_id: UUID, wave: int, number: int, worker_id: UUID
-) -> ClaimedSlice | None:
-    """Take the slice, or None where it is not READY (taken, done, or gone) or may not run."""
+    connection: Connection,
+    registry: Registry,
+    batch_id: UUID,
+    wave: int,
+    number: int,
+    worker_id: UUID,
+) -> ClaimedSlice | Refused | None:
+    """Take the slice; None where it is not READY (taken, done, or gone) or may not run.
+
+    `Refused` where a limit of its operation does not let it run now.
+    """
     connection.execute(_UNHURRIED)
     claim = new_id()
-    row = connection.execute(
-        _CLAIM,
-        {
-            "batch_id": batch_id,
-            "wave": wave,
-            "number": number,
-            "claim": claim,
-            "worker": worker_id,
-        },
-    ).one_or_none()
+    this = {"batch_id": batch_id, "wave": wave, "number": number}
+    taking = {**this, "claim": claim, "worker": worker_id, "passed": False}
+    row = connection.execute(_CLAIM, taking).one_or_none()
     if row is None:
-        return None
+        refused = pass_gates(connection, registry, batch_id, wave, number)
+        if refused is not True:
+            return refused
+        row = connection.execute(_CLAIM, {**taking, "passed": True}).one_or_none()
+        if row is None:
+            return None
     return ClaimedSlice(
         batch_id=batch_id,
         wave=wave,
@@ -92,6 +102,7 @@ def claim_slice(
         first_index=row.first_index,
         last_index=row.last_index,
         picks=row.picks,
+        limited=row.limited,
         max_failures=row.max_failures,
         metadata=loads(row.metadata) if row.metadata else {},
     )
@@ -104,9 +115,13 @@ def add_counts(
     completed: int = 0,
     failed: int = 0,
     invalid: int = 0,
+    left: int = 0,
     done: bool,
 ) -> None:
-    """The fence: add what has ended to the slice, or raise LostClaim, which rolls all back."""
+    """The fence: add what has ended to the slice, or raise LostClaim, which rolls all back.
+
+    `left`: items that the slice gives up without having tried them.
+    """
     written = connection.execute(
         _ADD,
         {
@@ -117,6 +132,7 @@ def add_counts(
             "completed": completed,
             "failed": failed,
             "invalid": invalid,
+            "left": left,
             "state": "DONE" if done else "CLAIMED",
         },
     )

@@ -1,17 +1,20 @@
 """Running the items of a slice through their handlers.
 
 Two ways, by where an operation's effects are. In our database: the whole slice is one transaction
-with its outcomes, so an effect happens exactly once. Elsewhere: an item at a time, outcomes
-written as they come, at-least-once.
+with its outcomes, so an effect happens exactly once. Elsewhere: a call at a time, outcomes written
+as they come, at-least-once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NestedTransaction
 
-from app.db import is_away, is_retryable
+from app.db import is_retryable
 from handlers import Operation, Outcome
 from handlers.contract import Answer, Problem
 from workers.engine.answers import checked, note
@@ -20,7 +23,8 @@ from workers.engine.context import SliceContext
 from workers.engine.loading import InvalidItem, Loaded
 from workers.engine.ordering import by_operation, chunks, rounds
 from workers.engine.outcomes import Failure, Outcomes, PutOff
-from workers.engine.timelimit import time_limit
+from workers.engine.timelimit import TimeLimitExceeded, limited_call
+from workers.engine.watchdog import Watch
 
 INVALID_CODE = 422
 
@@ -29,26 +33,56 @@ class SliceTransactionLost(Exception):
     """A database error that only a new transaction gets past: the slice starts over."""
 
 
-class Run:
-    """One pass of a slice's items. `outcomes` grows; `allowance`: failures the batch still has.
+class ItemTimedOut(Exception):
+    """An item's handler was interrupted while it used the slice's transaction: the slice starts
+    over without it."""
 
-    `after_each` is called after every group of items (outside effects: to write what there is).
+    def __init__(self, index: int, problem: TimeLimitExceeded) -> None:
+        super().__init__(str(problem))
+        self.index = index
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a slice's run is bound by.
+
+    `allowance`: failures that the batch still has, None for any number. `until`: when (monotonic
+    seconds) it should stop and leave the rest to another slice. `stopping`: set when the process
+    should. `singly`: each item in a savepoint of its own. `last_try`: what fails for a reason that
+    another transaction may get past counts as failed. `given_up`: items that timed out before, in
+    a transaction that is gone.
+    """
+
+    allowance: int | None
+    until: float
+    stopping: threading.Event
+    watch: Watch
+    singly: bool = False
+    last_try: bool = False
+    given_up: Mapping[int, Problem] = field(default_factory=dict)
+
+
+class Run:
+    """One pass of a slice's items. `outcomes` grows.
+
+    `connection`: the transaction of effects in our database, None for those elsewhere.
+    `after_each` is called after every call of a handler (effects elsewhere: to write what there
+    is).
     """
 
     def __init__(
         self,
         claimed: ClaimedSlice,
         connection: Connection | None,
+        terms: Terms,
         *,
-        allowance: int | None,
-        singly: bool = False,
-        after_each: Callable[[Outcomes], bool] | None = None,
+        after_each: Callable[[Outcomes], None] | None = None,
     ) -> None:
         self._context = SliceContext(claimed, connection)
         self._connection = connection
         self._claimed = claimed
-        self._allowance = allowance
-        self._singly = singly
+        self._terms = terms
         self._after_each = after_each
         self._stopped = False
         self._failures = 0
@@ -66,15 +100,28 @@ class Run:
         self._failures += len(invalid)
 
     def process(self, items: list[Loaded]) -> None:
-        """Run `items`; those that wait for one another again, as long as that brings any on."""
-        waiting = items
+        """Run `items`; those that wait for one another again, as long as that brings any on.
+
+        What there was no time for is left.
+        """
+        for loaded in items:
+            if loaded.item.index in self._terms.given_up:
+                self._note([loaded], [self._terms.given_up[loaded.item.index]])
+        self._look_at_the_clock(begun=bool(self._terms.given_up))
+        waiting = self._remaining(items)
         while waiting:
             before = self._successes
             deferred = self._pass(waiting)
-            if not deferred or self._successes == before or self._stopped or self._over():
+            if self._stopped or self._over() or not deferred or self._successes == before:
                 self.outcomes.put_off += deferred
-                return
-            waiting = [loaded for loaded in waiting if loaded.item.index not in self._through]
+                self._through |= {late.index for late in deferred}
+                break
+            waiting = self._remaining(waiting)
+        if self._stopped and not self._over():
+            self.outcomes.left += [loaded.item.index for loaded in self._remaining(items)]
+
+    def _remaining(self, items: list[Loaded]) -> list[Loaded]:
+        return [loaded for loaded in items if loaded.item.index not in self._through]
 
     def _pass(self, items: list[Loaded]) -> list[PutOff]:
         """Run each item once, except those behind one that was put off; what was deferred."""
@@ -93,8 +140,16 @@ class Run:
         return deferred
 
     def _run_chunk(self, operation: Operation, chunk: list[Loaded]) -> list[PutOff]:
+        deferred = self._note(chunk, self._answers(operation, chunk))
+        if self._after_each is not None:
+            self._after_each(self.outcomes)
+        self._look_at_the_clock(begun=True)
+        return deferred
+
+    def _note(self, chunk: list[Loaded], noted: list[Answer | Exception]) -> list[PutOff]:
+        """Take in the answers; what was deferred, which another pass may bring on, is returned."""
         answers = Outcomes()
-        for loaded, answer in zip(chunk, self._answers(operation, chunk), strict=True):
+        for loaded, answer in zip(chunk, noted, strict=True):
             note(answers, loaded, answer)
         deferred = [late for late in answers.put_off if not late.attempts]
         answers.put_off = [late for late in answers.put_off if late.attempts]
@@ -103,67 +158,95 @@ class Run:
         self._successes += len(answers.succeeded)
         self._failures += len(answers.failures)
         self.outcomes.add(answers)
-        if self._after_each is not None:
-            self._stopped = self._after_each(self.outcomes)
         return deferred
 
+    def _look_at_the_clock(self, *, begun: bool) -> None:
+        """Stop where the process should; and once the slice's time is up, if it has `begun`."""
+        late = begun and time.monotonic() > self._terms.until
+        self._stopped = self._stopped or late or self._terms.stopping.is_set()
+
     def _over(self) -> bool:
-        return self._allowance is not None and self._failures > self._allowance
+        return self._terms.allowance is not None and self._failures > self._terms.allowance
 
     def _chunk_size(self, operation: Operation) -> int | None:
         """How many items may be run before failures have to be counted again."""
-        if not operation.in_database or self._singly or not operation.bulk:
+        if self._terms.singly or not operation.bulk:
             return 1
-        if self._allowance is None:
+        if self._terms.allowance is None:
             return None
-        return max(1, self._allowance - self._failures + 1)
+        return max(1, self._terms.allowance - self._failures + 1)
 
     def _answers(self, operation: Operation, items: list[Loaded]) -> list[Answer | Exception]:
         if self._claimed.phase == "dry":
             return [Outcome() for _ in items]
-        if operation.bulk:
-            if self._singly:
-                return [self._guarded(operation, items, self._call_bulk)]
-            return list(self._call_bulk(operation, items))
-        return [self._guarded(operation, [loaded], self._call_one) for loaded in items]
+        call = self._call_bulk if operation.bulk else self._call_one
+        if self._connection is None:
+            try:
+                return list(call(operation, items))
+            except Exception as error:
+                return [error for _ in items]
+        if len(items) == 1:
+            return [self._in_savepoint(self._connection, operation, items, call)]
+        try:
+            return list(call(operation, items))
+        except TimeLimitExceeded:
+            self._connection.invalidate()
+            raise
 
     def _call_bulk(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
-        with time_limit(operation.timeout_seconds):
-            answers = operation.handler([loaded.item for loaded in items], self._context)
+        these = [loaded.item for loaded in items]
+        answers = self._limited(operation, items, lambda: operation.handler(these, self._context))
         return checked(operation, items, answers)
 
     def _call_one(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
-        with time_limit(operation.timeout_seconds):
-            answer = operation.handler(items[0].item, self._context)
+        item = items[0].item
+        answer = self._limited(operation, items, lambda: operation.handler(item, self._context))
         if not isinstance(answer, Outcome):
             raise TypeError(f"the handler of {operation.name} answered {type(answer).__name__}")
         return [answer]
 
-    def _guarded(
+    def _limited(
+        self, operation: Operation, items: list[Loaded], call: Callable[[], object]
+    ) -> object:
+        seconds = operation.timeout_seconds
+        index = items[0].item.index if len(items) == 1 else None
+        with self._terms.watch.call(self._claimed.claim, index, seconds):
+            return limited_call(seconds, call)
+
+    def _in_savepoint(
         self,
+        connection: Connection,
         operation: Operation,
         items: list[Loaded],
         call: Callable[[Operation, list[Loaded]], list[Answer]],
     ) -> Answer | Exception:
         """Call for one item; what it raises is its answer, and its writes are undone."""
-        if self._connection is None:
-            try:
-                return call(operation, items)[0]
-            except Exception as error:
-                return error
-        savepoint = self._connection.begin_nested()
+        savepoint = connection.begin_nested()
         try:
             answer = call(operation, items)[0]
             if isinstance(answer, Problem):
                 savepoint.rollback()
             else:
                 savepoint.commit()
+        except TimeLimitExceeded as problem:
+            # It was interrupted anywhere: what state its connection is in cannot be known.
+            connection.invalidate()
+            raise ItemTimedOut(items[0].item.index, problem) from problem
         except Exception as error:
-            if is_away(error) or is_retryable(error):
-                raise SliceTransactionLost from error
-            savepoint.rollback()
+            self._undo(connection, savepoint, error)
             return error
         return answer
+
+    def _undo(self, connection: Connection, savepoint: NestedTransaction, error: Exception) -> None:
+        """Back to before the item. Raises SliceTransactionLost where that is not enough."""
+        if is_retryable(error) and not self._terms.last_try:
+            raise SliceTransactionLost from error
+        try:
+            savepoint.rollback()
+        except Exception as lost:
+            raise SliceTransactionLost from lost
+        if connection.invalidated:
+            raise SliceTransactionLost from error
 
 
 def _lanes(items: list[Loaded], indexes: set[int]) -> set[int]:

@@ -33,8 +33,7 @@ _BEAT = text(
 # A slice whose run broke off without a word to the database (it was away, say) goes back.
 _RELEASE = text(
     """
-    UPDATE slices SET state = 'READY', claim = NULL, worker_id = NULL,
-                      sent_at = now() - interval '1 day'
+    UPDATE slices SET state = 'READY', claim = NULL, worker_id = NULL, sent_at = '-infinity'
     WHERE claim = ANY(:claims) AND state = 'CLAIMED'
     """
 )
@@ -57,17 +56,22 @@ class WorkerIdentity:
         self._me: _Me | None = None
         self._orphans: set[UUID] = set()
         self._stopped = threading.Event()
+        self._starting = threading.Lock()
 
     @property
     def id(self) -> UUID:
         """The row's id. Starts the heartbeat where it does not beat yet."""
-        if self._me is None or self._me.pid != os.getpid():
-            self.start()
+        self.start()
         assert self._me is not None  # noqa: S101 (start sets it)
         return self._me.id
 
     def start(self) -> None:
-        """Take an identity for this process and let its heart beat in a thread."""
+        """Take an identity for this process, if it has none, and let its heart beat in a thread."""
+        with self._starting:
+            if self._me is None or self._me.pid != os.getpid():
+                self._start()
+
+    def _start(self) -> None:
         self._me = _Me(new_id(), os.getpid())
         self._orphans = set()
         self._stopped = threading.Event()

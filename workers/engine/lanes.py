@@ -1,25 +1,40 @@
 """Repeated keys: items of one batch that touch the same record are put into a lane.
 
-A lane is named by the index of its first item. Its items leave the first pass and are picked in
-order, a lane's always within one slice. A batch whose keys are all different never gets here.
+The same record is the same collection and key; where an operation has no collection, its own
+records are meant. A lane is named by the index of its first item. Its items leave the first pass
+and are picked in order, a lane's always within one slice. A batch whose keys are all different
+never gets here.
 """
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Integer
+from sqlalchemy.types import Integer, Text
 
-_REPEATED = text(
-    """
+from handlers import Registry
+
+_REPEATED = """
     SELECT index, head FROM (
         SELECT index, min(index) OVER same AS head, count(*) OVER same AS times
-        FROM items WHERE batch_id = :batch_id AND key IS NOT NULL AND status = 'PENDING'
-        WINDOW same AS (PARTITION BY key)
+        FROM items {collections}
+        WHERE batch_id = :batch_id AND key IS NOT NULL AND status = 'PENDING'
+        WINDOW same AS (PARTITION BY {collection} key)
     ) counted WHERE times > 1 ORDER BY index
-    """
+"""
+_UNIFORM = text(_REPEATED.format(collections="", collection=""))
+_MIXED = text(
+    _REPEATED.format(
+        collections="""
+            LEFT JOIN unnest(:operations, :collections) AS c (name, collection)
+                   ON c.name = coalesce(items.operation, :operation)
+        """,
+        collection="coalesce(c.collection, items.operation),",
+    )
+).bindparams(
+    bindparam("operations", type_=ARRAY(Text)), bindparam("collections", type_=ARRAY(Text))
 )
 # Bounded by positions, so that the plan is good before the table has statistics, too.
 _MARK = text(
@@ -33,18 +48,24 @@ _MARK = text(
 _CHUNK = 5000
 
 
-def find_lanes(connection: Connection, batch_id: UUID) -> int:
-    """Put every item whose key is repeated into its lane; how many there were."""
+def find_lanes(connection: Connection, registry: Registry, batch: Any) -> int:
+    """Put every pending item of `batch` whose key is repeated into its lane; how many."""
     marked = 0
-    repeated = connection.execution_options(yield_per=_CHUNK).execute(
-        _REPEATED, {"batch_id": batch_id}
+    parameters: dict[str, Any] = {"batch_id": batch.id}
+    if batch.mixed:
+        known = list(registry)
+        parameters["operation"] = batch.operation
+        parameters["operations"] = [one.name for one in known]
+        parameters["collections"] = [one.collection or one.name for one in known]
+    repeated = connection.execute(
+        _MIXED if batch.mixed else _UNIFORM, parameters, execution_options={"yield_per": _CHUNK}
     )
     for rows in repeated.partitions(_CHUNK):
         indexes = [row.index for row in rows]
         connection.execute(
             _MARK,
             {
-                "batch_id": batch_id,
+                "batch_id": batch.id,
                 "indexes": indexes,
                 "heads": [row.head for row in rows],
                 "first": indexes[0],

@@ -13,7 +13,11 @@ from app.jsontext import loads
 from handlers import Item, Operation, Registry
 from workers.engine.claims import ClaimedSlice
 
-_COLUMNS = "index, key, operation, input::text AS input, attempts, lane"
+# `later`: a slice that is run a second time put it off in the first.
+_COLUMNS = """
+    index, key, operation, input::text AS input, attempts, lane,
+    coalesce(due_at > now(), false) AS later
+"""
 _RANGE = f"""
     SELECT {_COLUMNS} FROM items
     WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
@@ -43,11 +47,16 @@ class InvalidItem:
 def load_slice(
     connection: Connection, claimed: ClaimedSlice, registry: Registry
 ) -> tuple[list[Loaded], list[InvalidItem]]:
-    """The slice's items that are still PENDING, in order of index: the valid, and the others."""
+    """The slice's items that are to be done now, in order of index: the valid, and the others."""
     valid: list[Loaded] = []
     invalid: list[InvalidItem] = []
+    blocked: set[int] = set()
     row: Any
     for row in connection.execute(_statement(claimed), _parameters(claimed)):
+        if claimed.phase != "validate" and (row.later or row.lane in blocked):
+            if row.lane is not None:
+                blocked.add(row.lane)
+            continue
         operation = registry.get(row.operation or claimed.operation)
         if operation is None:
             invalid.append(
@@ -60,6 +69,8 @@ def load_slice(
             invalid.append(InvalidItem(row.index, describe(error)))
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             invalid.append(InvalidItem(row.index, f"Cannot be read: {error}"))
+        except Exception as error:  # a schema's own code may raise anything
+            invalid.append(InvalidItem(row.index, f"Cannot be checked: {type(error).__name__}"))
         else:
             item = Item(row.index, operation.key_of(data), data, row.attempts + 1)
             valid.append(Loaded(item, operation, row.lane))

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Float, Integer, Text
 
+from app.db import after_commit
+from app.news import teller
 from workers.engine.claims import ClaimedSlice, LostClaim
 
 _TYPES: dict[str, Any] = {
@@ -78,6 +80,13 @@ _PUT_OFF = _statement(
     "messages",
     "attempts",
 )
+_LEFT = _statement(
+    f"""
+    UPDATE items SET due_at = clock_timestamp(), deferred = false
+    FROM unnest(:indexes) AS u (index) WHERE {_THESE}
+    """,
+    "indexes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +113,16 @@ class PutOff:
 
 @dataclass(slots=True)
 class Outcomes:
-    """What is to be written of some items of a slice. `succeeded`: index, result as JSON, message."""
+    """What is to be written of some items of a slice.
+
+    `succeeded`: index, result as JSON, message. `left`: indexes of those that the slice gives up
+    without having tried them; they are due again at once.
+    """
 
     succeeded: list[tuple[int, str | None, str | None]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     put_off: list[PutOff] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -125,10 +139,22 @@ class Outcomes:
         self.succeeded += other.succeeded
         self.failures += other.failures
         self.put_off += other.put_off
+        self.left += other.left
+
+    def clear(self) -> None:
+        """Forget all: it has been written."""
+        for kind in (self.succeeded, self.failures, self.put_off, self.left):
+            kind.clear()
 
 
 def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
     """Write them. Raises LostClaim where an item is no longer this claim's to write."""
+    if outcomes.succeeded or outcomes.failures or outcomes.put_off:
+        retried = sum(late.attempts for late in outcomes.put_off)
+        after_commit(
+            connection,
+            lambda: teller().outcomes_written(claimed.batch_id, claimed.operation, retried=retried),
+        )
     if outcomes.succeeded:
         indexes, results, messages = zip(*outcomes.succeeded, strict=True)
         _write(
@@ -163,6 +189,8 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
             messages=[shown(item.message) for item in waiting],
             attempts=[item.attempts for item in waiting],
         )
+    if outcomes.left:
+        _write(connection, claimed, _LEFT, indexes=outcomes.left)
 
 
 def shown(message: str | None) -> str | None:

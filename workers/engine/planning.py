@@ -4,13 +4,16 @@ Two sources feed a wave. The first pass walks the batch in order: `next_index` s
 got, and a slice is then just a range. Items that wait for a moment of their own (`due_at`:
 retries, deferrals, repeated keys, what a dead worker held) are picked one by one. They get at
 most half of a wave while the first pass is not through, so that neither starves the other.
+
+An operation with a rate limit gets small slices, and a wave of no more of them than a few
+seconds' worth, so that its turn is shared with the other batches that wait for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -46,12 +49,17 @@ _OPERATIONS = text(
 )
 _MIN_WAVE_SLICES = 8
 _SLICES_A_SLOT = 8
+_LIMITED_WAVE_SECONDS = 5
 _SMALL_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSlice:
-    """A slice to be: a range of the first pass, or `picks`. `size`: items, for the summary."""
+    """A slice to be: a range of the first pass, or `picks`.
+
+    `size`: items, for the summary. `limited`: those of its operations that have a limit over all
+    workers, None if none has. `delay`: seconds until it should be given to a worker.
+    """
 
     first_index: int
     last_index: int
@@ -59,6 +67,8 @@ class PlannedSlice:
     queue: str
     operation: str | None
     picks: list[int] | None = None
+    limited: list[str] | None = None
+    delay: float = 0.0
 
 
 @dataclass(slots=True)
@@ -87,7 +97,7 @@ class _Planner:
     def plan(self) -> Plan:
         batch = self._batch
         plan = Plan(next_index=batch.next_index)
-        room = self._wave_slices(self._queue(batch.operation))
+        room = self._wave_slices(batch.operation)
         left = batch.total - batch.next_index
         if batch.phase != "validate":
             plan.slices += self._due_slices(room if left <= 0 else max(1, room // 2))
@@ -108,9 +118,15 @@ class _Planner:
         size = self._size(batch.operation, batch.total - batch.next_index)
         end = min(batch.total, batch.next_index + room * size)
         queue = self._queue(batch.operation)
+        limited = self._limited([batch.operation])
         slices = [
             PlannedSlice(
-                start, min(start + size, end) - 1, min(size, end - start), queue, batch.operation
+                start,
+                min(start + size, end) - 1,
+                min(size, end - start),
+                queue,
+                batch.operation,
+                limited=limited,
             )
             for start in range(batch.next_index, end, size)
         ]
@@ -155,11 +171,13 @@ class _Planner:
             if lane[0].crashes:
                 alone.append(lane[0])
             else:
-                lanes.append(list(takewhile(lambda row: not row.crashes, lane))[:size])
+                lanes.append(self._together(lane)[:size])
         # What a worker died of is tried by itself.
         slices = [self._picked([row.index], row.operation) for row in alone]
         slices += self._by_operation((row.index, row.operation) for row in loose)
-        slices += self._lane_slices(lanes, size)
+        for inside in (True, False):
+            alike = [lane for lane in lanes if self._inside(lane[0]) == inside]
+            slices += self._lane_slices(alike, size)
         return slices[: max(room, 1)]
 
     def _lane_slices(self, lanes: Sequence[Sequence[Any]], size: int) -> Iterator[PlannedSlice]:
@@ -174,11 +192,28 @@ class _Planner:
             yield self._picked_rows(picks)
 
     def _picked_rows(self, rows: Sequence[Any]) -> PlannedSlice:
-        operations = {row.operation or self._batch.operation for row in rows}
-        operation = operations.pop() if len(operations) == 1 else None
-        queues = {self._queue(row.operation or self._batch.operation) for row in rows}
-        queue = SLOW_QUEUE if SLOW_QUEUE in queues else FAST_QUEUE
-        return _slice(sorted(row.index for row in rows), operation, queue)
+        operations = sorted({row.operation or self._batch.operation for row in rows})
+        queues = sorted({self._queue(operation) for operation in operations})
+        return _slice(
+            [row.index for row in rows],
+            operations[0] if len(operations) == 1 else None,
+            SLOW_QUEUE if SLOW_QUEUE in queues else queues[0],
+            self._limited(operations),
+        )
+
+    def _together(self, lane: Iterable[Any]) -> list[Any]:
+        """The beginning of a lane that one slice can run: either with effects in the database or
+        elsewhere, and nothing that a worker died of."""
+        rows: list[Any] = []
+        for row in lane:
+            if row.crashes or (rows and self._inside(row) != self._inside(rows[0])):
+                break
+            rows.append(row)
+        return rows
+
+    def _inside(self, row: Any) -> bool:
+        operation = self._registry.get(row.operation or self._batch.operation)
+        return operation is None or operation.in_database
 
     def _by_operation(self, rows: Iterable[tuple[int, str | None]]) -> Iterator[PlannedSlice]:
         groups: dict[str | None, list[int]] = {}
@@ -191,18 +226,37 @@ class _Planner:
 
     def _picked(self, indexes: list[int], operation: str | None) -> PlannedSlice:
         operation = operation or self._batch.operation
-        return _slice(indexes, operation, self._queue(operation))
+        return _slice(indexes, operation, self._queue(operation), self._limited([operation]))
+
+    def _limited(self, operations: Iterable[str | None]) -> list[str] | None:
+        """Those with a limit over all workers, of operations that are to be run."""
+        if self._batch.phase != "run":
+            return None
+        known = filter(None, map(self._registry.get, operations))
+        return [operation.name for operation in known if operation.limited] or None
 
     def _size(self, operation: str | None, left: int) -> int:
         """Slices of the measured size, smaller where every process could not get one."""
-        size = slice_size(self._connection, self._settings, self._registry.get(operation))
+        known = self._registry.get(operation)
+        size = slice_size(self._connection, self._settings, known)
+        if known is not None and known.rate_limit is not None:
+            size = max(1, min(size, int(known.rate_limit * self._settings.slice_target_seconds)))
         slots = self._live_slots(self._queue(operation))
         share = -(-left // slots)
         # Below this a slice costs more to send than its items to do.
         return max(1, min(size, max(share, min(size, 100))))
 
-    def _wave_slices(self, queue: str) -> int:
-        return max(_MIN_WAVE_SLICES, _SLICES_A_SLOT * self._live_slots(queue))
+    def _wave_slices(self, operation: str | None) -> int:
+        slices = max(_MIN_WAVE_SLICES, _SLICES_A_SLOT * self._live_slots(self._queue(operation)))
+        known = self._registry.get(operation)
+        if known is None:
+            return slices
+        if known.concurrency is not None:
+            slices = min(slices, max(_MIN_WAVE_SLICES, _SLICES_A_SLOT * known.concurrency))
+        if known.rate_limit is not None:
+            a_second = known.rate_limit / self._size(operation, self._batch.total)
+            slices = min(slices, max(2, int(a_second * _LIMITED_WAVE_SECONDS)))
+        return slices
 
     def _live_slots(self, queue: str) -> int:
         consumers = SLOW_QUEUE if queue == SLOW_QUEUE else FAST_QUEUE
@@ -221,5 +275,8 @@ class _Planner:
         return EXPRESS_QUEUE if self._batch.total <= _SMALL_BATCH else FAST_QUEUE
 
 
-def _slice(indexes: list[int], operation: str | None, queue: str) -> PlannedSlice:
-    return PlannedSlice(indexes[0], indexes[-1], len(indexes), queue, operation, indexes)
+def _slice(
+    indexes: list[int], operation: str | None, queue: str, limited: list[str] | None
+) -> PlannedSlice:
+    picks = sorted(indexes)
+    return PlannedSlice(picks[0], picks[-1], len(picks), queue, operation, picks, limited)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -13,11 +12,14 @@ from sqlalchemy import Engine
 from app.settings import Settings
 from handlers import Registry
 from workers.engine.identity import WorkerIdentity
+from workers.engine.planning import PlannedSlice
+from workers.engine.watchdog import Watch
 
 
 @dataclass(slots=True)
 class Runtime:
-    """`send_wave(batch_id, wave, slices)` publishes a chord; `send_advance(batch_id, delay)` a task.
+    """`send_wave(batch_id, wave, slices)` publishes a chord, slices given with their numbers;
+    `send_advance(batch_id, delay)` a task for so many seconds from now. Neither raises.
 
     Tests of the engine's functions give their own.
     """
@@ -26,6 +28,7 @@ class Runtime:
     engine: Engine
     registry: Registry
     identity: WorkerIdentity
-    send_wave: Callable[[UUID, int, list[Any]], None]
+    send_wave: Callable[[UUID, int, list[tuple[int, PlannedSlice]]], None]
     send_advance: Callable[[UUID, float], None]
     stopping: threading.Event = field(default_factory=threading.Event)
+    watch: Watch = field(default_factory=Watch)

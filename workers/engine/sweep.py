@@ -10,12 +10,14 @@ from __future__ import annotations
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from app.db import transaction
 from workers.engine.planning import PlannedSlice
 from workers.engine.runtime import Runtime
+from workers.engine.slices import send_released
 from workers.engine.takeover import take_over_dead_claims
+from workers.engine.waves import planned
 
 log = structlog.get_logger(__name__)
 
@@ -30,25 +32,29 @@ _SCHEDULED = text(
     """
 )
 # Batches that nothing is under way for, though something should be: their message was lost, their
-# callback never came, or their time has come. A batch whose wave has unfinished slices is left.
+# callback never came, or their time has come. A batch whose wave has unfinished slices is left;
+# where it is being stopped, only those that somebody holds count.
 _IDLE = text(
     """
     SELECT b.id FROM batches b
     WHERE b.finished_at IS NULL
       AND (b.status IN ('PENDING', 'RUNNING') OR (b.status = 'PAUSED' AND b.stopping IS NOT NULL))
-      AND (b.due_at IS NULL OR b.due_at <= now())
-      AND NOT EXISTS (SELECT FROM slices s WHERE s.batch_id = b.id AND s.state <> 'DONE')
+      AND (b.due_at IS NULL OR b.due_at <= now() OR b.stopping IS NOT NULL)
+      AND NOT EXISTS (
+            SELECT FROM slices s WHERE s.batch_id = b.id
+            AND (s.state = 'CLAIMED' OR (s.state = 'READY' AND b.stopping IS NULL)))
       AND (b.created_at < now() - interval '2 seconds')
     ORDER BY b.id LIMIT 1000
     """
 )
 # READY slices whose message seems lost. The wait doubles with each sending, so that a long queue
-# is not made longer by copies of its messages.
+# is not made longer by copies of its messages. Those that are parked wait for a place (gates.py).
 _LOST = text(
     """
     WITH lost AS (
         SELECT s.batch_id, s.wave, s.number FROM slices s JOIN batches b ON b.id = s.batch_id
         WHERE s.state = 'READY' AND b.status = 'RUNNING' AND b.stopping IS NULL
+          AND s.parked_at IS NULL AND (s.not_before IS NULL OR s.not_before <= now())
           AND s.sent_at < now() - make_interval(
                 secs => CAST(:resend_after AS float) * 2 ^ least(s.sends - 1, 6))
         ORDER BY s.sent_at LIMIT 5000 FOR UPDATE OF s SKIP LOCKED
@@ -56,7 +62,7 @@ _LOST = text(
     UPDATE slices s SET sent_at = now(), sends = least(s.sends + 1, 1000) FROM lost l
     WHERE s.batch_id = l.batch_id AND s.wave = l.wave AND s.number = l.number
     RETURNING s.batch_id, s.wave, s.number, s.first_index, s.last_index, s.size, s.queue,
-              s.operation
+              s.operation, s.limited
     """
 )
 _GONE_WORKERS = text(
@@ -71,18 +77,21 @@ def sweep(runtime: Runtime) -> dict[str, int]:
             return {}
         stale = runtime.settings.heartbeat_timeout
         taken_over = take_over_dead_claims(connection, stale_seconds=stale)
-        scheduled = connection.execute(_SCHEDULED).rowcount
+        scheduled = [row.id for row in connection.execute(_SCHEDULED)]
         lost = _lost_slices(connection, runtime.settings.resend_after)
         idle = [row.id for row in connection.execute(_IDLE)]
         connection.execute(_GONE_WORKERS, {"stale": stale})
     for (batch_id, wave), slices in lost.items():
         runtime.send_wave(batch_id, wave, slices)
-    for batch_id in idle:
+    for batch_id in dict.fromkeys(scheduled + idle):
         runtime.send_advance(batch_id, 0.0)
+    # In a transaction of its own: who claims locks operations before slices.
+    unparked = send_released(runtime)
     done = {
         "claims_taken_over": taken_over,
-        "schedules_started": scheduled,
+        "schedules_started": len(scheduled),
         "slices_sent_again": sum(map(len, lost.values())),
+        "slices_unparked": unparked,
         "batches_advanced": len(idle),
     }
     if any(done.values()):
@@ -95,9 +104,5 @@ def _lost_slices(
 ) -> dict[tuple[UUID, int], list[tuple[int, PlannedSlice]]]:
     waves: dict[tuple[UUID, int], list[tuple[int, PlannedSlice]]] = {}
     for row in connection.execute(_LOST, {"resend_after": resend_after}):
-        waves.setdefault((row.batch_id, row.wave), []).append((row.number, _planned(row)))
+        waves.setdefault((row.batch_id, row.wave), []).append((row.number, planned(row)))
     return waves
-
-
-def _planned(row: Row[tuple[object, ...]]) -> PlannedSlice:
-    return PlannedSlice(row.first_index, row.last_index, row.size, row.queue, row.operation)

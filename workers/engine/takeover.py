@@ -36,12 +36,12 @@ _END_BACKEND = text(
 )
 _TAKE = text(
     """
-    UPDATE slices SET state = :state, claim = NULL, worker_id = NULL,
-                      sent_at = now() - interval '1 day'
+    UPDATE slices SET state = :state, claim = NULL, worker_id = NULL, sent_at = '-infinity'
     WHERE batch_id = :batch_id AND wave = :wave AND number = :number AND state = 'CLAIMED'
       AND worker_id = :worker_id
     """
 )
+# What had been deferred is free again: this try of it does not count as one in vain.
 _THEIRS = """
     WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
       AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
@@ -57,8 +57,8 @@ _POISON = text(
 )
 _AGAIN = text(
     f"""
-    UPDATE items SET due_at = now(), crashes = crashes + 1, attempts = attempts + 1, code = 500,
-        message = 'Its worker process died while it was tried.'
+    UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
+        attempts = attempts + 1, code = 500, message = :message
     {_THEIRS}
     """
 )
@@ -79,8 +79,7 @@ def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> in
 
 
 def _take_over(connection: Connection, row: Any) -> bool:
-    if row.backend_pid is not None:
-        connection.execute(_END_BACKEND, {"pid": row.backend_pid})
+    end_backend(connection, row.backend_pid)
     slice_ = {"batch_id": row.batch_id, "wave": row.wave, "number": row.number}
     # Looking at items without an effect is simply done again.
     state = "READY" if row.phase == "validate" else "DONE"
@@ -95,7 +94,7 @@ def _take_over(connection: Connection, row: Any) -> bool:
             "picks": row.picks,
         }
         failed = connection.execute(_POISON, {**theirs, "poison_after": POISON_AFTER}).rowcount
-        again = connection.execute(_AGAIN, theirs).rowcount
+        again = take_again(connection, row, "Its worker process died while it was tried.")
         connection.execute(_COUNT_POISON, {**slice_, "failed": failed})
         log.warning(
             "claim.taken_over",
@@ -106,3 +105,23 @@ def _take_over(connection: Connection, row: Any) -> bool:
             items_failed=failed,
         )
     return True
+
+
+def end_backend(connection: Connection, pid: int | None) -> None:
+    """End a worker's session of the database, with whatever transaction it is in."""
+    if pid is not None:
+        connection.execute(_END_BACKEND, {"pid": pid})
+
+
+def take_again(connection: Connection, row: Any, message: str) -> int:
+    """What the slice `row` has not done is due again, each item by itself; how many."""
+    return connection.execute(
+        _AGAIN,
+        {
+            "batch_id": row.batch_id,
+            "first": row.first_index,
+            "last": row.last_index,
+            "picks": row.picks,
+            "message": message,
+        },
+    ).rowcount

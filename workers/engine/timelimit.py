@@ -1,39 +1,139 @@
-"""An item's time limit: a handler that takes too long is interrupted where it stands."""
+"""A call's time limit: a handler that takes too long is interrupted where it stands.
+
+In a process's main thread (prefork, solo) by SIGALRM: an exception appears in the handler. One
+that cannot be reached that way (it blocks the signal, or swallows the exception, or sits in C code
+that does not look) is ended with its process by the watchdog (watchdog.py).
+
+In a worker with threads no thread can be interrupted. The handler runs in a helper thread there,
+which is abandoned when its time is up: whoever waits for it goes on with the next item, and what
+the abandoned one answers later is heard by nobody.
+"""
 
 from __future__ import annotations
 
+import contextvars
+import queue
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
+from typing import Any, TypeVar
 
 from handlers.contract import Problem
 
+T = TypeVar("T")
+
 
 class TimeLimitExceeded(Problem):
-    """The handler took longer than its operation allows."""
+    """The handler took longer than its operation allows. `final`: it goes on all the same, so
+    that trying again would only have two of it."""
 
     default_code = 504
 
+    def __init__(self, seconds: float, *, final: bool = False) -> None:
+        super().__init__(exceeded(seconds))
+        self.final = final
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitExceeded inside the block once it has run for `seconds`.
 
-    By SIGALRM, which reaches only a process's main thread; elsewhere the block is not interrupted.
-    """
-    if seconds <= 0 or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def exceeded(seconds: float) -> str:
+    """What an item's message says."""
+    return f"Exceeded the operation's time limit of {seconds:g} s"
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeLimitExceeded(f"Exceeded the operation's time limit of {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+class _Interrupted(BaseException):
+    """Raised inside a handler. No Exception, so that its `except Exception` does not keep it."""
+
+
+def limited_call(seconds: float, call: Callable[[], T]) -> T:
+    """`call()`, or TimeLimitExceeded once it has run for `seconds`."""
+    if threading.current_thread() is threading.main_thread():
+        return _alarmed(seconds, call)
+    return _helped(seconds, call)
+
+
+_armed = False
+
+
+def _alarmed(seconds: float, call: Callable[[], T]) -> T:
+    global _armed
+    if signal.getsignal(signal.SIGALRM) is not _interrupt:
+        signal.signal(signal.SIGALRM, _interrupt)
     try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        try:
+            _armed = True
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            return call()
+        finally:
+            # Whichever comes first: an alarm that rings here is for nobody.
+            _armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _Interrupted:
+        raise TimeLimitExceeded(seconds) from None
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    if _armed:
+        raise _Interrupted
+
+
+class _Call:
+    """One call in a helper thread."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._context = contextvars.copy_context()
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._context.run(self._call)
+        except BaseException as error:
+            self.error = error
+        self.done.set()
+
+
+class _Helper:
+    """A thread that runs calls for another, until it is told to stop or is abandoned."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        # Of the queue alone: a thread that knew its helper would keep it from being collected.
+        threading.Thread(target=_work, args=(self._calls,), name="handler", daemon=True).start()
+
+    def start(self, call: Callable[[], Any]) -> _Call:
+        job = _Call(call)
+        self._calls.put(job)
+        return job
+
+    def stop(self) -> None:
+        """End once the present call is over."""
+        self._calls.put(None)
+
+    def __del__(self) -> None:
+        self.stop()
+
+
+def _work(calls: queue.SimpleQueue[_Call | None]) -> None:
+    while (job := calls.get()) is not None:
+        job.run()
+        del job
+
+
+_local = threading.local()
+
+
+def _helped(seconds: float, call: Callable[[], T]) -> T:
+    helper: _Helper | None = getattr(_local, "helper", None)
+    if helper is None:
+        helper = _local.helper = _Helper()
+    job = helper.start(call)
+    if not job.done.wait(seconds):
+        helper.stop()
+        _local.helper = None
+        raise TimeLimitExceeded(seconds, final=True)
+    if job.error is not None:
+        raise job.error
+    result: T = job.result
+    return result

@@ -28,7 +28,8 @@ _ITEMS_AGAIN = text(
 _BATCH_AGAIN = text(
     """
     UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
-        canceled = :canceled, phase = :phase, next_index = :next_index,
+        canceled = :canceled, forgiven = :failed + :invalid, phase = :phase,
+        next_index = :next_index,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
         started_at = NULL, finished_at = NULL, revision = revision + 1
     WHERE id = :batch_id
@@ -39,7 +40,8 @@ _EMPTY = text("DELETE FROM items WHERE batch_id = :batch_id")
 _RESET = text(
     """
     UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
-        canceled = 0, phase = :phase, next_index = 0, mixed = false, may_repeat = false,
+        canceled = 0, forgiven = 0, phase = :phase, next_index = 0, mixed = false,
+        may_repeat = false,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
         scheduled_at = NULL, started_at = NULL, finished_at = NULL, revision = revision + 1
     WHERE id = :batch_id

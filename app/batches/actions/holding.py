@@ -15,7 +15,7 @@ _SET = text("UPDATE batches SET status = :status, revision = revision + 1 WHERE 
 # mark again at once.
 _SEND_AGAIN = text(
     """
-    UPDATE slices SET sent_at = '-infinity', sends = 1
+    UPDATE slices SET sent_at = '-infinity', sends = 1, not_before = NULL, parked_at = NULL
     WHERE batch_id = :batch_id AND state = 'READY'
     """
 )

@@ -29,10 +29,6 @@ class Words(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._words)
 
-    def states(self, word: str) -> tuple[str, ...]:
-        """The states that `word` stands for; none for a word that is not in the table."""
-        return tuple(state for state, its_word in self._words.items() if its_word == word)
-
 
 def batch_words(**words: str) -> Words:
     """The words of a batch's states: `batch_words(Running="RUNNING PAUSED", ...)`."""

@@ -1,0 +1,168 @@
+"""What is done with a batch that exists: append, act, change, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from flask import Response, request
+
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.bodies import JSON, Body, media_type
+from app.api.documents import IDEMPOTENCY_KEY, items_body
+from app.api.envelope import ChangesSchema, changes_of
+from app.api.errors import invalid, pointer_to
+from app.api.incoming import body_of, received
+from app.api.jsonbody import SMALL, fields_of, read_object
+from app.api.once import attempt
+from app.api.schemas import BatchSchema
+from app.api.views import batch_answer
+from app.batches.actions import ACTIONS, act, amend, remove
+from app.batches.appending import append as append_items
+from app.batches.appending import check_open
+from app.batches.lifecycle import CANCELED, FAILED, INVALID
+from app.batches.queries import find_batch
+from app.db import transaction
+from app.errors import FieldError, Invalid
+from app.services import services
+
+blueprint = Blueprint(
+    "actions", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Act on batches."
+)
+_NAMES = {"name": "name", "metadata": "metadata", "scheduledAt": "scheduled_at"}
+
+
+class RetrySchema(ma.Schema):
+    """Which items `retry` runs again."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    statuses = ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf([FAILED, INVALID, CANCELED])),
+        validate=ma.validate.Length(min=1),
+        metadata={"description": "FAILED unless said."},
+    )
+
+
+@blueprint.route("/items", methods=["POST"])
+@require("batches.write")
+@blueprint.response(200, BatchSchema)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY], requestBody=items_body())
+def append(batch_id: UUID) -> Response:
+    """Append items to an OPEN batch
+
+    A JSON array, an object with `items`, NDJSON or CSV, each also gzipped. In as many calls as you
+    like, also at once.
+    """
+    here = services()
+    client_id = caller().client_id
+    with attempt(request) as this:
+        kind, body = body_of(request, here.settings, this)
+        if this.remembered:
+            return this.replay(body)
+        _nothing_else(request.args)
+        with transaction(here.engine) as connection:
+            check_open(connection, client_id, batch_id)
+        with received(kind, body, here.settings, this) as incoming:
+            _nothing_else(incoming.fields)
+            with transaction(here.engine) as connection:
+                append_items(
+                    connection,
+                    here.registry,
+                    client_id,
+                    batch_id,
+                    incoming.items,
+                    count=incoming.count,
+                    most=here.settings.max_items_stream,
+                )
+                response = batch_answer(find_batch(connection, client_id, batch_id))
+                this.keep(connection, response)
+    return response
+
+
+@blueprint.route(f"/<any({','.join(ACTIONS)}):action>", methods=["POST"])
+@require("batches.write")
+@blueprint.response(202, BatchSchema)
+@blueprint.doc(requestBody={"content": {JSON: {"schema": RetrySchema}}})
+def do(batch_id: UUID, action: str) -> Response:
+    """Start, pause, resume, cancel, retry or reset a batch
+
+    409 names the state, where it does not allow the move. Only `retry` takes a body.
+    """
+    here = services()
+    client_id = caller().client_id
+    _nothing_else(request.args)
+    fields = _fields()
+    statuses = None
+    if action == "retry":
+        statuses = _loaded(RetrySchema(), fields).get("statuses")
+    else:
+        _nothing_else(fields)
+    if act(here.engine, client_id, batch_id, action, statuses):
+        here.dispatcher.advance(batch_id)
+    return _answer(client_id, batch_id, 202)
+
+
+@blueprint.route("", methods=["PATCH"])
+@require("batches.write")
+@blueprint.response(200, BatchSchema)
+@blueprint.doc(requestBody={"required": True, "content": {JSON: {"schema": ChangesSchema}}})
+def change(batch_id: UUID) -> Response:
+    """Change a batch's name, metadata, or time
+
+    The time only while it is OPEN or SCHEDULED; null makes it OPEN.
+    """
+    here = services()
+    client_id = caller().client_id
+    _nothing_else(request.args)
+    media_type(request, (JSON,))
+    changes = changes_of(_fields())
+    amend(
+        here.engine,
+        client_id,
+        batch_id,
+        {_NAMES[name]: value for name, value in changes.items()},
+    )
+    return _answer(client_id, batch_id, 200)
+
+
+@blueprint.route("", methods=["DELETE"])
+@require("batches.write")
+@blueprint.response(204)
+def delete(batch_id: UUID) -> Response:
+    """Delete an ended batch and its items"""
+    _nothing_else(request.args)
+    remove(services().engine, caller().client_id, batch_id)
+    return Response(status=204)
+
+
+def _fields() -> dict[str, Any]:
+    """The fields of a JSON body; none where there is no body."""
+    body = Body(request, SMALL).read_all()
+    if not body:
+        return {}
+    media_type(request, (JSON,))
+    return fields_of(read_object(body))
+
+
+def _loaded(schema: ma.Schema, fields: dict[str, Any]) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema.load(fields)
+    except ma.ValidationError as error:
+        raise invalid(error.messages) from error
+    return loaded
+
+
+def _nothing_else(given: Any) -> None:
+    """Raise Invalid for fields or parameters where none are known."""
+    if given:
+        errors = [FieldError(pointer_to(name), "Unknown field.") for name in given]
+        raise Invalid(f"{next(iter(given))}: Unknown field.", errors=errors)
+
+
+def _answer(client_id: UUID, batch_id: UUID, status: int) -> Response:
+    with transaction(services().engine) as connection:
+        return batch_answer(find_batch(connection, client_id, batch_id), status)

@@ -1,0 +1,137 @@
+"""/v1/batches: submit, look at one, list."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, current_app, request
+
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.bodies import JSON
+from app.api.documents import IDEMPOTENCY_KEY, submission_body
+from app.api.envelope import fields_in_query, submission_of
+from app.api.incoming import body_of, received
+from app.api.jsonbody import fields_of
+from app.api.once import attempt
+from app.api.paging import cursor_at, page_of, paged
+from app.api.queries import BatchListQuery, BatchQuery
+from app.api.schemas import BatchPageSchema, BatchSchema
+from app.api.views import batch_answer, conditional, list_answer
+from app.batches.lifecycle import PENDING
+from app.batches.queries import BatchFilter, find_batch, list_batches
+from app.batches.shown import batch_body
+from app.batches.submission import check, write
+from app.batches.waiting import EndWatch
+from app.db import transaction
+from app.errors import FieldError, Invalid
+from app.services import services
+
+blueprint = Blueprint(
+    "batches", __name__, url_prefix="/v1", description="Submit batches, and see how far they got."
+)
+_END_WATCH = "batchline.endwatch"
+_LIST = "batches"
+
+
+@blueprint.route("/batches", methods=["POST"])
+@require("batches.write")
+@blueprint.response(202, BatchSchema, headers={"Location": {"schema": {"type": "string"}}})
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY], requestBody=submission_body())
+def submit() -> Response:
+    """Submit a batch
+
+    Answered once the batch and all its items are stored. NDJSON and CSV are streamed, and take
+    the other fields as query parameters; each may be gzipped.
+    """
+    here = services()
+    client_id = caller().client_id
+    with attempt(request) as this:
+        kind, body = body_of(request, here.settings, this)
+        if this.remembered:
+            return this.replay(body)
+        in_query = fields_in_query(request.args)
+        if kind != JSON:
+            # Before a body that may be long: all that can be wrong beside the items.
+            check(submission_of(client_id, in_query), here.registry)
+        with received(kind, body, here.settings, this) as incoming:
+            fields = _merged(in_query, fields_of(incoming.fields))
+            submission = submission_of(client_id, fields)
+            check(submission, here.registry)
+            with transaction(here.engine) as connection:
+                write(connection, here.registry, submission, incoming.items)
+                response = batch_answer(find_batch(connection, client_id, submission.id), 202)
+                response.headers["Location"] = f"/v1/batches/{submission.id}"
+                this.keep(connection, response)
+    if submission.first_status == PENDING:
+        here.dispatcher.advance(submission.id)
+    return response
+
+
+@blueprint.route("/batches", methods=["GET"])
+@require("batches.read")
+@blueprint.arguments(BatchListQuery, location="query")
+@blueprint.response(200, BatchPageSchema)
+def index(query: dict[str, Any]) -> Response:
+    """List batches, newest first"""
+    page = page_of(query, UUID, _LIST)
+    which = BatchFilter(
+        status=query.get("status"),
+        operation=query.get("operation"),
+        dialect=query.get("dialect"),
+        reference=query.get("reference"),
+        created_after=query.get("createdAfter"),
+        created_before=query.get("createdBefore"),
+    )
+    with transaction(services().engine) as connection:
+        found = list_batches(
+            connection, caller().client_id, which, before=page.position, limit=page.limit + 1
+        )
+    shown, more = paged(found, page.limit)
+    cursor = cursor_at(shown[-1].id, _LIST) if more else None
+    return list_answer([batch_body(batch) for batch in shown], cursor)
+
+
+@blueprint.route("/batches/<uuid:batch_id>", methods=["GET"])
+@require("batches.read")
+@blueprint.arguments(BatchQuery, location="query")
+@blueprint.response(200, BatchSchema)
+@blueprint.alt_response(304, description="Nothing has changed since `If-None-Match`.", success=True)
+@blueprint.doc(parameters=[{"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}])
+def show(query: dict[str, Any], batch_id: UUID) -> Response:
+    """Show a batch
+
+    With `wait` the answer is held until the batch ends or the time has passed; with
+    `If-None-Match` it is 304 where nothing has changed. `Retry-After` says when to ask again.
+    """
+    batch = _find(batch_id)
+    if query["wait"] and not batch.ended:
+        end_watch().wait(batch_id, query["wait"])
+        batch = _find(batch_id)
+    return conditional(batch_answer(batch))
+
+
+def end_watch() -> EndWatch:
+    """The process's one, made when it is first asked for."""
+    watch: EndWatch | None = current_app.extensions.get(_END_WATCH)
+    if watch is None:
+        here = services()
+        most = max(1, here.settings.web_threads * 3 // 4)
+        watch = current_app.extensions.setdefault(_END_WATCH, EndWatch(here.engine, most=most))
+    return watch
+
+
+def _find(batch_id: UUID) -> Any:
+    with transaction(services().engine) as connection:
+        return find_batch(connection, caller().client_id, batch_id)
+
+
+def _merged(in_query: dict[str, Any], in_body: dict[str, Any]) -> dict[str, Any]:
+    both = in_query.keys() & in_body.keys()
+    if both:
+        errors = [
+            FieldError(f"/{name}", "Stands in the query and in the body.") for name in sorted(both)
+        ]
+        raise Invalid(f"{min(both)} stands in the query and in the body.", errors=errors)
+    return {**in_query, **in_body}

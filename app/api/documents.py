@@ -1,0 +1,58 @@
+"""What the OpenAPI document says of bodies that the views read by themselves, as they stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from app.api.bodies import CSV, JSON, NDJSON
+from app.api.envelope import EnvelopeSchema
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same key with the same request, within 24 hours, is answered as the "
+    "first time, with `Idempotent-Replayed: true`, and carried out only once.",
+}
+
+_ITEMS = ma.fields.List(
+    ma.fields.Raw(),
+    metadata={
+        "description": "What the operation's schema says; or `{operation, data}`, which names "
+        "an operation of its own.",
+        "example": [{"asin": "A1", "countryCode": "US", "percACoS": 2.7}],
+    },
+)
+_NDJSON = {"schema": {"type": "string"}, "example": '{"asin": "A1"}\n{"asin": "A2"}\n'}
+_CSV = {"schema": {"type": "string"}, "example": "asin,countryCode,percACoS\nA1,US,2.7\n"}
+
+
+class SubmissionSchema(EnvelopeSchema):
+    """A batch to be."""
+
+    items = _ITEMS
+
+
+class ItemsSchema(ma.Schema):
+    """Items to append."""
+
+    items = _ITEMS
+
+
+def submission_body() -> dict[str, Any]:
+    """The requestBody of a submission."""
+    return _body(SubmissionSchema)
+
+
+def items_body() -> dict[str, Any]:
+    """The requestBody of an append."""
+    return _body(ItemsSchema)
+
+
+def _body(schema: type[ma.Schema]) -> dict[str, Any]:
+    return {
+        "required": True,
+        "content": {JSON: {"schema": schema}, NDJSON: _NDJSON, CSV: _CSV},
+    }

@@ -1,0 +1,182 @@
+"""What a submission says beside its items: in a JSON body, or as query parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+import msgspec
+from werkzeug.datastructures import MultiDict
+
+from app.api.errors import invalid, pointer_to
+from app.batches.copying import storable
+from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submission
+from app.errors import FieldError, Invalid
+from app.jsontext import dumps, loads
+from handlers.fields import Timestamp
+
+
+class Flag(ma.fields.Boolean):
+    """true or false, and nothing that might pass for it."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Name(ma.fields.String):
+    """Text that can be stored."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        name = str(super()._deserialize(value, attr, data, **kwargs))
+        if not storable(name):
+            raise ma.ValidationError("Must not contain a NUL character.")
+        return name
+
+
+class Metadata(ma.fields.Dict):
+    """Any object of at most 16 KiB."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ma.ValidationError("Must be an object.")
+        if len(dumps(value).encode()) > MAX_METADATA_BYTES:
+            raise ma.ValidationError(f"Must be at most {MAX_METADATA_BYTES} bytes of JSON.")
+        return value
+
+
+class ChangesSchema(ma.Schema):
+    """What of a batch can be changed later."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    name = Name(
+        allow_none=True,
+        validate=ma.validate.Length(max=MAX_NAME_LENGTH),
+        metadata={"description": "For people to read."},
+    )
+    metadata = Metadata(
+        allow_none=True, metadata={"description": "Any object of at most 16 KiB, kept as it is."}
+    )
+    scheduledAt = Timestamp(
+        allow_none=True,
+        metadata={"description": "A time in the future: the batch is SCHEDULED until then."},
+    )
+
+
+class EnvelopeSchema(ChangesSchema):
+    """What a submission says beside its items."""
+
+    operation = Name(
+        allow_none=True,
+        metadata={
+            "description": "What is to be done with the items; may be left out if every item "
+            "names its own.",
+            "example": "catalog.masterlist",
+        },
+    )
+    start = ma.fields.String(
+        load_default="now",
+        validate=ma.validate.OneOf(["now", "manual"]),
+        metadata={"description": "`manual`: the batch stays OPEN and takes more items."},
+    )
+    onInvalid = ma.fields.String(
+        load_default="partial",
+        validate=ma.validate.OneOf(["partial", "reject"]),
+        metadata={"description": "`reject`: nothing runs if any item is invalid."},
+    )
+    maxFailures = ma.fields.Integer(
+        allow_none=True,
+        strict=True,
+        validate=ma.validate.Range(min=0, max=2**31 - 1),
+        metadata={"description": "More FAILED and INVALID items than this cancel the rest."},
+    )
+    dryRun = Flag(
+        load_default=False, metadata={"description": "Validate only, without any effect."}
+    )
+
+
+_SCHEMA = EnvelopeSchema()
+FIELDS = tuple(_SCHEMA.fields)
+_CHANGES = ChangesSchema()
+
+
+def fields_in_query(query: MultiDict[str, str]) -> dict[str, Any]:
+    """The fields of a submission as query parameters, in the types that they have in JSON.
+
+    Raises Invalid for one that stands more than once, or whose text is not what it should be.
+    """
+    errors = [
+        FieldError(pointer_to(name), "Stands more than once.")
+        for name, values in query.lists()
+        if len(values) > 1
+    ]
+    fields: dict[str, Any] = {}
+    for name, text in query.items():
+        try:
+            fields[name] = _CONVERT.get(name, str)(text)
+        except ValueError:
+            errors.append(FieldError(pointer_to(name), _EXPECTED[name]))
+    if errors:
+        raise Invalid(f"{errors[0].pointer[1:]}: {errors[0].message}", errors=errors)
+    return fields
+
+
+def submission_of(client_id: UUID, fields: Mapping[str, Any]) -> Submission:
+    """The submission that those fields ask for. Raises Invalid naming each field at fault."""
+    loaded = _load(_SCHEMA, fields)
+    return Submission(
+        client_id=client_id,
+        operation=loaded.get("operation"),
+        name=loaded.get("name"),
+        start=loaded["start"],
+        scheduled_at=loaded.get("scheduledAt"),
+        on_invalid=loaded["onInvalid"],
+        max_failures=loaded.get("maxFailures"),
+        dry_run=loaded["dryRun"],
+        metadata=loaded.get("metadata"),
+    )
+
+
+def changes_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PATCH asks for: those of name, metadata and scheduledAt that are given."""
+    return _load(_CHANGES, fields)
+
+
+def _load(schema: ma.Schema, fields: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema.load(fields)
+    except ma.ValidationError as error:
+        raise invalid(error.messages) from error
+    return loaded
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _object(text: str) -> Any:
+    try:
+        return loads(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ValueError from error
+
+
+def _integer(text: str) -> int:
+    if not text.lstrip("-").isdecimal() or not text.isascii() or len(text) > 20:
+        raise ValueError
+    return int(text)
+
+
+_CONVERT = {"maxFailures": _integer, "dryRun": _flag, "metadata": _object}
+_EXPECTED = {
+    "maxFailures": "Must be a whole number.",
+    "dryRun": "Must be true or false.",
+    "metadata": "Must be a JSON object.",
+}

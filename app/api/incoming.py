@@ -1,0 +1,79 @@
+"""The items of a request, whatever they came as: JSON in memory, streams on disk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import msgspec
+from flask import Request
+
+from app.api.bodies import CSV, JSON, NDJSON, Body, media_type
+from app.api.envelope import FIELDS
+from app.api.jsonbody import Raws, read_array, read_object
+from app.api.once import Attempt
+from app.batches.copying import RawItem
+from app.errors import Malformed
+from app.formats import Limits, Spool, read_csv, read_ndjson
+from app.settings import Settings
+
+MEDIA_TYPES = (JSON, NDJSON, CSV)
+_READERS = {NDJSON: read_ndjson, CSV: read_csv}
+_BUFFER = 1 << 18
+_ITEMS = "items"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """`items` can be gone through once. `fields`: what a JSON body says beside them."""
+
+    items: Iterable[RawItem]
+    fields: Raws
+    count: int
+
+
+def body_of(request: Request, settings: Settings, attempt: Attempt) -> tuple[str, Body]:
+    """The media type of a request that brings items, and its body, of which nothing is read yet."""
+    kind = media_type(request, MEDIA_TYPES)
+    most = settings.max_body_bytes if kind == JSON else settings.max_stream_bytes
+    return kind, Body(request, most, digest=attempt.digest, tick=attempt.tick)
+
+
+@contextmanager
+def received(kind: str, body: Body, settings: Settings, attempt: Attempt) -> Iterator[Incoming]:
+    """Read `body` to its end. A stream is spooled to disk, and gone when the context is left."""
+    if kind == JSON:
+        limits = Limits(settings.max_items_json, settings.max_item_bytes)
+        fields, raws = _split(body.read_all(), limits)
+        yield Incoming(attempt.alive(_texts(raws, limits)), fields, len(raws))
+        return
+    limits = Limits(settings.max_items_stream, settings.max_item_bytes)
+    stream = cast(BinaryIO, io.BufferedReader(body, _BUFFER))
+    with Spool() as spool:
+        spool.fill(_READERS[kind](stream, limits))
+        yield Incoming(attempt.alive(spool.items()), {}, spool.count)
+
+
+def _split(data: bytes, limits: Limits) -> tuple[Raws, list[msgspec.Raw]]:
+    """A JSON body's fields and items: an object that has both, or an array of items alone."""
+    if data.lstrip(b" \t\r\n").startswith(b"["):
+        return {}, read_array(data, "", limits)
+    fields = read_object(data, (*FIELDS, _ITEMS))
+    items = fields.pop(_ITEMS, None)
+    return fields, [] if items is None else read_array(items, f"/{_ITEMS}", limits)
+
+
+def _texts(raws: list[msgspec.Raw], limits: Limits) -> Iterator[RawItem]:
+    most = limits.item_bytes
+    for index, raw in enumerate(raws):
+        data = bytes(raw)
+        if len(data) > most:
+            limits.check_size(index, len(data))
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise Malformed(f"Item {index} is not UTF-8.") from None
+        yield RawItem(text)

@@ -1,0 +1,57 @@
+"""/v1/batches/{id}/items: list, look at one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from app.api.answers import answer
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.paging import cursor_at, page_of, paged
+from app.api.queries import ItemListQuery
+from app.api.schemas import ItemPageSchema, ItemSchema
+from app.api.views import list_answer
+from app.batches.queries import find_item, list_items
+from app.batches.shown import item_body
+from app.db import transaction
+from app.services import services
+
+blueprint = Blueprint(
+    "items", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="A batch's items."
+)
+_LIST = "items"
+_LAST_INDEX = 2**31 - 1
+
+
+@blueprint.route("/items", methods=["GET"])
+@require("batches.read")
+@blueprint.arguments(ItemListQuery, location="query")
+@blueprint.response(200, ItemPageSchema)
+def index(query: dict[str, Any], batch_id: UUID) -> Response:
+    """List items, by their index"""
+    page = page_of(query, int, _LIST)
+    with transaction(services().engine) as connection:
+        found = list_items(
+            connection,
+            caller().client_id,
+            batch_id,
+            status=query.get("status"),
+            key=query.get("key"),
+            after=-1 if page.position is None else min(page.position, _LAST_INDEX),
+            limit=page.limit + 1,
+        )
+    shown, more = paged(found, page.limit)
+    cursor = cursor_at(shown[-1].index, _LIST) if more else None
+    return list_answer([item_body(item) for item in shown], cursor)
+
+
+@blueprint.route(f"/items/<int(max={_LAST_INDEX}):index>", methods=["GET"])
+@require("batches.read")
+@blueprint.response(200, ItemSchema)
+def show(batch_id: UUID, index: int) -> Response:
+    """Show an item"""
+    with transaction(services().engine) as connection:
+        return answer(item_body(find_item(connection, caller().client_id, batch_id, index)))

@@ -1,0 +1,47 @@
+"""The query parameters of the native API's reading requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from app.api.envelope import Name
+from app.api.paging import PageQuery
+from app.batches.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
+from app.services import services
+from handlers.fields import Timestamp
+
+
+class BatchQuery(ma.Schema):
+    """Of one batch."""
+
+    wait = ma.fields.Integer(
+        load_default=0,
+        validate=ma.validate.Range(min=0),
+        metadata={"description": "Hold the answer until the batch ends, at most so many seconds."},
+    )
+
+    @ma.validates("wait")
+    def _not_too_long(self, wait: int, **_: Any) -> None:
+        most = services().settings.max_wait_seconds
+        if wait > most:
+            raise ma.ValidationError(f"Must be at most {most}.")
+
+
+class BatchListQuery(PageQuery):
+    """Of the list of batches."""
+
+    status = ma.fields.String(validate=ma.validate.OneOf(BATCH_STATUSES))
+    operation = Name()
+    dialect = Name()
+    reference = Name(metadata={"description": "The id that the dialect gave it."})
+    createdAfter = Timestamp(metadata={"description": "Created later than this."})
+    createdBefore = Timestamp(metadata={"description": "Created earlier than this."})
+
+
+class ItemListQuery(PageQuery):
+    """Of the list of a batch's items."""
+
+    status = ma.fields.String(validate=ma.validate.OneOf(ITEM_STATUSES_SHOWN))
+    key = Name(metadata={"description": "Only those that touch this record."})

@@ -1,0 +1,70 @@
+"""/v1/records: what handlers stored.
+
+A key's parts are joined by `:`, with `:`, `/` and `%` percent-encoded inside a part; the key is
+then percent-encoded once more in the path, as any text in a URL. The server undoes just that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from app.api.answers import answer
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.paging import PageQuery, cursor_at, page_of, paged
+from app.api.schemas import RecordPageSchema, RecordSchema
+from app.api.views import list_answer
+from app.batches.copying import storable
+from app.db import transaction
+from app.errors import NotFound
+from app.jsontext import moment
+from app.records import RecordStore, StoredRecord
+from app.services import services
+
+blueprint = Blueprint(
+    "records", __name__, url_prefix="/v1/records", description="What the operations stored."
+)
+
+
+@blueprint.route("/<collection>", methods=["GET"])
+@require("batches.read")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, RecordPageSchema)
+def index(query: dict[str, Any], collection: str) -> Response:
+    """List a collection's records, by their keys"""
+    name = f"records/{collection}"
+    page = page_of(query, str, name)
+    found: list[StoredRecord] = []
+    if storable(collection) and storable(page.position or ""):
+        with transaction(services().engine) as connection:
+            store = RecordStore(connection, caller().client_id)
+            found = store.page(collection, after=page.position or "", limit=page.limit + 1)
+    shown, more = paged(found, page.limit)
+    cursor = cursor_at(shown[-1].key, name) if more else None
+    return list_answer([_body(record) for record in shown], cursor)
+
+
+@blueprint.route("/<collection>/<path:key>", methods=["GET"])
+@require("batches.read")
+@blueprint.response(200, RecordSchema)
+def show(collection: str, key: str) -> Response:
+    """Show a record"""
+    found = None
+    if storable(collection) and storable(key):
+        with transaction(services().engine) as connection:
+            found = RecordStore(connection, caller().client_id).one(collection, key)
+    if found is None:
+        raise NotFound(f"There is no record {key} in {collection}.")
+    return answer(_body(found))
+
+
+def _body(record: StoredRecord) -> dict[str, Any]:
+    return {
+        "collection": record.collection,
+        "key": record.key,
+        "data": record.data,
+        "version": record.version,
+        "updatedAt": moment(record.updated_at),
+    }

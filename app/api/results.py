@@ -1,0 +1,98 @@
+"""/v1/batches/{id}/results: the whole batch, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from flask import Response, request
+
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.bodies import CSV, NDJSON
+from app.api.streaming import streamed
+from app.batches.exporting import read_items
+from app.batches.lifecycle import ITEM_STATUSES_SHOWN
+from app.batches.lines import Lines, csv_header, csv_rows, ndjson, resubmission
+from app.batches.queries import find_batch, names_its_operations
+from app.db import transaction
+from app.services import services
+
+blueprint = Blueprint(
+    "results", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Take results away."
+)
+_LAST_INDEX = 2**31 - 1
+
+
+class ResultsQuery(ma.Schema):
+    """What of the batch, and how."""
+
+    format = ma.fields.String(
+        load_default="ndjson",
+        validate=ma.validate.OneOf(["ndjson", "csv", "resubmit"]),
+        metadata={
+            "description": "`ndjson` and `csv`: the fields of the item list. `resubmit`: the "
+            "items as they were submitted, to be submitted again."
+        },
+    )
+    status = ma.fields.String(validate=ma.validate.OneOf(ITEM_STATUSES_SHOWN))
+    after = ma.fields.Integer(
+        load_default=-1,
+        validate=ma.validate.Range(min=-1, max=_LAST_INDEX),
+        metadata={"description": "Begin behind this index: where an earlier download broke off."},
+    )
+    spreadsheet = ma.fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "CSV for a spreadsheet: text that it would take for a formula gets an "
+            "apostrophe. Without it cells are exactly what is stored."
+        },
+    )
+
+
+@blueprint.route("/results", methods=["GET"])
+@require("batches.read")
+@blueprint.arguments(ResultsQuery, location="query")
+@blueprint.response(200, content_type=NDJSON, description="A line an item, by index.")
+@blueprint.alt_response(200, content_type=CSV, description="A row an item, by index.")
+def results(query: dict[str, Any], batch_id: UUID) -> Response:
+    """Download a batch's items
+
+    Streamed, gzipped if `Accept-Encoding` says so. Of a batch that still runs each item is told as
+    it is when its turn comes. An answer that breaks off is not ended properly, so that it cannot be
+    taken for whole; it goes on with `after`, the last index that came.
+    """
+    here = services()
+    client_id = caller().client_id
+    with transaction(here.engine) as connection:
+        find_batch(connection, client_id, batch_id)
+        mixed = names_its_operations(connection, batch_id)
+    head, lines = _writer(query, mixed=mixed)
+    pages = read_items(
+        here.engine, client_id, batch_id, status=query.get("status"), after=query["after"]
+    )
+    # What can go wrong at once goes wrong here, while there can still be another status.
+    first = next(pages)
+    is_csv = query["format"] == "csv"
+
+    def chunks() -> Iterator[bytes]:
+        yield head
+        for page in chain([first], pages):
+            yield lines(page)
+
+    return streamed(
+        request,
+        chunks(),
+        CSV if is_csv else NDJSON,
+        filename=f"{batch_id}.{'csv' if is_csv else 'ndjson'}",
+    )
+
+
+def _writer(query: dict[str, Any], *, mixed: bool) -> tuple[bytes, Lines]:
+    """What comes first, and what makes lines of items."""
+    if query["format"] == "csv":
+        return csv_header(), csv_rows(guarded=query["spreadsheet"])
+    return b"", resubmission(mixed=mixed) if query["format"] == "resubmit" else ndjson

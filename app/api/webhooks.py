@@ -1,0 +1,250 @@
+"""/v1/webhooks: where a client is told that its batches have ended, and what was sent there."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from flask import Response, request
+
+from app.api.answers import answer
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.bodies import JSON, Body, media_type
+from app.api.envelope import Name
+from app.api.errors import invalid
+from app.api.jsonbody import fields_of, read_object
+from app.api.paging import PageQuery, cursor_at, page_of, paged
+from app.api.schemas import page_schema
+from app.api.views import list_answer
+from app.db import transaction
+from app.jsontext import moment
+from app.models.webhook import DELIVERY_STATUSES
+from app.services import services
+from app.webhooks.logbook import DeliveryEntry, list_deliveries, resend
+from app.webhooks.recording import BATCH_FINISHED, EVENTS
+from app.webhooks.registering import (
+    WebhookEntry,
+    create_webhook,
+    delete_webhook,
+    get_webhook,
+    list_webhooks,
+    rotate_secret,
+)
+
+blueprint = Blueprint(
+    "webhooks", __name__, url_prefix="/v1/webhooks", description="Be told when batches end."
+)
+_LIST = "webhooks"
+_MOST_BYTES = 64 * 1024
+
+
+class NewWebhookSchema(ma.Schema):
+    """A webhook to be."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    url = Name(required=True, metadata={"example": "https://example.com/hooks/batchline"})
+    events = ma.fields.List(
+        Name(metadata={"enum": list(EVENTS)}), load_default=lambda: [BATCH_FINISHED]
+    )
+
+
+class WebhookSchema(ma.Schema):
+    """A webhook."""
+
+    id = ma.fields.UUID(required=True)
+    url = ma.fields.String(required=True)
+    events = ma.fields.List(ma.fields.String(), required=True)
+    createdAt = ma.fields.DateTime(required=True)
+    disabledAt = ma.fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Since when nothing is sent any more."},
+    )
+    disabledReason = ma.fields.String(required=True, allow_none=True)
+    previousSecretUntil = ma.fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until then the secret before a rotation signs as well."},
+    )
+
+
+class WebhookWithSecretSchema(WebhookSchema):
+    """A webhook, with the secret that is told this once."""
+
+    secret = ma.fields.String(required=True, metadata={"example": "whsec_…"})
+
+
+class DeliverySchema(ma.Schema):
+    """What was sent, or is to be. The response is that of the last try."""
+
+    id = ma.fields.UUID(required=True)
+    batchId = ma.fields.UUID(required=True, allow_none=True)
+    event = ma.fields.String(required=True)
+    status = ma.fields.String(required=True, validate=ma.validate.OneOf(DELIVERY_STATUSES))
+    attempts = ma.fields.Integer(required=True)
+    createdAt = ma.fields.DateTime(required=True)
+    lastAttemptAt = ma.fields.DateTime(required=True, allow_none=True)
+    nextAttemptAt = ma.fields.DateTime(required=True, allow_none=True)
+    finishedAt = ma.fields.DateTime(required=True, allow_none=True)
+    responseStatus = ma.fields.Integer(required=True, allow_none=True)
+    responseBody = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "Its first KiB."}
+    )
+    error = ma.fields.String(required=True, allow_none=True)
+    durationSeconds = ma.fields.Float(required=True, allow_none=True)
+
+
+WebhookPageSchema = page_schema(WebhookSchema, "WebhookPage")
+DeliveryPageSchema = page_schema(DeliverySchema, "DeliveryPage")
+
+
+@blueprint.route("", methods=["POST"])
+@require("webhooks.manage")
+@blueprint.response(201, WebhookWithSecretSchema)
+@blueprint.doc(requestBody={"required": True, "content": {JSON: {"schema": NewWebhookSchema}}})
+def create() -> Response:
+    """Register a webhook
+
+    The answer is the only one that tells its secret, by which what it is sent can be verified
+    (Standard Webhooks).
+    """
+    here = services()
+    fields = _fields()
+    with transaction(here.engine) as connection:
+        webhook, secret = create_webhook(
+            connection,
+            caller().client_id,
+            fields["url"],
+            fields["events"],
+            allow_private=here.settings.webhook_allow_private,
+        )
+    headers = {"Location": f"/v1/webhooks/{webhook.id}"}
+    return answer({**_webhook_body(webhook), "secret": secret}, 201, headers)
+
+
+@blueprint.route("", methods=["GET"])
+@require("webhooks.manage")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, WebhookPageSchema)
+def index(query: dict[str, Any]) -> Response:
+    """List webhooks, newest first"""
+    page = page_of(query, UUID, _LIST)
+    with transaction(services().engine) as connection:
+        found = list_webhooks(
+            connection, caller().client_id, limit=page.limit + 1, before=page.position
+        )
+    shown, more = paged(found, page.limit)
+    cursor = cursor_at(shown[-1].id, _LIST) if more else None
+    return list_answer([_webhook_body(webhook) for webhook in shown], cursor)
+
+
+@blueprint.route("/<uuid:webhook_id>", methods=["GET"])
+@require("webhooks.manage")
+@blueprint.response(200, WebhookSchema)
+def show(webhook_id: UUID) -> Response:
+    """Show a webhook"""
+    with transaction(services().engine) as connection:
+        return answer(_webhook_body(get_webhook(connection, caller().client_id, webhook_id)))
+
+
+@blueprint.route("/<uuid:webhook_id>", methods=["DELETE"])
+@require("webhooks.manage")
+@blueprint.response(204)
+def delete(webhook_id: UUID) -> Response:
+    """Remove a webhook and its delivery log"""
+    with transaction(services().engine) as connection:
+        delete_webhook(connection, caller().client_id, webhook_id)
+    return Response(status=204)
+
+
+@blueprint.route("/<uuid:webhook_id>/rotate", methods=["POST"])
+@require("webhooks.manage")
+@blueprint.response(200, WebhookWithSecretSchema)
+def rotate(webhook_id: UUID) -> Response:
+    """Give a webhook a new secret
+
+    For a day the one before signs as well, so that a receiver can change over in its own time.
+    """
+    with transaction(services().engine) as connection:
+        webhook, secret = rotate_secret(connection, caller().client_id, webhook_id)
+    return answer({**_webhook_body(webhook), "secret": secret})
+
+
+@blueprint.route("/<uuid:webhook_id>/deliveries", methods=["GET"])
+@require("webhooks.manage")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, DeliveryPageSchema)
+def deliveries(query: dict[str, Any], webhook_id: UUID) -> Response:
+    """List what was sent, newest first"""
+    name = f"deliveries/{webhook_id}"
+    page = page_of(query, UUID, name)
+    with transaction(services().engine) as connection:
+        found = list_deliveries(
+            connection,
+            caller().client_id,
+            webhook_id,
+            limit=page.limit + 1,
+            before=page.position,
+        )
+    shown, more = paged(found, page.limit)
+    cursor = cursor_at(shown[-1].id, name) if more else None
+    return list_answer([_delivery_body(delivery) for delivery in shown], cursor)
+
+
+@blueprint.route("/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/resend", methods=["POST"])
+@require("webhooks.manage")
+@blueprint.response(202, DeliverySchema)
+def send_again(webhook_id: UUID, delivery_id: UUID) -> Response:
+    """Send a delivery again
+
+    The same message, with the same `webhook-id`; if it is not taken, with all the retries.
+    """
+    here = services()
+    with transaction(here.engine) as connection:
+        delivery = resend(connection, caller().client_id, webhook_id, delivery_id)
+    here.dispatcher.call_webhook(webhook_id)
+    return answer(_delivery_body(delivery), 202)
+
+
+def _fields() -> dict[str, Any]:
+    media_type(request, (JSON,))
+    body = Body(request, _MOST_BYTES).read_all()
+    try:
+        fields: dict[str, Any] = NewWebhookSchema().load(fields_of(read_object(body)))
+    except ma.ValidationError as error:
+        raise invalid(error.messages) from error
+    return fields
+
+
+def _webhook_body(webhook: WebhookEntry) -> dict[str, Any]:
+    return {
+        "id": str(webhook.id),
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "createdAt": moment(webhook.created_at),
+        "disabledAt": moment(webhook.disabled_at),
+        "disabledReason": webhook.disabled_reason,
+        "previousSecretUntil": moment(webhook.previous_until),
+    }
+
+
+def _delivery_body(delivery: DeliveryEntry) -> dict[str, Any]:
+    return {
+        "id": str(delivery.id),
+        "batchId": str(delivery.batch_id) if delivery.batch_id else None,
+        "event": delivery.event,
+        "status": delivery.status,
+        "attempts": delivery.attempts,
+        "createdAt": moment(delivery.created_at),
+        "lastAttemptAt": moment(delivery.tried_at),
+        "nextAttemptAt": moment(delivery.next_at),
+        "finishedAt": moment(delivery.finished_at),
+        "responseStatus": delivery.answer_status,
+        "responseBody": delivery.answer_body,
+        "error": delivery.error,
+        "durationSeconds": None if delivery.seconds is None else round(delivery.seconds, 3),
+    }

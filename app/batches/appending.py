@@ -1,0 +1,69 @@
+"""More items for a batch that is still OPEN.
+
+The batch's row is locked while they are copied in, so that those of two calls at once are numbered
+one after the other, without a gap. The items are at hand by then (in memory, or spooled to disk):
+no lock waits for a sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import Connection, update
+
+from app.batches.actions.locking import lock_batch, require
+from app.batches.copying import RawItem, copy_items
+from app.batches.lifecycle import OPEN
+from app.batches.queries import find_batch
+from app.batches.reading import ItemReader
+from app.errors import FieldError, TooLarge
+from app.models import Batch
+from handlers import Registry
+
+
+def check_open(connection: Connection, client_id: UUID, batch_id: UUID) -> None:
+    """Raise NotFound or WrongState now, rather than after a long body has been received."""
+    require(find_batch(connection, client_id, batch_id), (OPEN,), "take items")
+
+
+def append(
+    connection: Connection,
+    registry: Registry,
+    client_id: UUID,
+    batch_id: UUID,
+    items: Iterable[RawItem],
+    *,
+    count: int,
+    most: int,
+) -> int:
+    """Add `items`, of which there are `count`, to the client's batch; how many it has then.
+
+    `most`: items that the batch may have. Raises NotFound, WrongState unless the batch is OPEN,
+    TooLarge naming the first item that is too many, and Invalid for an item without an operation.
+    """
+    batch = lock_batch(connection, client_id, batch_id)
+    require(batch, (OPEN,), "take items")
+    if batch.total + count > most:
+        index = max(0, most - batch.total)
+        message = f"The batch has {batch.total} items; at most {most} are taken."
+        raise TooLarge(
+            f"Item {index} is one too many. {message}",
+            errors=[FieldError(f"/items/{index}", message)],
+        )
+    reader = ItemReader(registry, batch.operation)
+    added = copy_items(connection, batch_id, reader.read(items), first_index=batch.total)
+    # Keys are remembered within a call only: beside items of another call, any may be a repeat.
+    may_repeat = reader.keyed if batch.total else reader.may_repeat
+    if added:
+        connection.execute(
+            update(Batch)
+            .where(Batch.id == batch_id)
+            .values(
+                total=batch.total + added,
+                mixed=batch.mixed or reader.mixed,
+                may_repeat=batch.may_repeat or may_repeat,
+                revision=Batch.revision + 1,
+            )
+        )
+    return int(batch.total + added)

@@ -1,0 +1,55 @@
+"""Reading all items of a batch, whatever their number, in constant memory.
+
+Page after page, each in a short transaction of its own. One cursor over all would read from one
+moment, but hold a connection and that moment's rows for as long as its reader takes, which may be
+an hour; pages are exact while the batch runs (each tells its items as they are), can be begun
+again behind any index, and hold nothing while the reader is slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from app.batches.queries import ItemView, list_items
+from app.db import transaction
+
+_FIRST_PAGE = 100
+_MOST_ITEMS = 2000
+_MOST_BYTES = 2 * 1024 * 1024
+"""Of a page; one item more than fits is in it."""
+
+
+def read_items(
+    engine: Engine,
+    client_id: UUID,
+    batch_id: UUID,
+    *,
+    status: str | None = None,
+    after: int = -1,
+) -> Iterator[list[ItemView]]:
+    """The items of the client's batch behind index `after`, in the order of index, in pages.
+
+    At least one page, which may be empty. Raises NotFound for the batch, at the first page, and
+    also later if it is deleted meanwhile.
+    """
+    limit = _FIRST_PAGE
+    while True:
+        with transaction(engine) as connection:
+            page = list_items(
+                connection,
+                client_id,
+                batch_id,
+                status=status,
+                after=after,
+                limit=limit,
+                most_bytes=_MOST_BYTES,
+            )
+        yield page
+        if not page:
+            return
+        after = page[-1].index
+        # A page that was cut by its bytes says how many are worth asking for.
+        limit = min(_MOST_ITEMS, 2 * max(len(page), 8))

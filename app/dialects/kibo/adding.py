@@ -1,0 +1,42 @@
+"""Adding items to a job, which takes them as long as it has not been started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flask import Response
+from sqlalchemy import Connection
+
+from app.api.answers import answer
+from app.api.auth import caller
+from app.batches.appending import append
+from app.batches.copying import RawItem
+from app.dialects.kibo.dialect import NAME
+from app.dialects.kit.batches import find_in
+from app.dialects.kit.submitting import carry_out
+from app.services import services
+
+
+def add_items(code: str, operation: str, read: Callable[[bytes], Sequence[RawItem]]) -> Response:
+    """Append the items that `read` finds in the body, all of `operation`, to the caller's job.
+
+    Raises NotFound for the job, and WrongState once it has been started.
+    """
+
+    def parse(body: bytes) -> list[RawItem]:
+        return [RawItem(item.text, operation) for item in read(body)]
+
+    def store(connection: Connection, items: list[RawItem]) -> Response:
+        here, job = services(), find_in(connection, NAME, code)
+        total = append(
+            connection,
+            here.registry,
+            caller().client_id,
+            job.id,
+            items,
+            count=len(items),
+            most=here.settings.max_items_stream,
+        )
+        return answer({"batchJobCode": code, "added": len(items), "totalCount": total}, 202)
+
+    return carry_out(parse, store)

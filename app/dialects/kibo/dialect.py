@@ -1,0 +1,49 @@
+"""Kibo's dialect and its words."""
+
+from __future__ import annotations
+
+from flask_smorest import Blueprint
+
+from app.batches.summary import BatchView
+from app.dialects.kit import batches
+from app.dialects.kit.dialect import Dialect
+from app.dialects.kit.words import batch_words, item_words
+
+NAME = "kibo"
+
+JOB = batch_words(
+    Ready="OPEN PENDING RUNNING PAUSED",
+    Pending="SCHEDULED",
+    Completed="SUCCESS PARTIAL FAILED",
+    Canceled="CANCELED",
+)
+# An item whose target does not exist ends FAILED with code 404: that, too, is ValidationFailed.
+ITEM = item_words(
+    Waiting="PENDING",
+    Running="RUNNING",
+    Completed="SUCCESS",
+    ValidationFailed="INVALID",
+    Failed="FAILED",
+    Canceled="CANCELED",
+)
+RESOURCES = {
+    "Products": ("catalog.product.add", "catalog.product.update", "catalog.product.delete"),
+    "ProductProperty": (
+        "catalog.property.add",
+        "catalog.property.update",
+        "catalog.property.delete",
+    ),
+    "Pricelistentries": (
+        "catalog.pricelist_entry.add",
+        "catalog.pricelist_entry.update",
+        "catalog.pricelist_entry.delete",
+    ),
+}
+
+blueprint = Blueprint(NAME, __name__, description="Kibo's batch import.")
+dialect = Dialect(NAME, blueprint, prefixes=("/platform", "/commerce"))
+
+
+def find_job(code: str) -> BatchView:
+    """The caller's job of that code. Raises NotFound."""
+    return batches.find(NAME, code)

@@ -1,0 +1,144 @@
+"""Batch jobs: made, looked at, renamed, started, canceled and reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from sqlalchemy import Connection, func, select
+
+from app.api.answers import answer
+from app.api.auth import caller
+from app.batches.actions import act, amend
+from app.batches.queries import BatchFilter, find_batch, list_batches
+from app.batches.submission import Submission, write
+from app.batches.summary import BatchView
+from app.db import transaction
+from app.dialects.kibo.dialect import JOB, NAME, blueprint, dialect, find_job
+from app.dialects.kibo.schemas import (
+    DOMAIN,
+    JOB_EXAMPLE,
+    KiboAction,
+    KiboJob,
+    KiboJobChange,
+    KiboJobs,
+    KiboNewJob,
+    KiboPage,
+)
+from app.dialects.kit.bodies import read_envelope
+from app.dialects.kit.documents import json_body, takes
+from app.dialects.kit.submitting import carry_out, read_body
+from app.errors import FieldError, Malformed
+from app.jsontext import moment
+from app.models import Batch
+from app.services import services
+
+_NEW_JOB, _CHANGE, _ACTION = KiboNewJob(), KiboJobChange(), KiboAction()
+_JOBS = "/platform/data/batchJob"
+
+
+@blueprint.route(_JOBS, methods=["POST"], strict_slashes=False)
+@dialect.require("batches.write")
+@blueprint.doc(**takes(KiboNewJob, JOB_EXAMPLE))
+@blueprint.response(201, KiboJob)
+def create_job() -> Response:
+    """Create Batch Job: empty, and Ready to take items until it is started."""
+
+    def store(connection: Connection, asked: dict[str, Any]) -> Response:
+        submission = Submission(
+            client_id=caller().client_id,
+            name=asked["jobName"],
+            start="manual",
+            scheduled_at=asked.get("scheduledDate"),
+            dialect=NAME,
+            reference=asked["code"],
+        )
+        write(connection, services().registry, submission, [])
+        made = find_batch(connection, submission.client_id, submission.id)
+        return answer(_shown(made), 201)
+
+    return carry_out(lambda body: read_envelope(body, _NEW_JOB), store)
+
+
+@blueprint.route(_JOBS, methods=["GET"], strict_slashes=False)
+@dialect.require("batches.read")
+@blueprint.arguments(KiboPage, location="query")
+@blueprint.response(200, KiboJobs)
+def list_jobs(query: dict[str, int]) -> Response:
+    """Get Batch Jobs: the newest first."""
+    start, size = query["startIndex"], query["pageSize"]
+    client_id = caller().client_id
+    ours = (Batch.client_id == client_id, Batch.dialect == NAME)
+    with transaction(services().engine) as connection:
+        found = list_batches(connection, client_id, BatchFilter(dialect=NAME), limit=start + size)
+        total = connection.execute(select(func.count()).select_from(Batch).where(*ours))
+        total_count = total.scalar_one()
+    return answer(
+        {
+            "items": [_shown(job) for job in found[start:]],
+            "startIndex": start,
+            "pageSize": size,
+            "totalCount": total_count,
+        }
+    )
+
+
+@blueprint.route(f"{_JOBS}/<code>", methods=["GET"], strict_slashes=False)
+@dialect.require("batches.read")
+@blueprint.response(200, KiboJob)
+def get_job(code: str) -> Response:
+    """Get Batch Job."""
+    return answer(_shown(find_job(code)))
+
+
+@blueprint.route(f"{_JOBS}/<code>", methods=["PUT"], strict_slashes=False)
+@dialect.require("batches.write")
+@blueprint.doc(requestBody=json_body(KiboJobChange, {"jobName": "Another name"}))
+@blueprint.response(200, KiboJob)
+def update_job(code: str) -> Response:
+    """Update Batch Job: only its name can be changed."""
+    asked = read_envelope(read_body(), _CHANGE)
+    job = find_job(code)
+    _refuse_other_changes(job, asked)
+    amend(services().engine, caller().client_id, job.id, {"name": asked["jobName"]})
+    return answer(_shown(find_job(code)))
+
+
+@blueprint.route(f"{_JOBS}/actions/<code>", methods=["POST"], strict_slashes=False)
+@dialect.require("batches.write")
+@blueprint.doc(requestBody=json_body(KiboAction, {"action": "start"}))
+@blueprint.response(200, KiboJob)
+def perform_action(code: str) -> Response:
+    """Perform Batch Action: start, cancel, or reset
+
+    A job with a `scheduledDate` that is started is Pending until then. `reset` is for jobs that
+    are Completed or Canceled, and empties them.
+    """
+    action = read_envelope(read_body(), _ACTION)["action"]
+    here, job = services(), find_job(code)
+    if act(here.engine, caller().client_id, job.id, action, honour_schedule=True):
+        here.dispatcher.advance(job.id)
+    return answer(_shown(find_job(code)))
+
+
+def _shown(job: BatchView) -> dict[str, Any]:
+    return {
+        "code": job.reference,
+        "jobName": job.name,
+        "domain": DOMAIN,
+        "status": JOB[job.status],
+        "scheduledDate": moment(job.scheduled_at),
+        "createDate": moment(job.created_at),
+    }
+
+
+def _refuse_other_changes(job: BatchView, asked: dict[str, Any]) -> None:
+    """Raise Malformed where anything but the name is said to be otherwise than it is."""
+    shown = _shown(job)
+    for name in asked.keys() - {"jobName"}:
+        said = moment(asked[name]) if name.endswith("Date") else asked[name]
+        if said != shown[name]:
+            raise Malformed(
+                f"{name}: Only the name of a job can be changed.",
+                errors=[FieldError(f"/{name}", f"Must stay {shown[name]!r}, or be left out.")],
+            )

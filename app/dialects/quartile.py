@@ -1,0 +1,156 @@
+"""Quartile: an advertising masterlist in batches, after its "Batch processing" document."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import marshmallow as ma
+import msgspec
+from flask import Response
+from flask_smorest import Blueprint
+
+from app.api.answers import answer, encode
+from app.api.auth import caller
+from app.batches.lifecycle import SUCCESS
+from app.batches.queries import ItemView
+from app.batches.submission import Submission
+from app.batches.summary import BatchView
+from app.dialects.kit.answers import message_of, result_of
+from app.dialects.kit.batches import find, items_from
+from app.dialects.kit.bodies import read_items
+from app.dialects.kit.credentials import authorization, header, key_and_secret
+from app.dialects.kit.dialect import Dialect, in_header
+from app.dialects.kit.documents import array_of, takes
+from app.dialects.kit.references import item_id, object_id
+from app.dialects.kit.submitting import submit
+from app.dialects.kit.words import batch_words
+from handlers.shipped.catalog import MasterlistSchema
+
+NAME = "quartile"
+MOST_ITEMS = 100
+OPERATION = "catalog.masterlist"
+EXAMPLE = [{"asin": "ASINXYZXPTO1", "countryCode": "US", "percACoS": 2.7}]
+
+BATCH = batch_words(
+    PENDING="OPEN SCHEDULED PENDING",
+    RUNNING="RUNNING PAUSED",
+    SUCCESS="SUCCESS",
+    PARTIAL="PARTIAL",
+    FAILED="FAILED CANCELED",
+)
+
+blueprint = Blueprint(NAME, __name__, description="Quartile's batch processing.")
+dialect = Dialect(
+    NAME,
+    blueprint,
+    prefixes=("/amazon",),
+    extract=key_and_secret(api_key=header("Subscription-Key"), secret=authorization()),
+    security={
+        "quartileSubscriptionKey": in_header("Subscription-Key"),
+        "quartileAccessToken": {"type": "http", "scheme": "bearer"},
+    },
+)
+
+
+class QuartileBatchId(ma.Schema):
+    """The id by which the results are asked for."""
+
+    batchId = ma.fields.String(required=True, metadata={"example": "5349b4ddd2781d08c09890f3"})
+
+
+class QuartileItemStatus(ma.Schema):
+    """How an item ended. `process` is null where it did not succeed."""
+
+    success = ma.fields.Boolean(required=True)
+    message = ma.fields.String(required=True)
+    process = ma.fields.String(
+        required=True, allow_none=True, validate=ma.validate.OneOf(["INSERT", "UPDATE"])
+    )
+
+
+class QuartileResultItem(MasterlistSchema):
+    """An item as it was sent, with an id and how it ended."""
+
+    id = ma.fields.String(required=True)
+    status = ma.fields.Nested(QuartileItemStatus, required=True)
+
+
+class QuartileResults(QuartileBatchId):
+    """A batch that has been processed."""
+
+    status = ma.fields.String(required=True, metadata={"enum": ["SUCCESS", "PARTIAL", "FAILED"]})
+    data = ma.fields.List(ma.fields.Nested(QuartileResultItem), required=True)
+
+
+class QuartileProcessing(ma.Schema):
+    """A batch that has not been processed yet."""
+
+    detail = ma.fields.String(required=True, metadata={"example": "processing"})
+    status = ma.fields.String(required=True, metadata={"enum": ["PENDING", "RUNNING"]})
+
+
+@blueprint.route("/amazon/v2/process/masterlist", methods=["PATCH"])
+@dialect.require("batches.write")
+@blueprint.doc(**takes(array_of(MasterlistSchema, most=MOST_ITEMS), EXAMPLE))
+@blueprint.response(200, QuartileBatchId)
+def process_masterlist() -> Response:
+    """Submit up to 100 masterlist resources as one batch."""
+    reference = object_id()
+    submission = Submission(
+        client_id=caller().client_id,
+        operation=OPERATION,
+        dialect=NAME,
+        reference=reference,
+        own_operations=False,
+    )
+    read = partial(read_items, most=MOST_ITEMS)
+    return submit(submission, read, lambda: answer({"batchId": reference}))
+
+
+@blueprint.route("/amazon/v2/batch/<batchId>")
+@dialect.require("batches.read")
+@blueprint.response(200, QuartileResults, description="SUCCESS: every item has been processed.")
+@blueprint.alt_response(
+    206,
+    schema={"oneOf": [QuartileResults, QuartileProcessing]},
+    success=True,
+    description="PENDING or RUNNING, without the list; PARTIAL or FAILED, with it.",
+)
+def batch(batchId: str) -> Response:
+    """Get the status of a batch, and its items once it has been processed."""
+    found = find(NAME, batchId)
+    status = BATCH[found.status]
+    if not found.ended:
+        return answer({"detail": "processing", "status": status}, 206)
+    items = items_from(found, 0, found.summary.total)
+    data = [msgspec.Raw(_result(found, item)) for item in items]
+    body = {"batchId": found.reference, "status": status, "data": data}
+    return answer(body, 200 if found.status == SUCCESS else 206)
+
+
+def _result(batch: BatchView, item: ItemView) -> bytes:
+    """The item to the letter as it was sent, between its id and its status."""
+    success = item.status == SUCCESS
+    status = {
+        "success": success,
+        "message": message_of(item, success="successfully", waiting="processing"),
+        "process": result_of(item).get("process") if success else None,
+    }
+    parts = [
+        b'"id":' + encode(item_id(batch.id, item.index)),
+        _own_members(item.input).encode(),
+        b'"status":' + encode(status),
+    ]
+    return b"{" + b",".join(part for part in parts if part.strip()) + b"}"
+
+
+def _own_members(text: str) -> str:
+    """What stands between the braces of a JSON object, without members that have our names."""
+    if '"id"' not in text and '"status"' not in text and "\\" not in text:
+        return text[1:-1]
+    members: dict[str, Any] = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    if members.keys().isdisjoint(("id", "status")):
+        return text[1:-1]
+    own = {name: value for name, value in members.items() if name not in ("id", "status")}
+    return encode(own).decode()[1:-1]

@@ -1,0 +1,116 @@
+"""CSV as spreadsheets write it: a header row, then an item a row.
+
+The cells become the fields of an object, all of them text; an empty cell is a field left out. What
+the text means is the operation's schema to say.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from app.errors import Malformed
+from app.formats.limits import Limits, bad_line
+
+_encode = msgspec.json.encode
+# Quotes are doubled and rows may be spread over lines: a row may be longer than its item.
+_ROW_FACTOR = 2
+_SLACK = 4096
+
+
+def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
+    """The items of `stream`, each as JSON text on one line. Blank lines are passed over."""
+    lines = _Lines(stream, limits)
+    # The module's own bound is 128 KiB; it is one for the whole process.
+    csv.field_size_limit(max(csv.field_size_limit(), lines.longest))
+    rows = csv.reader(lines, strict=True)
+    header: list[str] | None = None
+    while True:
+        began = lines.number + 1
+        lines.begin_row()
+        try:
+            row = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise bad_line(began, lines.index, _said(error)) from error
+        if not row:
+            continue
+        if header is None:
+            header = _header(row, began)
+            continue
+        limits.check_count(lines.index)
+        if len(row) != len(header):
+            raise bad_line(
+                began, lines.index, f"Has {len(row)} cells; the header has {len(header)} columns."
+            )
+        text = _encode({name: cell for name, cell in zip(header, row, strict=True) if cell})
+        limits.check_size(lines.index, len(text))
+        yield text
+        lines.index += 1
+    if header is None:
+        raise Malformed("Line 1: There is no header row.")
+
+
+class _Lines:
+    """The lines of a stream as text, no more of them a row than a row may have."""
+
+    def __init__(self, stream: BinaryIO, limits: Limits) -> None:
+        self._stream = stream
+        self._limits = limits
+        self.longest = _ROW_FACTOR * limits.item_bytes + _SLACK
+        self.number = 0
+        self.index = 0
+        self._row = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(self.longest + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._row += len(line)
+        if self._row > self.longest:
+            self._limits.check_size(self.index, self._row)
+        try:
+            # A spreadsheet's file begins with a mark that says it is UTF-8.
+            text = line.decode("utf-8-sig" if self.number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise bad_line(self.number, self.index, "Not UTF-8.") from error
+        if "\x00" in text:
+            raise bad_line(self.number, self.index, "Contains a NUL character.")
+        return text
+
+    def begin_row(self) -> None:
+        """The next line begins a row."""
+        self._row = 0
+
+
+def _header(row: list[str], line: int) -> list[str]:
+    """The names of the columns. Raises Malformed where they cannot be that."""
+    names = [name.strip() for name in row]
+    if len(names) == 1 and (separator := next((s for s in ";\t|" if s in names[0]), None)):
+        shown = {"\t": "tabs", ";": "semicolons", "|": "bars"}[separator]
+        raise Malformed(
+            f"Line {line}: The columns are separated by {shown}; separate them by commas."
+        )
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise Malformed(f"Line {line}: Column {number} has no name in the header row.")
+        if names.index(name) != number - 1:
+            raise Malformed(f"Line {line}: The column {name!r} stands twice in the header row.")
+    return names
+
+
+def _said(error: csv.Error) -> str:
+    text = str(error)
+    if "new-line character" in text:
+        return "A bare carriage return; end lines by LF or CRLF, or quote the cell."
+    if "unexpected end of data" in text:
+        return "A quoted cell does not end."
+    return f"Not CSV: {text}."

@@ -1,0 +1,43 @@
+"""How many items there may be, and how large one, with the errors that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.errors import FieldError, Malformed, TooLarge
+
+TOO_DEEP = "Not taken as JSON: it nests too deep."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`items`: most of them in a request. `item_bytes`: of an item's JSON."""
+
+    items: int
+    item_bytes: int
+
+    def check_count(self, index: int) -> None:
+        """Raise TooLarge if there may not be an item `index`."""
+        if index >= self.items:
+            raise TooLarge(
+                f"Item {index} is one too many: at most {self.items} are taken.",
+                errors=[FieldError(f"/items/{index}", f"At most {self.items} items are taken.")],
+            )
+
+    def check_size(self, index: int, size: int) -> None:
+        """Raise TooLarge if item `index` may not be `size` bytes long."""
+        if size > self.item_bytes:
+            raise TooLarge(
+                f"Item {index} is too large: at most {self.item_bytes} bytes are taken.",
+                errors=[FieldError(f"/items/{index}", f"Must be at most {self.item_bytes} bytes.")],
+            )
+
+
+def bad_line(number: int, index: int, message: str) -> Malformed:
+    """The error for line `number` (from 1), on which item `index` would be."""
+    return Malformed(f"Line {number}: {message}", errors=[FieldError(f"/items/{index}", message)])
+
+
+def not_json(error: Exception) -> str:
+    """What msgspec's error about some text says, in our words."""
+    return f"Not JSON: {str(error).removeprefix('JSON is malformed: ')}."

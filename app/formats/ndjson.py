@@ -1,0 +1,47 @@
+"""NDJSON: an item a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from app.formats.limits import TOO_DEEP, Limits, bad_line, not_json
+
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
+# What may stand around an item on its line.
+_SLACK = 1024
+
+# Looks at every character, and makes nothing of them.
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
+    """The items of `stream`, each as JSON text on one line. Blank lines are passed over."""
+    longest = limits.item_bytes + _SLACK
+    readline = stream.readline
+    number = index = 0
+    while line := readline(longest):
+        number += 1
+        text = line.strip(_BLANKS)
+        if number == 1 and text.startswith(_BOM):
+            text = text.removeprefix(_BOM).lstrip(_BLANKS)
+        if len(text) > limits.item_bytes or (len(line) == longest and line[-1:] != b"\n"):
+            limits.check_size(index, max(len(text), len(line)))
+        if not text:
+            continue
+        limits.check_count(index)
+        try:
+            _check(text)
+            if not text.isascii():
+                text.decode()
+        except msgspec.DecodeError as error:
+            raise bad_line(number, index, not_json(error)) from error
+        except UnicodeDecodeError as error:
+            raise bad_line(number, index, "Not UTF-8.") from error
+        except RecursionError:
+            raise bad_line(number, index, TOO_DEEP) from None
+        yield text
+        index += 1

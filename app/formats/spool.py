@@ -1,0 +1,57 @@
+"""Items on disk, between their arrival and their COPY.
+
+A body may take minutes to arrive. It is checked and written down here meanwhile, and only when it
+is whole does a transaction begin; so a slow sender holds no lock, no snapshot and no connection,
+and a bad line at the end has cost Postgres nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+
+from app.batches.copying import RawItem
+from app.errors import Unavailable
+
+_BUFFER = 1 << 18
+
+
+class Spool:
+    """A temporary file of items, an item a line. Use as a context manager; gone afterwards.
+
+    The file is in the folder that `TMPDIR` names, and has no name of its own.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=_BUFFER, prefix="batchline-")  # noqa: SIM115
+        self.count = 0
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def fill(self, items: Iterable[bytes]) -> Spool:
+        """Take in `items`, JSON texts without a line break; what they raise comes out."""
+        write = self._file.write
+        try:
+            for item in items:
+                write(item + b"\n")
+                self.count += 1
+            self._file.flush()
+        except OSError as error:
+            raise Unavailable("There is no room to receive the body.", retry_after=60) from error
+        return self
+
+    def items(self) -> Iterator[RawItem]:
+        """What was taken in, from the first on."""
+        self._file.seek(0)
+        for line in self._file:
+            yield RawItem(line[:-1].decode())

@@ -1,0 +1,185 @@
+"""A client's webhooks: made, shown, removed, given a new secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+from sqlalchemy import Connection, delete, func, insert, select, text, update
+
+from app.errors import FieldError, Invalid, NotFound
+from app.ids import new_id
+from app.models import Webhook
+from app.webhooks.addresses import may_connect
+from app.webhooks.recording import EVENTS
+from app.webhooks.signing import new_secret
+
+LONGEST_URL = 2048
+MOST_WEBHOOKS = 50
+"""A client's. Each of them is a row and a request for every batch that ends."""
+ROTATION_HOURS = 24
+"""The old secret signs beside the new one for so long."""
+
+_SHOWN = (
+    Webhook.id,
+    Webhook.url,
+    Webhook.events,
+    Webhook.created_at,
+    Webhook.disabled_at,
+    Webhook.disabled_reason,
+    Webhook.previous_until,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEntry:
+    """A webhook as its client sees it. `previous_until`: an older secret signs until then."""
+
+    id: UUID
+    url: str
+    events: tuple[str, ...]
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    previous_until: datetime | None
+
+
+def create_webhook(
+    connection: Connection,
+    client_id: UUID,
+    url: str,
+    events: Sequence[str],
+    *,
+    allow_private: bool,
+) -> tuple[WebhookEntry, str]:
+    """Register `url` for `events`; the webhook and its secret, which is told only here.
+
+    Raises Invalid for an address that cannot be used and for an unknown event.
+    """
+    errors = [FieldError("/url", why)] if (why := _at_fault(url, allow_private)) else []
+    errors += [
+        FieldError(f"/events/{place}", f"Unknown event {event!r}; there is {', '.join(EVENTS)}.")
+        for place, event in enumerate(events)
+        if event not in EVENTS
+    ]
+    if not events:
+        errors.append(FieldError("/events", "Must name at least one event."))
+    if errors:
+        raise Invalid(f"{errors[0].pointer.lstrip('/')}: {errors[0].message}", errors=errors)
+    existing = select(func.count()).select_from(Webhook).where(Webhook.client_id == client_id)
+    if connection.execute(existing).scalar_one() >= MOST_WEBHOOKS:
+        raise Invalid(f"There are {MOST_WEBHOOKS} webhooks already; remove one first.")
+    secret = new_secret()
+    row = connection.execute(
+        insert(Webhook)
+        .values(
+            id=new_id(),
+            client_id=client_id,
+            url=url,
+            events=list(dict.fromkeys(events)),
+            secret=secret,
+        )
+        .returning(*_SHOWN)
+    ).one()
+    return _entry(row), secret
+
+
+def list_webhooks(
+    connection: Connection, client_id: UUID, *, limit: int, before: UUID | None = None
+) -> list[WebhookEntry]:
+    """The client's webhooks, newest first, at most `limit`; those made before `before`."""
+    wanted = select(*_SHOWN).where(Webhook.client_id == client_id)
+    if before is not None:
+        wanted = wanted.where(Webhook.id < before)
+    rows = connection.execute(wanted.order_by(Webhook.id.desc()).limit(limit))
+    return [_entry(row) for row in rows]
+
+
+def get_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> WebhookEntry:
+    """One of the client's webhooks. Raises NotFound."""
+    row = connection.execute(
+        select(*_SHOWN).where(Webhook.id == webhook_id, Webhook.client_id == client_id)
+    ).one_or_none()
+    if row is None:
+        raise _unknown(webhook_id)
+    return _entry(row)
+
+
+def delete_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> None:
+    """Remove a webhook with its deliveries: nothing more is sent. Raises NotFound."""
+    found = connection.execute(
+        delete(Webhook).where(Webhook.id == webhook_id, Webhook.client_id == client_id)
+    ).rowcount
+    if not found:
+        raise _unknown(webhook_id)
+
+
+def rotate_secret(
+    connection: Connection, client_id: UUID, webhook_id: UUID
+) -> tuple[WebhookEntry, str]:
+    """Give the webhook a new secret; the one before signs beside it for a day. Raises NotFound."""
+    secret = new_secret()
+    row = connection.execute(
+        update(Webhook)
+        .where(Webhook.id == webhook_id, Webhook.client_id == client_id)
+        .values(
+            previous_secret=Webhook.secret,
+            previous_until=text(f"now() + interval '{ROTATION_HOURS} hours'"),
+            secret=secret,
+        )
+        .returning(*_SHOWN)
+    ).one_or_none()
+    if row is None:
+        raise _unknown(webhook_id)
+    return _entry(row), secret
+
+
+def _entry(row: Any) -> WebhookEntry:
+    return WebhookEntry(
+        row.id,
+        row.url,
+        tuple(row.events),
+        row.created_at,
+        row.disabled_at,
+        row.disabled_reason,
+        row.previous_until,
+    )
+
+
+def _unknown(webhook_id: UUID) -> NotFound:
+    return NotFound(f"There is no webhook {webhook_id}.")
+
+
+def _at_fault(url: str, allow_private: bool) -> str | None:
+    """What is wrong with the address, if anything can be told without resolving it."""
+    if len(url) > LONGEST_URL:
+        return f"Must not be longer than {LONGEST_URL} characters."
+    if not url.isprintable() or " " in url:
+        return "Must not hold spaces or control characters."
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = httpx.URL(url).raw_host.decode()
+    except (httpx.InvalidURL, ValueError) as error:
+        return f"Not a usable URL: {error}"
+    if parts.scheme not in ("http", "https") or not host:
+        return "Must be an http:// or https:// URL with a host."
+    if parts.username is not None or parts.password is not None:
+        return "Must not hold credentials."
+    if parts.fragment:
+        return "Must not have a fragment."
+    if port == 0:
+        return "Not a usable port."
+    try:
+        ip_address(host)
+    except ValueError:
+        return None  # a name; what it stands for is checked at every connection
+    if not may_connect(host, allow_private=allow_private):
+        return f"Webhooks may not go to {host}."
+    return None

@@ -1,0 +1,125 @@
+"""One try at one delivery, over the network."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from importlib.metadata import version
+
+import httpcore
+import httpx
+
+from app.webhooks.network import Check, GuardedNetwork
+
+TIME_LIMIT = 15.0
+"""Seconds for everything: resolving, connecting, sending, and the answer."""
+KEPT_BYTES = 1024
+"""So much of the answer goes into the delivery log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a try: a `status` and the first KiB of the body, or an `error`.
+
+    `retry_after`: seconds, where the answer asked for that. `seconds`: how long it took.
+    """
+
+    seconds: float
+    status: int | None = None
+    body: str | None = None
+    error: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the receiver has it. A redirect is no answer: it is not followed."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def send(
+    url: str,
+    body: str,
+    headers: dict[str, str],
+    *,
+    allowed: Check,
+    time_limit: float = TIME_LIMIT,
+) -> Answer:
+    """POST `body` to `url`. Never raises for what the network or the other side does."""
+    begun = time.monotonic()
+    sent = {
+        "content-type": "application/json",
+        "user-agent": f"Batchline/{version('batchline')}",
+        "accept-encoding": "identity",
+        "connection": "close",
+        **headers,
+    }
+    try:
+        target = httpx.URL(url)
+        request_url = httpcore.URL(
+            scheme=target.raw_scheme,
+            host=target.raw_host,
+            port=target.port,
+            target=target.raw_path,
+        )
+        # A connection of its own, so that its deadline and its check are this delivery's.
+        with (
+            httpcore.ConnectionPool(
+                ssl_context=_tls(), network_backend=GuardedNetwork(allowed, time_limit)
+            ) as pool,
+            pool.stream(
+                "POST",
+                request_url,
+                headers=[("host", target.netloc.decode()), *sent.items()],
+                content=body.encode(),
+            ) as response,
+        ):
+            kept = _first(response)
+            return Answer(
+                time.monotonic() - begun,
+                status=response.status,
+                body=kept,
+                retry_after=_retry_after(response.headers),
+            )
+    except (httpx.InvalidURL, ValueError) as error:
+        return Answer(time.monotonic() - begun, error=f"not a usable address: {error}")
+    except Exception as error:  # httpcore lets ssl's, h11's and the system's own errors through
+        said = " ".join(str(error).split()) or type(error).__name__
+        return Answer(time.monotonic() - begun, error=said[:KEPT_BYTES])
+
+
+def _first(response: httpcore.Response) -> str:
+    """The body's beginning as text that Postgres can hold; the rest is not read.
+
+    A body that breaks off still leaves the status that came before it.
+    """
+    kept = b""
+    try:
+        for chunk in response.iter_stream():
+            kept += chunk
+            if len(kept) >= KEPT_BYTES:
+                break
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
+        pass
+    return kept[:KEPT_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def _retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
+    for name, value in headers:
+        if name.lower() != b"retry-after":
+            continue
+        text = value.decode("latin-1").strip()
+        if text.isdecimal():
+            return float(text)
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        except ValueError:
+            return None
+    return None
+
+
+@lru_cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=True)

@@ -1,0 +1,128 @@
+"""An HTTP client that goes where it is told, and nowhere else, and comes back in time.
+
+It follows no redirect, takes no proxy or certificate settings from the environment, and remembers
+no cookie: what one client's item was answered must not go out with another's. httpx limits each
+single read and write; a server that sends a byte now and then could hold a thread for ever. So the
+connections underneath look at a deadline for the request as a whole.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpcore
+import httpx
+
+_KEEPALIVE_CONNECTIONS = 64
+_KEEPALIVE_SECONDS = 15.0
+# A slow reader is noticed between two pieces of what is sent.
+_WRITE_BYTES = 16 * 1024
+
+_thread = threading.local()
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Let the requests of this thread, taken together, last no longer than so many seconds.
+
+    Beyond that they fail with httpx's ReadTimeout. Looking up a host's name is not interrupted.
+    """
+    _thread.deadline = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _thread.deadline = None
+
+
+def _left(timeout: float | None) -> float | None:
+    """Seconds that one read or write may take. Raises ReadTimeout where the deadline is over."""
+    until: float | None = getattr(_thread, "deadline", None)
+    if until is None:
+        return timeout
+    left = until - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the request as a whole took too long")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection that minds the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            self._stream.write(buffer[start : start + _WRITE_BYTES], _left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.SyncBackend):
+    """Opens such connections."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Stream(
+            super().connect_tcp(host, port, _left(timeout), local_address, socket_options)
+        )
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's own, on those connections."""
+
+    def __init__(self) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        # Beside the public authorities those that this machine trusts: a company's own, say.
+        context.load_default_certs()
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=None,
+            max_keepalive_connections=_KEEPALIVE_CONNECTIONS,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+            network_backend=_Backend(),
+        )
+
+
+def make_client(*, connect_seconds: float, read_seconds: float) -> httpx.Client:
+    """A client with a pool of connections, for the threads of one process.
+
+    `connect_seconds` and `read_seconds` limit single steps; `deadline` limits the whole.
+    """
+    return httpx.Client(
+        transport=_Transport(),
+        trust_env=False,
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        timeout=httpx.Timeout(read_seconds, connect=connect_seconds),
+        # Whatever is compressed could be any size once it is not.
+        headers={"User-Agent": "batchline", "Accept-Encoding": "identity"},
+    )

@@ -1,0 +1,101 @@
+"""Credentials and scopes, on every route."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+from werkzeug.routing import Rule
+
+from app.clients import ClientSecret, create_client, revoke_client, rotate_client
+from tests.api.conftest import ITEM, Caller
+
+OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"}
+BATCH = str(UUID(int=7))
+
+
+def _rules(app: Flask) -> list[Rule]:
+    return [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
+
+
+def _path(rule: Rule) -> str:
+    values = {name: "1" for name in rule.arguments}
+    values.update({name: BATCH for name in rule.arguments if name.endswith("_id")})
+    if "action" in values:
+        values["action"] = "start"
+    _, path = rule.build(values)  # type: ignore[misc]
+    return path
+
+
+def test_every_native_route_wants_credentials(app: Flask) -> None:
+    rules = _rules(app)
+    assert len(rules) > 8
+    for rule in rules:
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            answer = Caller(app, None).send(method, _path(rule))
+            assert answer.status_code == 401, rule
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_every_native_route_wants_a_scope(app: Flask, engine: Engine) -> None:
+    nobody = Caller(app, create_client(engine, "nobody", []))
+    for rule in _rules(app):
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            assert nobody.send(method, _path(rule)).status_code == 403, rule
+
+
+def test_what_is_open_needs_none(app: Flask) -> None:
+    caller = Caller(app, None)
+    for path in ("/healthz", "/openapi.json", "/docs"):
+        assert caller.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer wrong", "Bearer \xe9\xff", "bls_x"]
+)
+def test_wrong_credentials_are_401(app: Flask, sent: str) -> None:
+    answer = Caller(app, None).get("/v1/limits", headers={"Authorization": sent})
+    assert answer.status_code == 401
+
+
+def test_a_rotated_or_revoked_secret_is_worth_nothing(
+    app: Flask, engine: Engine, client: ClientSecret
+) -> None:
+    old = Caller(app, client)
+    assert old.get("/v1/limits").status_code == 200
+    new = Caller(app, rotate_client(engine, client.client_id))
+    assert (old.get("/v1/limits").status_code, new.get("/v1/limits").status_code) == (401, 200)
+    revoke_client(engine, client.client_id)
+    assert new.get("/v1/limits").status_code == 401
+
+
+def test_reading_and_writing_are_scopes_apart(app: Flask, engine: Engine) -> None:
+    reader = Caller(app, create_client(engine, "reader", ["batches.read"]))
+    writer = Caller(app, create_client(engine, "writer", ["batches.write"]))
+    body = {"operation": "catalog.masterlist", "start": "manual", "items": [ITEM]}
+    assert reader.submit(body).status_code == 403
+    made = writer.submit(body)
+    assert made.status_code == 202
+    assert writer.get(f"/v1/batches/{made.json['id']}").status_code == 403
+    assert reader.get("/v1/batches").status_code == 200
+
+
+def test_anothers_batch_is_as_good_as_none(app: Flask, api: Caller, engine: Engine) -> None:
+    batch_id = api.opened([ITEM])
+    other = Caller(app, create_client(engine, "other"))
+    nothing = other.get(f"/v1/batches/{UUID(int=1)}")
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/items"),
+        ("GET", "/items/0"),
+        ("POST", "/cancel"),
+        ("DELETE", ""),
+    ):
+        answer = other.send(method, f"/v1/batches/{batch_id}{path}")
+        assert answer.status_code == 404
+        assert answer.json.keys() == nothing.json.keys()
+    assert other.post(f"/v1/batches/{batch_id}/items", [ITEM]).status_code == 404
+    assert other.get("/v1/batches").json["data"] == []
+    assert api.get(f"/v1/batches/{batch_id}/items").json["data"][0]["status"] == "PENDING"

@@ -1,0 +1,62 @@
+"""Speaking the dialects: their headers, their calls, and a way to wait for the workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.clients import ClientSecret
+from tests.support.stack import Stack
+
+Headers = dict[str, str]
+HEADERS: dict[str, Callable[[str, str], Headers]] = {
+    "nilo": lambda key, secret: {"x-api-key": key, "Authorization": secret},
+    "quartile": lambda key, secret: {
+        "Subscription-Key": key,
+        "Authorization": f"Bearer {secret}",
+    },
+    "kibo": lambda _, secret: {"Authorization": f"Bearer {secret}"},
+    "gameball": lambda key, secret: {"APIKey": key, "SecretKey": secret},
+    "fluent": lambda _, secret: {"Authorization": f"Bearer {secret}"},
+}
+CATALOG = "/commerce/catalog/admin"
+JOBS = "/platform/data/batchJob"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A client that speaks one dialect to the application itself, without a server between."""
+
+    http: FlaskClient
+    client: ClientSecret
+    dialect: str
+
+    def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> TestResponse:
+        """Send; `body` is JSON, or text to be sent to the letter."""
+        headers = HEADERS[self.dialect](self.client.api_key, self.client.secret)
+        headers |= options.pop("headers", {})
+        if body is not None:
+            options["data"] = body if isinstance(body, (str, bytes)) else json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        return self.http.open(path, method=method, headers=headers, **options)
+
+    def get(self, path: str) -> TestResponse:
+        """GET."""
+        return self("GET", path)
+
+    def post(self, path: str, body: Any, **options: Any) -> TestResponse:
+        """POST."""
+        return self("POST", path, body, **options)
+
+
+def ended(stack: Stack, client: ClientSecret, dialect: str, reference: str) -> dict[str, Any]:
+    """The batch as `/v1` shows it, once it has ended."""
+    with stack.http(client) as http:
+        found = http.get("/v1/batches", params={"dialect": dialect, "reference": reference})
+        (batch,) = found.raise_for_status().json()["data"]
+        return stack.finished(http, batch["id"])

@@ -1,0 +1,104 @@
+"""Items that this engine itself ends FAILED: of a slice that cannot be written, or of a child that
+had to be killed. Both find their items by the slice's row, under its claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, text
+
+from app.db import transaction
+from workers.engine.answers import HANDLER_ERROR
+from workers.engine.claims import ClaimedSlice, LostClaim
+from workers.engine.outcomes import shown
+from workers.engine.runtime import Runtime
+from workers.engine.takeover import end_backend, take_again
+from workers.engine.timelimit import TimeLimitExceeded, exceeded
+from workers.engine.watchdog import Overrun
+
+log = structlog.get_logger(__name__)
+
+_LOCK = text("SELECT * FROM slices WHERE claim = :claim AND state = 'CLAIMED' FOR UPDATE")
+_FAIL = text(
+    """
+    UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
+        deferred = false, attempts = attempts + 1, finished_at = clock_timestamp(),
+        started_at = coalesce(started_at, :claimed_at)
+    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
+      AND (due_at IS NULL OR due_at <= clock_timestamp())
+      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
+               ELSE index = ANY(CAST(:picks AS integer[])) END
+    """
+)
+_END = text(
+    """
+    UPDATE slices SET state = :state, failed = failed + :failed,
+                      claim = NULL, worker_id = NULL, backend_pid = NULL, sent_at = '-infinity'
+    WHERE claim = :claim
+    """
+)
+
+
+def fail_slice(runtime: Runtime, claimed: ClaimedSlice, why: str) -> None:
+    """End whatever of the slice has not ended: tried over and over, it could not be written.
+
+    An error that nobody expected must end somewhere, and where it can be seen.
+    """
+    log.error("slice.failed", batch=str(claimed.batch_id), slice=claimed.number, error=why)
+    with transaction(runtime.engine) as connection:
+        row = connection.execute(_LOCK, {"claim": claimed.claim}).one_or_none()
+        if row is None:
+            raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
+        failed = _fail(
+            connection, row, row.picks, code=HANDLER_ERROR, message=f"Could not be processed: {why}"
+        )
+        connection.execute(_END, {"claim": claimed.claim, "state": "DONE", "failed": failed})
+
+
+def end_overrun(runtime: Runtime, overrun: Overrun) -> None:
+    """Write what a child was killed for: its item has FAILED, its neighbours go on.
+
+    Where a call had several items, each is tried again by itself: it will be seen which it was.
+    """
+    with transaction(runtime.engine) as connection:
+        row = connection.execute(_LOCK, {"claim": overrun.claim}).one_or_none()
+        if row is None:
+            return
+        end_backend(connection, row.backend_pid)
+        message = exceeded(overrun.seconds)
+        log.warning(
+            "item.killed", batch=str(row.batch_id), index=overrun.index, seconds=overrun.seconds
+        )
+        if overrun.index is None:
+            take_again(connection, row, f"{message}, together with others.")
+            failed = 0
+        else:
+            message += " and could not be interrupted; its process was ended"
+            failed = _fail(
+                connection,
+                row,
+                [overrun.index],
+                code=TimeLimitExceeded.default_code,
+                message=message,
+            )
+        state = "DONE" if overrun.index is None else "READY"
+        connection.execute(_END, {"claim": overrun.claim, "state": state, "failed": failed})
+
+
+def _fail(
+    connection: Connection, row: Any, picks: list[int] | None, *, code: int, message: str
+) -> int:
+    """End those of `picks`, or of the slice's range, that the slice still has to do; how many."""
+    return connection.execute(
+        _FAIL,
+        {
+            "batch_id": row.batch_id,
+            "first": row.first_index,
+            "last": row.last_index,
+            "picks": picks,
+            "claimed_at": row.claimed_at,
+            "code": code,
+            "message": shown(message),
+        },
+    ).rowcount
