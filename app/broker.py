@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kombu import Queue
 
+from app.correlation import TASK_HEADER, current_request
 from app.settings import Settings
 
 ADVANCE_TASK = "batchline.advance"
@@ -82,6 +83,14 @@ def configure(celery: Celery, settings: Settings) -> None:
         timezone="UTC",
         enable_utc=True,
     )
+
+
+@signals.before_task_publish.connect
+def _pass_on(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Give the message that is about to be sent the id of the request that it comes of."""
+    request_id = current_request()
+    if request_id is not None and headers is not None:
+        headers[TASK_HEADER] = request_id
 
 
 def _transport_options(url: str) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """Gunicorn's configuration (`gunicorn --config python:app.gunicorn 'app.wsgi:create_app()'`).
 
 Threads, because most of a request's time is spent waiting: for Postgres, or for a batch to end
-(`?wait=`, Server-Sent Events). One process serves hundreds of requests a second; more of them
-(`WEB_WORKERS`) use more cores.
+(`?wait=`, Server-Sent Events). There are many, since one that waits costs nothing but some 50 KiB
+of memory, and they are made only when they are needed; those who wait may take four of five. One
+process serves hundreds of requests a second; more of them (`WEB_WORKERS`) use more cores.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from app.settings import load_settings
 
@@ -19,7 +21,7 @@ _settings = load_settings()
 _inherited = os.environ.get("BATCHLINE_WEB_FD")
 bind = f"fd://{_inherited}" if _inherited else f"{_settings.bind_host}:{_settings.port}"
 
-worker_class = "gthread"
+worker_class = "app.webworker.WebWorker"
 workers = _settings.web_workers
 threads = _settings.web_threads
 # Open connections, busy or idle; the threads bound how many are being answered.
@@ -42,3 +44,10 @@ loglevel = _settings.log_level.lower()
 proc_name = "batchline-web"
 # Its path would be shared by every gunicorn of this user.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let those who hold an answer know when the process is to stop, and they with it."""
+    from app.api.watch import ALIVE  # not in the parent process, which answers nothing
+
+    worker.wsgi.extensions[ALIVE] = lambda: worker.alive

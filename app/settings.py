@@ -76,7 +76,8 @@ class Settings:
 
     # Processes
     web_workers: int = 1
-    web_threads: int = 32
+    web_threads: int = 700
+    """Requests at once, of which four of five may be waiting for a batch (`?wait=`, events)."""
     worker_concurrency: int = 2
     slow_concurrency: int = 32
 

@@ -27,11 +27,13 @@ _ITEMS = text(
     FROM items WHERE batch_id = :batch
     """
 )
+# A lookup a row, whatever the planner believes of tables that have just grown.
 _RECORDS = text(
     """
-    SELECT count(*) FROM items i JOIN records r
-      ON r.client_id = :client AND r.collection = :collection AND r.key = i.key
-    WHERE i.batch_id = :batch AND r.version = 1 AND r.data::text = i.input::text
+    SELECT count(*) FILTER (WHERE (
+        SELECT r.version = 1 AND r.data::text = i.input::text FROM records r
+        WHERE r.client_id = :client AND r.collection = :collection AND r.key = i.key))
+    FROM items i WHERE i.batch_id = :batch
     """
 )
 _LEFT_OVER = text("SELECT count(*) FROM slices WHERE batch_id = :batch")

@@ -50,6 +50,7 @@ class Operation:
     rate_limit: float | None = None
     queue: Queue = "fast"
     slice_items: int | None = None
+    gathers: bool = False
     examples: tuple[Mapping[str, Any], ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -81,14 +82,17 @@ class Operation:
 
         Raises marshmallow's ValidationError, whose messages name the fields.
         """
+        return self.load_keyed(data)[0]
+
+    def load_keyed(self, data: Any) -> tuple[dict[str, Any], str | None]:
+        """What `load` gives, and its key."""
         if not isinstance(data, dict):
             raise ValidationError("Must be an object.")
         loaded: dict[str, Any] = self.loader.load(data)
-        if self.key:
-            key = self.key_of(loaded)
-            if key is not None and len(key.encode()) > LONGEST_KEY:
-                raise ValidationError({name: ["Makes the key too long."] for name in self.key})
-        return loaded
+        key = self.key_of(loaded)
+        if key is not None and len(key.encode()) > LONGEST_KEY:
+            raise ValidationError({name: ["Makes the key too long."] for name in self.key})
+        return loaded, key
 
     def key_of(self, data: Mapping[str, Any]) -> str | None:
         """The key in `data`, raw or loaded, or None where a part is missing or not usable."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import workers.correlating  # noqa: F401 (it listens to what Celery says of tasks)
 from app.broker import DELIVER_TASK, WORKER_LOST_DELAY
 from app.news import teller
 from workers import webhooks

@@ -100,7 +100,7 @@ def call_webhook(webhook_id: UUID) -> None:
 
 
 @signals.celeryd_after_setup.connect
-def _note_options(sender: Any = None, instance: Any = None, **_: Any) -> None:
+def _note_options(instance: Any = None, **_: Any) -> None:
     """Remember what this worker consumes, before it forks."""
     global _consuming, _slots
     queues = set(instance.app.amqp.queues.consume_from)

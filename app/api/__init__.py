@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import actions, batches, catalogue, docs, health, items, records, results, webhooks
+from app.api import (
+    actions,
+    batches,
+    catalogue,
+    docs,
+    events,
+    health,
+    items,
+    metrics,
+    records,
+    requests,
+    results,
+    webhooks,
+)
 from app.api.openapi import make_api
 
 _BLUEPRINTS = (
@@ -14,14 +27,18 @@ _BLUEPRINTS = (
     catalogue.blueprint,
     records.blueprint,
     results.blueprint,
+    events.blueprint,
     webhooks.blueprint,
     health.blueprint,
+    metrics.blueprint,
 )
 
 
 def register(flask: Flask) -> None:
     """Serve the API, its errors, its OpenAPI document and the page that shows it from `flask`."""
+    requests.register(flask)
     api = make_api(flask)
+    records.register_converter(flask)
     for blueprint in _BLUEPRINTS:
         api.register_blueprint(blueprint)
     flask.register_blueprint(docs.blueprint)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from flask import Request, g, request
 
+from app import correlation
 from app.clients import SCOPES, Caller, find_caller
 from app.db import transaction
 from app.errors import Forbidden, Unauthenticated
@@ -55,6 +56,7 @@ def require(
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             g.caller = authenticate(extract)
+            correlation.note(client=g.caller.client_id)
             if scope not in g.caller.scopes:
                 raise Forbidden(f"This needs the scope {scope}, which the client does not have.")
             return view(*args, **kwargs)

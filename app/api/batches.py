@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from app.api.auth import caller, require
 from app.api.blueprint import Blueprint
 from app.api.bodies import JSON
-from app.api.documents import IDEMPOTENCY_KEY, submission_body
+from app.api.documents import FIELDS_IN_QUERY, IDEMPOTENCY_KEY, submission_body
 from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
 from app.api.jsonbody import fields_of
@@ -19,11 +19,11 @@ from app.api.paging import cursor_at, page_of, paged
 from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
 from app.api.views import batch_answer, conditional, list_answer
+from app.api.watch import batch_watch
 from app.batches.lifecycle import PENDING
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.shown import batch_body
 from app.batches.submission import check, write
-from app.batches.waiting import EndWatch
 from app.db import transaction
 from app.errors import FieldError, Invalid
 from app.services import services
@@ -31,14 +31,13 @@ from app.services import services
 blueprint = Blueprint(
     "batches", __name__, url_prefix="/v1", description="Submit batches, and see how far they got."
 )
-_END_WATCH = "batchline.endwatch"
 _LIST = "batches"
 
 
 @blueprint.route("/batches", methods=["POST"])
 @require("batches.write")
 @blueprint.response(202, BatchSchema, headers={"Location": {"schema": {"type": "string"}}})
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY], requestBody=submission_body())
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY, FIELDS_IN_QUERY], requestBody=submission_body())
 def submit() -> Response:
     """Submit a batch
 
@@ -107,19 +106,9 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
     """
     batch = _find(batch_id)
     if query["wait"] and not batch.ended:
-        end_watch().wait(batch_id, query["wait"])
+        batch_watch().wait(batch_id, query["wait"])
         batch = _find(batch_id)
     return conditional(batch_answer(batch))
-
-
-def end_watch() -> EndWatch:
-    """The process's one, made when it is first asked for."""
-    watch: EndWatch | None = current_app.extensions.get(_END_WATCH)
-    if watch is None:
-        here = services()
-        most = max(1, here.settings.web_threads * 3 // 4)
-        watch = current_app.extensions.setdefault(_END_WATCH, EndWatch(here.engine, most=most))
-    return watch
 
 
 def _find(batch_id: UUID) -> Any:

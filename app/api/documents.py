@@ -29,6 +29,16 @@ _NDJSON = {"schema": {"type": "string"}, "example": '{"asin": "A1"}\n{"asin": "A
 _CSV = {"schema": {"type": "string"}, "example": "asin,countryCode,percACoS\nA1,US,2.7\n"}
 
 
+class _InQuerySchema(EnvelopeSchema):
+    """The same fields as query parameters."""
+
+    metadata = ma.fields.String(metadata={"description": "A JSON object, as text."})
+
+
+FIELDS_IN_QUERY: dict[str, Any] = {"in": "query", "schema": _InQuerySchema}
+"""Beside a body of items alone: NDJSON, CSV, or a JSON array."""
+
+
 class SubmissionSchema(EnvelopeSchema):
     """A batch to be."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Flask, Response
+from werkzeug.routing import BaseConverter
 
 from app.api.answers import answer
 from app.api.auth import caller, require
@@ -23,9 +24,23 @@ from app.jsontext import moment
 from app.records import RecordStore, StoredRecord
 from app.services import services
 
+
+class KeyConverter(BaseConverter):
+    """The rest of the path, whatever characters are in it; werkzeug's own stops at line breaks."""
+
+    part_isolating = False
+    regex = "(?s:[^/].*?)"
+    weight = 200
+
+
 blueprint = Blueprint(
     "records", __name__, url_prefix="/v1/records", description="What the operations stored."
 )
+
+
+def register_converter(flask: Flask) -> None:
+    """Let routes say `<record_key:...>`; before the blueprint is registered."""
+    flask.url_map.converters["record_key"] = KeyConverter
 
 
 @blueprint.route("/<collection>", methods=["GET"])
@@ -46,7 +61,7 @@ def index(query: dict[str, Any], collection: str) -> Response:
     return list_answer([_body(record) for record in shown], cursor)
 
 
-@blueprint.route("/<collection>/<path:key>", methods=["GET"])
+@blueprint.route("/<collection>/<record_key:key>", methods=["GET"])
 @require("batches.read")
 @blueprint.response(200, RecordSchema)
 def show(collection: str, key: str) -> Response:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select
 from app.api.answers import answer
 from app.api.auth import caller
 from app.api.errors import Problem
+from app.api.views import batch_headers
 from app.batches.lifecycle import FAILED, SUCCESS
 from app.batches.queries import ItemView
 from app.batches.submission import MAX_NAME_LENGTH, Submission, write
@@ -183,18 +184,19 @@ def create_batch(jobid: str) -> Response:
     batch_id = new_id()
 
     def store(connection: Connection, asked: dict[str, Any]) -> Response:
-        job_id = _job(connection, jobid)
+        job = _job(connection, jobid)
         number = connection.execute(FLUENT_BATCH_IDS.next_value().select()).scalar_one()
         submission = Submission(
             id=batch_id,
             client_id=caller().client_id,
+            name=job.name,
             operation=OPERATION,
             dialect=NAME,
             reference=str(number),
             own_operations=False,
         )
         write(connection, services().registry, submission, asked["entities"])
-        connection.execute(insert(FluentBatch).values(batch_id=batch_id, job_id=job_id))
+        connection.execute(insert(FluentBatch).values(batch_id=batch_id, job_id=job.id))
         return answer({"id": str(number)})
 
     return carry_out(lambda body: read_envelope(body, _BATCH_REQUEST), store, begins=batch_id)
@@ -220,18 +222,18 @@ def get_batch(query: dict[str, int], jobid: str, batchId: str) -> Response:
             "total": batch.summary.total,
             "results": [_record_status(item) for item in items if item.finished_at is not None],
             "createdOn": moment(batch.created_at),
-        }
+        },
+        headers=batch_headers(batch),
     )
 
 
-def _job(connection: Connection, jobid: str) -> int:
-    """The id of the caller's job. Raises NotFound: unknown, malformed, or another client's."""
-    number = _number(jobid)
-    found: int | None = connection.execute(
-        select(FluentJob.id).where(
-            FluentJob.id == number, FluentJob.client_id == caller().client_id
+def _job(connection: Connection, jobid: str) -> Any:
+    """The caller's job. Raises NotFound: unknown, malformed, or another client's."""
+    found = connection.execute(
+        select(FluentJob.id, FluentJob.name).where(
+            FluentJob.id == _number(jobid), FluentJob.client_id == caller().client_id
         )
-    ).scalar_one_or_none()
+    ).one_or_none()
     if found is None:
         raise NotFound(f"There is no job {jobid!r}.")
     return found

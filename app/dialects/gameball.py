@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from app.api.answers import answer
 from app.api.auth import caller
+from app.api.views import batch_headers
 from app.batches.actions import act
 from app.batches.lifecycle import SUCCESS
 from app.batches.queries import ItemView
@@ -152,7 +153,8 @@ def start_batch() -> Response:
 @blueprint.response(200, GameballBatch)
 def get_batch(batchId: str) -> Response:
     """Get the status of a batch, and once it has ended the outcome of every entry."""
-    return answer(_shown(find(NAME, batchId)))
+    batch = find(NAME, batchId)
+    return answer(_shown(batch), headers=batch_headers(batch))
 
 
 @blueprint.route("/integrations/batch/<batchId>", methods=["DELETE"])

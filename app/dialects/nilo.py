@@ -11,6 +11,7 @@ from flask_smorest import Blueprint
 
 from app.api.answers import answer
 from app.api.auth import caller
+from app.api.views import batch_headers
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
 from app.batches.summary import BatchView
@@ -193,7 +194,8 @@ def status(uuid: str) -> Response:
                 "failed": summary.ended - summary.completed,
                 "completed": summary.completed,
             },
-        }
+        },
+        headers=batch_headers(batch),
     )
 
 

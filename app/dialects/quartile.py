@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
-
 import marshmallow as ma
 import msgspec
 from flask import Response
@@ -12,11 +10,12 @@ from flask_smorest import Blueprint
 
 from app.api.answers import answer, encode
 from app.api.auth import caller
+from app.api.views import batch_headers
 from app.batches.lifecycle import SUCCESS
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
 from app.batches.summary import BatchView
-from app.dialects.kit.answers import message_of, result_of
+from app.dialects.kit.answers import members_of, message_of, result_of
 from app.dialects.kit.batches import find, items_from
 from app.dialects.kit.bodies import read_items
 from app.dialects.kit.credentials import authorization, header, key_and_secret
@@ -122,7 +121,7 @@ def batch(batchId: str) -> Response:
     found = find(NAME, batchId)
     status = BATCH[found.status]
     if not found.ended:
-        return answer({"detail": "processing", "status": status}, 206)
+        return answer({"detail": "processing", "status": status}, 206, batch_headers(found))
     items = items_from(found, 0, found.summary.total)
     data = [msgspec.Raw(_result(found, item)) for item in items]
     body = {"batchId": found.reference, "status": status, "data": data}
@@ -139,18 +138,16 @@ def _result(batch: BatchView, item: ItemView) -> bytes:
     }
     parts = [
         b'"id":' + encode(item_id(batch.id, item.index)),
-        _own_members(item.input).encode(),
+        _own_members(item).encode(),
         b'"status":' + encode(status),
     ]
-    return b"{" + b",".join(part for part in parts if part.strip()) + b"}"
+    return b"{" + b",".join(part for part in parts if part) + b"}"
 
 
-def _own_members(text: str) -> str:
-    """What stands between the braces of a JSON object, without members that have our names."""
-    if '"id"' not in text and '"status"' not in text and "\\" not in text:
-        return text[1:-1]
-    members: dict[str, Any] = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+def _own_members(item: ItemView) -> str:
+    """What stands between the braces of the item, without members that have our names."""
+    text, members = item.input, members_of(item)
     if members.keys().isdisjoint(("id", "status")):
-        return text[1:-1]
+        return text[1:-1] if members else ""
     own = {name: value for name, value in members.items() if name not in ("id", "status")}
     return encode(own).decode()[1:-1]

@@ -82,8 +82,8 @@ class RedisTeller:
                 ("INVALID", news.invalid),
             ):
                 additions.count(catalogue.ITEMS_PROCESSED, status, operation, by=number)
-            additions.observe(catalogue.SLICE_SECONDS, operation, value=news.seconds)
             if news.size:
+                additions.observe(catalogue.SLICE_SECONDS, operation, value=news.seconds)
                 additions.observe(
                     catalogue.ITEM_SECONDS,
                     operation,

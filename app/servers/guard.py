@@ -29,10 +29,11 @@ import time
 from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_SET_CHILD_SUBREAPER = 36
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAP_DAC_OVERRIDE = 1
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 LINUX = sys.platform.startswith("linux")
@@ -141,7 +142,9 @@ def _become(uid: int, gid: int, *, keep_access: bool) -> None:
     has it too.
     """
     if keep_access:
-        _prctl(PR_SET_KEEPCAPS, 1)
+        # Without this, access(2), with which Postgres looks for its own programs, would ignore
+        # every capability of a user who is not root.
+        _prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

@@ -64,7 +64,7 @@ def start_postgres(
     lock = take_lock(home / "postgres.lock", f"The database in {home}")
     try:
         data = home / "postgres"
-        run_as = whom_to_run_as(home, data, programs / "postgres")
+        run_as = whom_to_run_as(home, data, programs / "initdb")
         if not (data / "PG_VERSION").exists():
             _make_cluster(home, data, programs, run_as)
         _check_version(data, programs)

@@ -64,8 +64,8 @@ def _nobody() -> RunAs:
 
 
 def _can_use(user: RunAs, home: Path, program: Path) -> bool:
-    """Whether `user` may enter `home` and run `program`."""
+    """Whether `user` may enter `home` and run `program`, which is initdb (it only says a lot)."""
     steps = (("SIGKILL", 5.0),)
-    test = ["/bin/sh", "-c", 'cd "$1" && exec "$2" --version', "sh", str(home), str(program)]
+    test = ["/bin/sh", "-c", 'cd "$1" && exec "$2" --show -D x', "sh", str(home), str(program)]
     trial = Guarded(Spec(test, steps, steps, run_as=user), output=subprocess.DEVNULL)
     return trial.wait() == 0

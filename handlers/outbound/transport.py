@@ -1,9 +1,9 @@
 """An HTTP client that goes where it is told, and nowhere else, and comes back in time.
 
-It follows no redirect, takes no proxy or certificate settings from the environment, and remembers
-no cookie: what one client's item was answered must not go out with another's. httpx limits each
-single read and write; a server that sends a byte now and then could hold a thread for ever. So the
-connections underneath look at a deadline for the request as a whole.
+It follows no redirect, takes no proxy from the environment, and remembers no cookie: what one
+client's item was answered must not go out with another's. httpx limits each single read and write;
+a server that sends a byte now and then could hold a thread for ever. So the connections underneath
+look at a deadline for the request as a whole.
 """
 
 from __future__ import annotations

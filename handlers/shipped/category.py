@@ -2,9 +2,9 @@
 
 A parent must exist, or come anywhere in the same batch. Within one call parents are stored before
 their children, however the items are ordered; a child whose parent is in another call is deferred
-and comes again. What waits for a parent that never comes, or for itself in a circle, is ended by
-the engine with the message and code of its deferral: 404. So the stored categories are a forest
-at all times: every parent exists, and none stands under itself.
+and comes again, together with all others that wait. What waits for a parent that never comes, or
+for itself in a circle, is ended by the engine with the message and code of its deferral: 404. So
+the stored categories are a forest at all times: every parent exists, and none stands under itself.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class CategorySchema(Schema):
     key=("categoryRef",),
     collection=COLLECTION,
     bulk=True,
+    gathers=True,
 )
 def category(items: list[Item], context: Context) -> list[Answer]:
     """Insert or update a category. Its parent must exist, or come anywhere in the same batch."""

@@ -21,7 +21,7 @@ def _rules(app: Flask) -> list[Rule]:
 
 
 def _path(rule: Rule) -> str:
-    values = {name: "1" for name in rule.arguments}
+    values = dict.fromkeys(rule.arguments, "1")
     values.update({name: BATCH for name in rule.arguments if name.endswith("_id")})
     if "action" in values:
         values["action"] = "start"

@@ -14,7 +14,6 @@ from pathlib import Path
 import redis
 from sqlalchemy import text
 
-from app.db import make_engine
 from tests.chaos.machine import Machine
 
 Fault = Callable[[Machine, random.Random], None]
@@ -256,15 +255,3 @@ def _kill_server(machine: Machine, server: object) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("the server does not die")
         time.sleep(0.02)
-
-
-def connectable(url: str) -> bool:
-    """Whether the database answers."""
-    engine = make_engine(url, name="batchline-chaos")
-    try:
-        with engine.connect():
-            return True
-    except Exception:
-        return False
-    finally:
-        engine.dispose()

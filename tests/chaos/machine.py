@@ -42,7 +42,7 @@ class Machine:
     @contextmanager
     def admin(self) -> Iterator[Connection]:
         """A transaction on the database, waiting for it to be there."""
-        engine = make_engine(self.postgres.url, name="batchline-chaos")
+        engine = make_engine(self.stack.settings.database_url or "", name="batchline-chaos")
         try:
             with engine.begin() as connection:
                 yield connection
@@ -106,7 +106,7 @@ def running_machine(home: Path, receiver_url: str) -> Iterator[Machine]:
                 "HTTP_HANDLER_BASES": f"receiver={receiver_url}",
             }
         )
-        engine = make_engine(postgres.url, name="batchline-chaos", pool_size=10)
+        engine = make_engine(settings.database_url or "", name="batchline-chaos", pool_size=10)
         upgrade(engine)
         stack = cleanup.enter_context(
             running_stack(settings, extra={"HTTP_HANDLER_BASES": f"receiver={receiver_url}"})

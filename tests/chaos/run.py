@@ -93,7 +93,7 @@ def _settled(machine: Machine, within: float) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(
                 f"{_unfinished(machine)} batches have not ended within {within} s\n"
-                f"{machine.stack.tail(40)}"
+                f"{_what_is_left(machine)}\n{machine.stack.tail(40)}"
             )
         time.sleep(0.2)
 
@@ -120,3 +120,23 @@ def _count(machine: Machine, query: str) -> int:
         except (SQLAlchemyError, BatchlineError):
             time.sleep(0.1)  # the fault of the moment
     raise AssertionError("the database did not come back")
+
+
+def _what_is_left(machine: Machine) -> str:
+    """The unfinished batches, their slices, and their items by state, as text."""
+    lines = []
+    for query in (
+        "SELECT * FROM batches WHERE finished_at IS NULL",
+        "SELECT * FROM slices",
+        """
+        SELECT i.batch_id, i.status, i.attempts, i.crashes, i.message, i.lane IS NULL AS loose,
+               min(i.due_at) AS due, count(*), now() AS now
+        FROM items i JOIN batches b ON b.id = i.batch_id WHERE b.finished_at IS NULL
+        GROUP BY i.batch_id, i.status, i.attempts, i.crashes, i.message, loose
+        """,
+        "SELECT *, now() FROM workers",
+    ):
+        with machine.engine.connect() as connection:
+            rows = connection.execute(text(query)).mappings().fetchmany(10)
+        lines += [f"  {dict(row)}" for row in rows]
+    return "\n".join(lines)

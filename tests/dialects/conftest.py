@@ -6,6 +6,9 @@ Batches that have to run are run by the session's stack of real processes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -15,7 +18,9 @@ from sqlalchemy import Engine
 from app.clients import ClientSecret, create_client
 from app.settings import Settings
 from app.wsgi import create_app
-from tests.dialects.speaking import Speaker
+from handlers import Registry
+from tests.dialects.speaking import Speaker, ended, held
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +43,37 @@ def speak(application: Flask, client: ClientSecret) -> Callable[..., Speaker]:
         return Speaker((app or application).test_client(), who or client, dialect)
 
     return as_
+
+
+Hold = Callable[..., str]
+
+
+@pytest.fixture
+def hold(engine: Engine, registry: Registry, client: ClientSecret) -> Hold:
+    """`hold("nilo", "catalog.price", items, "PAUSED")`: a batch that stays so; its reference."""
+
+    def hold(dialect: str, operation: str, items: list[str], status: str = "OPEN") -> str:
+        return held(engine, registry, client, dialect, operation, items, status)
+
+    return hold
+
+
+Finish = Callable[[str, str], dict[str, Any]]
+
+
+@pytest.fixture
+def finish(stack: Stack, client: ClientSecret) -> Finish:
+    """`finish("nilo", uuid)`: the batch as `/v1` shows it, once the workers have ended it."""
+    return partial(ended, stack, client)
+
+
+@pytest.fixture
+def record(stack: Stack, client: ClientSecret) -> Callable[[str, str], Any]:
+    """`record("price", "A:1")`: the data of what is stored there; None for nothing."""
+
+    def record(collection: str, key: str) -> Any:
+        with stack.http(client) as http:
+            response = http.get(f"/v1/records/{collection}/{quote(key, safe='')}")
+        return None if response.status_code == 404 else response.raise_for_status().json()["data"]
+
+    return record

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, update
 from werkzeug.test import TestResponse
 
+from app.batches.copying import RawItem
+from app.batches.submission import Submission, write
 from app.clients import ClientSecret
+from app.db import transaction
+from app.models import Batch
+from handlers import Registry
 from tests.support.stack import Stack
 
 Headers = dict[str, str]
@@ -60,3 +68,33 @@ def ended(stack: Stack, client: ClientSecret, dialect: str, reference: str) -> d
         found = http.get("/v1/batches", params={"dialect": dialect, "reference": reference})
         (batch,) = found.raise_for_status().json()["data"]
         return stack.finished(http, batch["id"])
+
+
+def held(
+    engine: Engine,
+    registry: Registry,
+    client: ClientSecret,
+    dialect: str,
+    operation: str,
+    items: list[str],
+    status: str = "OPEN",
+) -> str:
+    """A batch in a state that it stays in (OPEN, SCHEDULED or PAUSED); its reference."""
+    submission = Submission(
+        client_id=client.client_id,
+        operation=operation,
+        start="manual",
+        dialect=dialect,
+        reference=uuid4().hex[:24],
+        own_operations=False,
+    )
+    steps = {"OPEN": [], "SCHEDULED": ["SCHEDULED"], "PAUSED": ["PENDING", "PAUSED"]}[status]
+    with transaction(engine) as connection:
+        write(connection, registry, submission, [RawItem(item) for item in items])
+        for step in steps:
+            connection.execute(
+                update(Batch)
+                .where(Batch.id == submission.id)
+                .values(status=step, scheduled_at=datetime.now(UTC) + timedelta(days=1))
+            )
+    return str(submission.reference)

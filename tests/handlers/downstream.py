@@ -5,14 +5,25 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 DRIP_SECONDS = 0.05
+# A key that guards nothing, and a certificate for localhost that nobody trusts unless told to.
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is nothing to report."""
 
 
 class Downstream:
@@ -21,7 +32,7 @@ class Downstream:
     `answers` can hold functions, by path, that answer instead of what is built in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
         downstream = self
 
         class Handler(_Handler):
@@ -31,10 +42,14 @@ class Downstream:
         self.connections = 0
         self.answers: dict[str, Callable[[_Handler], None]] = {}
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTIFICATE)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://localhost:{self.port}"
 
     def start(self) -> None:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -46,9 +61,9 @@ class Downstream:
 
 
 @contextmanager
-def downstream() -> Iterator[Downstream]:
+def downstream(*, tls: bool = False) -> Iterator[Downstream]:
     """A running server."""
-    server = Downstream()
+    server = Downstream(tls=tls)
     server.start()
     try:
         yield server
@@ -73,10 +88,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
         name = path.strip("/").split("/")[-1]
-        special = self.server_of.answers.get(path) or getattr(self, f"do_{name}", None)
+        built_in = getattr(self, f"do_{name}", None)
+        answer = self.server_of.answers.get(path)
         # A client that gives up is what some of these are for.
         with suppress(ConnectionError):
-            special() if special == getattr(self, f"do_{name}", None) else special(self)
+            if answer is not None:
+                answer(self)
+            else:
+                assert built_in is not None, path
+                built_in()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer_any
 

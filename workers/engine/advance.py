@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text, update
 from app.batches import lifecycle
 from app.batches.settling import cancel_rest, settle
 from app.batches.stopping import drop_ready_slices, failures_so_far, request_stop
+from app.correlation import note
 from app.db import transaction
 from app.models import Batch
 from workers.engine.deferrals import release_stuck
@@ -65,6 +66,7 @@ def advance(runtime: Runtime, batch_id: UUID) -> None:
     Idempotent. Does nothing for a batch that is gone, not started, paused or ended. Where its wave
     still has slices to do, those of them that ask for it are sent again.
     """
+    note(batch=batch_id)
     while True:
         with transaction(runtime.engine) as connection:
             todo = _advance(runtime, connection, batch_id)
@@ -87,6 +89,7 @@ def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next 
         lifecycle.PAUSED,
     ):
         return None
+    note(client=batch.client_id)
     if batch.stopping:
         drop_ready_slices(connection, batch_id)
     if connection.execute(_UNFINISHED, {"batch_id": batch_id}).scalar_one():

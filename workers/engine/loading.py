@@ -15,8 +15,7 @@ from workers.engine.claims import ClaimedSlice
 
 # `later`: a slice that is run a second time put it off in the first.
 _COLUMNS = """
-    index, key, operation, input::text AS input, attempts, lane,
-    coalesce(due_at > now(), false) AS later
+    index, operation, input::text, attempts, lane, coalesce(due_at > now(), false) AS later
 """
 _RANGE = f"""
     SELECT {_COLUMNS} FROM items
@@ -51,29 +50,26 @@ def load_slice(
     valid: list[Loaded] = []
     invalid: list[InvalidItem] = []
     blocked: set[int] = set()
-    row: Any
-    for row in connection.execute(_statement(claimed), _parameters(claimed)):
-        if claimed.phase != "validate" and (row.later or row.lane in blocked):
-            if row.lane is not None:
-                blocked.add(row.lane)
+    rows = connection.execute(_statement(claimed), _parameters(claimed)).all()
+    for index, own, sent, attempts, lane, later in rows:
+        if claimed.phase != "validate" and (later or lane in blocked):
+            if lane is not None:
+                blocked.add(lane)
             continue
-        operation = registry.get(row.operation or claimed.operation)
+        operation = registry.get(own or claimed.operation)
         if operation is None:
-            invalid.append(
-                InvalidItem(row.index, f"Unknown operation {row.operation or claimed.operation!r}.")
-            )
+            invalid.append(InvalidItem(index, f"Unknown operation {own or claimed.operation!r}."))
             continue
         try:
-            data = operation.load(loads(row.input))
+            data, key = operation.load_keyed(loads(sent))
         except ValidationError as error:
-            invalid.append(InvalidItem(row.index, describe(error)))
+            invalid.append(InvalidItem(index, describe(error)))
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            invalid.append(InvalidItem(row.index, f"Cannot be read: {error}"))
+            invalid.append(InvalidItem(index, f"Cannot be read: {error}"))
         except Exception as error:  # a schema's own code may raise anything
-            invalid.append(InvalidItem(row.index, f"Cannot be checked: {type(error).__name__}"))
+            invalid.append(InvalidItem(index, f"Cannot be checked: {type(error).__name__}"))
         else:
-            item = Item(row.index, operation.key_of(data), data, row.attempts + 1)
-            valid.append(Loaded(item, operation, row.lane))
+            valid.append(Loaded(Item(index, key, data, attempts + 1), operation, lane))
     return valid, invalid
 
 

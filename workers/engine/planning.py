@@ -28,7 +28,7 @@ _LIVE_SLOTS = text(
     WHERE queue = :queue AND heartbeat_at > now() - make_interval(secs => :stale)"""
 )
 _WAITING = """
-    SELECT i.index, i.lane, i.operation, i.crashes FROM items i
+    SELECT i.index, i.lane, i.operation, i.crashes, i.deferred FROM items i
     WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
 """
 # Those that waited longest first, so that deferred items take turns.
@@ -50,6 +50,8 @@ _OPERATIONS = text(
 _MIN_WAVE_SLICES = 8
 _SLICES_A_SLOT = 8
 _LIMITED_WAVE_SECONDS = 5
+# Deferred items for one slice of an operation that gathers them: some seconds' worth.
+_GATHERED = 50_000
 _SMALL_BATCH = 500
 
 
@@ -160,7 +162,10 @@ class _Planner:
 
     def _due_slices(self, room: int) -> list[PlannedSlice]:
         size = self._size(self._batch.operation, self._batch.total)
-        limit = {"batch_id": self._batch.id, "limit": room * size}
+        # What gathers waits until the first pass is through and all are there.
+        gathering = self._batch.next_index >= self._batch.total
+        most = _GATHERED if gathering and self._gathers(self._batch.operation) else 0
+        limit = {"batch_id": self._batch.id, "limit": max(room * size, most)}
         rows: Sequence[Any] = self._connection.execute(_DUE, limit).all()
         laned = self._connection.execute(_DUE_LANES, limit).all() if self._batch.may_repeat else []
         alone = [row for row in rows if row.crashes]
@@ -174,7 +179,11 @@ class _Planner:
                 lanes.append(self._together(lane)[:size])
         # What a worker died of is tried by itself.
         slices = [self._picked([row.index], row.operation) for row in alone]
-        slices += self._by_operation((row.index, row.operation) for row in loose)
+        if gathering:
+            together = [row for row in loose if self._gathered(row)]
+            slices += self._by_operation(together, size=_GATHERED)
+        single = [row for row in loose if not self._gathered(row)]
+        slices += self._by_operation(single, size=None)
         for inside in (True, False):
             alike = [lane for lane in lanes if self._inside(lane[0]) == inside]
             slices += self._lane_slices(alike, size)
@@ -215,14 +224,23 @@ class _Planner:
         operation = self._registry.get(row.operation or self._batch.operation)
         return operation is None or operation.in_database
 
-    def _by_operation(self, rows: Iterable[tuple[int, str | None]]) -> Iterator[PlannedSlice]:
+    def _gathered(self, row: Any) -> bool:
+        """Whether the item belongs with all others that wait: see Operation."""
+        return row.deferred and self._gathers(row.operation or self._batch.operation)
+
+    def _gathers(self, operation: str | None) -> bool:
+        known = self._registry.get(operation)
+        return known is not None and known.gathers
+
+    def _by_operation(self, rows: Iterable[Any], *, size: int | None) -> Iterator[PlannedSlice]:
+        """Slices of `size` items, or of what their operation has cost lately."""
         groups: dict[str | None, list[int]] = {}
-        for index, operation in rows:
-            groups.setdefault(operation or self._batch.operation, []).append(index)
+        for row in rows:
+            groups.setdefault(row.operation or self._batch.operation, []).append(row.index)
         for operation, indexes in groups.items():
-            size = self._size(operation, len(indexes))
-            for start in range(0, len(indexes), size):
-                yield self._picked(indexes[start : start + size], operation)
+            step = size or self._size(operation, len(indexes))
+            for start in range(0, len(indexes), step):
+                yield self._picked(indexes[start : start + step], operation)
 
     def _picked(self, indexes: list[int], operation: str | None) -> PlannedSlice:
         operation = operation or self._batch.operation

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from app.batches.lifecycle import STOP_MAX_FAILURES
 from app.batches.stopping import failures_so_far, request_stop
 from app.broker import LONGEST_COUNTDOWN
+from app.correlation import note
 from app.db import is_away, is_retryable, transaction
 from app.errors import BatchlineError
 from app.news import teller
@@ -62,6 +63,7 @@ def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> bool:
         return False
     if claimed is None:
         return False
+    note(client=claimed.client_id)
     try:
         process(runtime, claimed)
     except LostClaim as lost:

@@ -12,7 +12,7 @@ from app.api.auth import caller
 from app.batches.appending import append
 from app.batches.copying import RawItem
 from app.dialects.kibo.dialect import NAME
-from app.dialects.kit.batches import find_in
+from app.dialects.kit.batches import id_of
 from app.dialects.kit.submitting import carry_out
 from app.services import services
 
@@ -27,12 +27,12 @@ def add_items(code: str, operation: str, read: Callable[[bytes], Sequence[RawIte
         return [RawItem(item.text, operation) for item in read(body)]
 
     def store(connection: Connection, items: list[RawItem]) -> Response:
-        here, job = services(), find_in(connection, NAME, code)
+        here = services()
         total = append(
             connection,
             here.registry,
             caller().client_id,
-            job.id,
+            id_of(connection, NAME, code),
             items,
             count=len(items),
             most=here.settings.max_items_stream,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from app.api.answers import answer
 from app.api.auth import caller
+from app.api.views import batch_headers
 from app.batches.actions import act, amend
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.submission import Submission, write
@@ -88,7 +89,8 @@ def list_jobs(query: dict[str, int]) -> Response:
 @blueprint.response(200, KiboJob)
 def get_job(code: str) -> Response:
     """Get Batch Job."""
-    return answer(_shown(find_job(code)))
+    job = find_job(code)
+    return answer(_shown(job), headers=batch_headers(job))
 
 
 @blueprint.route(f"{_JOBS}/<code>", methods=["PUT"], strict_slashes=False)

@@ -19,9 +19,17 @@ def seconds(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def members_of(item: ItemView) -> dict[str, msgspec.Raw]:
+    """The item's members, unparsed; none where it is no object, as one added natively may be."""
+    try:
+        return _MEMBERS.decode(item.input)
+    except msgspec.ValidationError:
+        return {}
+
+
 def field_of(item: ItemView, name: str) -> str | None:
     """The item's field of that name if it is text or a number, as text."""
-    member = _MEMBERS.decode(item.input).get(name)
+    member = members_of(item).get(name)
     value = None if member is None else loads(bytes(member))
     if value is None or isinstance(value, (bool, list, dict)):
         return None

@@ -1,0 +1,107 @@
+"""/v1/batches/{id}/events: a batch's progress and end, as they happen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from flask import Response, request
+
+from app.api.answers import encode
+from app.api.auth import caller, require
+from app.api.blueprint import Blueprint
+from app.api.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
+from app.api.watch import batch_watch
+from app.batches.queries import find_batch
+from app.batches.shown import batch_body, summary_body
+from app.batches.summary import BatchView
+from app.batches.watching import BatchWatch
+from app.db import transaction
+from app.services import services
+
+blueprint = Blueprint(
+    "events", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Follow a batch."
+)
+_HEARTBEAT_EVERY = 15.0
+# How often a client that has gone is noticed, where there is nothing to write.
+_GLANCE_EVERY = 2.0
+_RETRY = b"retry: 2000\n\n"
+_LATER = b"retry: 5000\n\n"
+
+
+@blueprint.route("/events", methods=["GET"])
+@require("batches.read")
+@blueprint.response(
+    200,
+    content_type=MIMETYPE,
+    description="`progress` (the summary) when it changes, at most four times a second; then "
+    "`finished` (the batch), and the end.",
+)
+@blueprint.alt_response(204, description="`Last-Event-ID` was the `finished` of this batch.")
+@blueprint.doc(parameters=[{"in": "header", "name": "Last-Event-ID", "schema": {"type": "string"}}])
+def events(batch_id: UUID) -> Response:
+    """Follow a batch
+
+    Server-Sent Events. After an interruption, `Last-Event-ID` goes on: what it names is not told
+    again. Every event tells how things stand, so that none that was missed is needed.
+    """
+    with transaction(services().engine) as connection:
+        batch = find_batch(connection, caller().client_id, batch_id)
+    last = request.headers.get("Last-Event-ID", "")
+    if batch.ended and last == _finished_id(batch):
+        # Which keeps a browser from coming back for ever.
+        return Response(status=204)
+    return Response(
+        _events(batch_watch(), batch, last, Line(request.environ)),
+        headers=HEADERS,
+        content_type=MIMETYPE,
+    )
+
+
+def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Iterator[bytes]:
+    with watch.follow(batch.id) as following:
+        # Where too many follow already, one look has to do; the client comes back for the next.
+        yield _LATER if following is None else _RETRY
+        newest: BatchView | None = batch
+        written_at = time.monotonic()
+        while True:
+            state = line.state()
+            if state == "gone":
+                return
+            if state == "free" and newest is not None:
+                text, last = _told(newest, last)
+                if text:
+                    yield text
+                    written_at = time.monotonic()
+                if newest.ended:
+                    return
+                newest = None
+            elif state == "free" and time.monotonic() - written_at >= _HEARTBEAT_EVERY:
+                yield HEARTBEAT
+                written_at = time.monotonic()
+            if following is None or following.over:
+                return
+            newest = following.next(_GLANCE_EVERY) or newest
+
+
+def _told(batch: BatchView, last: str) -> tuple[bytes, str]:
+    """What is to be told of the batch after the event `last`, and the event that is then last."""
+    text = b""
+    progress = _progress_id(batch)
+    if last != progress:
+        text = event("progress", encode(summary_body(batch.summary)), progress)
+        last = progress
+    if batch.ended:
+        last = _finished_id(batch)
+        text += event("finished", encode(batch_body(batch)), last)
+    return text, last
+
+
+def _progress_id(batch: BatchView) -> str:
+    summary = batch.summary
+    return f"{batch.revision}-{summary.ended}-{summary.running}-{summary.total}"
+
+
+def _finished_id(batch: BatchView) -> str:
+    return f"{batch.revision}-finished"

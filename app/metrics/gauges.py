@@ -1,0 +1,140 @@
+"""How things stand, read when it is asked for.
+
+Only what is unfinished is looked at, by indexes that hold nothing else: the cost is that of the
+work under way, whatever has ended before. No item is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from celery import Celery
+from prometheus_client import Metric as Family
+from prometheus_client.core import GaugeMetricFamily
+from redis import Redis
+from sqlalchemy import Connection, Engine, text
+
+from app.batches.summary import BATCHES as BATCH_VIEWS
+from app.broker import QUEUES
+from app.db import transaction
+from app.metrics import catalogue
+from app.metrics.catalogue import Metric
+from app.metrics.counters import LAST_SWEEP_KEY
+from app.webhooks.logbook import count_pending
+
+_UNFINISHED = text(
+    f"""
+    SELECT status, operation, count(*) AS batches, sum(total) AS total,
+           sum(running) AS running, sum(completed) AS completed, sum(failed) AS failed,
+           sum(invalid) AS invalid, sum(canceled) AS canceled
+    FROM ({BATCH_VIEWS} WHERE b.finished_at IS NULL) shown GROUP BY status, operation
+    """
+)
+_SLICES = text("SELECT state, queue, count(*) AS number FROM slices GROUP BY state, queue")
+_WORKERS = text(
+    """
+    SELECT queue, count(*) AS number, sum(slots) AS slots FROM workers
+    WHERE heartbeat_at > now() - make_interval(secs => :stale) GROUP BY queue
+    """
+)
+# A batch that was retried or begun by hand waits since then, and not since it was submitted.
+_OLDEST = text(
+    """
+    SELECT coalesce(max(extract(epoch FROM now() - waiting_since)), 0) FROM (
+        SELECT greatest(b.created_at, b.scheduled_at, b.started_at) AS waiting_since
+        FROM batches b
+        WHERE b.finished_at IS NULL AND b.status IN ('PENDING', 'RUNNING')
+          AND b.total > b.completed + b.failed + b.invalid + b.canceled + coalesce((
+                SELECT sum(CASE WHEN s.state = 'CLAIMED' THEN s.size
+                                ELSE s.completed + s.failed + s.invalid END)
+                FROM slices s WHERE s.batch_id = b.id), 0)) waiting
+    """
+)
+
+
+def read_database(engine: Engine, *, stale: float) -> Iterator[Family]:
+    """What Postgres knows. `stale`: seconds after which a silent worker counts as gone."""
+    with transaction(engine) as connection:
+        families = [
+            *_batches(connection),
+            *_slices(connection),
+            *_workers(connection, stale),
+            *_webhooks(connection),
+            _family(
+                catalogue.OLDEST_WAITING,
+                {(): max(0.0, float(connection.execute(_OLDEST).scalar_one()))},
+            ),
+        ]
+    yield from families
+
+
+def read_broker(celery: Celery) -> Iterator[Family]:
+    """How many messages wait in each queue. Raises what the broker's library raises."""
+    with celery.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        # Declared as the workers declare it: asked passively, Redis has no empty queues.
+        depths: dict[tuple[str, ...], float] = {
+            (name,): float(
+                channel.queue_declare(
+                    queue=name, durable=True, exclusive=False, auto_delete=False
+                ).message_count
+            )
+            for name in QUEUES
+        }
+    yield _family(catalogue.QUEUE_MESSAGES, depths)
+
+
+def read_redis(redis: Redis) -> Iterator[Family]:
+    """When the sweep last ran; 0 if it never did. Raises RedisError."""
+    at: Any = redis.get(LAST_SWEEP_KEY)
+    yield _family(catalogue.LAST_SWEEP, {(): float(at or 0)})
+
+
+def source_up(sources: dict[str, bool]) -> Family:
+    """Which of the sources of all this could be read."""
+    return _family(catalogue.SOURCE_UP, {(name,): float(up) for name, up in sources.items()})
+
+
+def _batches(connection: Connection) -> Iterator[Family]:
+    batches: dict[tuple[str, ...], float] = {}
+    items: dict[tuple[str, ...], float] = {}
+    for row in connection.execute(_UNFINISHED):
+        operation = row.operation or "mixed"
+        batches[row.status, operation] = float(row.batches)
+        ended = row.completed + row.failed + row.invalid + row.canceled
+        for status, number in (
+            ("PENDING", row.total - ended - row.running),
+            ("RUNNING", row.running),
+            ("SUCCESS", row.completed),
+            ("FAILED", row.failed),
+            ("INVALID", row.invalid),
+            ("CANCELED", row.canceled),
+        ):
+            items[status, operation] = items.get((status, operation), 0.0) + float(number)
+    yield _family(catalogue.BATCHES, batches)
+    yield _family(catalogue.ITEMS, items)
+
+
+def _slices(connection: Connection) -> Iterator[Family]:
+    rows = connection.execute(_SLICES)
+    yield _family(catalogue.SLICES, {(row.state, row.queue): float(row.number) for row in rows})
+
+
+def _workers(connection: Connection, stale: float) -> Iterator[Family]:
+    rows = connection.execute(_WORKERS, {"stale": stale}).all()
+    yield _family(catalogue.WORKERS, {(row.queue,): float(row.number) for row in rows})
+    yield _family(catalogue.WORKER_SLOTS, {(row.queue,): float(row.slots) for row in rows})
+
+
+def _webhooks(connection: Connection) -> Iterator[Family]:
+    pending, overdue = count_pending(connection)
+    yield _family(catalogue.WEBHOOKS_PENDING, {(): float(pending)})
+    yield _family(catalogue.WEBHOOKS_OVERDUE, {(): overdue})
+
+
+def _family(metric: Metric, values: dict[tuple[str, ...], float]) -> Family:
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in sorted(values.items()):
+        family.add_metric(labels, value)
+    return family

@@ -1,0 +1,397 @@
+"""Any sequence of submissions, actions, deaths and deliveries keeps what must always hold.
+
+The machine holds the engine's messages, and delivers them in any order, repeatedly, late or never;
+it claims slices and finishes them later, when they may be somebody else's; it lets workers die and
+time pass. After each step, and once all has ended, it looks at the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.batches import lifecycle
+from app.batches.actions import ACTIONS, remove
+from app.batches.queries import find_batch
+from app.errors import WrongState
+from tests.engine.rig import Message, Rig
+from tests.engine.test_actions import ALLOWED
+from workers.engine.claims import ClaimedSlice
+from workers.engine.runtime import Runtime
+
+OPERATIONS = ("log.one", "log.bulk", "log.outside", "log.crowded", "log.paced")
+KEYS = (None, None, "a", "b", "c")
+BEHAVIOUR = (
+    *("succeed",) * 6,
+    *("reject", "retry", "flaky", "broken", "sql", "invalid", "defer-back", "defer-on", "defer-x"),
+)
+MOST_ITEMS = 16
+
+ITEM = st.tuples(st.sampled_from(BEHAVIOUR), st.sampled_from(KEYS), st.sampled_from(OPERATIONS))
+ITEMS = st.lists(ITEM, min_size=1, max_size=MOST_ITEMS)
+OPERATION = st.sampled_from((*OPERATIONS, None))  # None: each item names its own
+PLACE = st.integers(0, 60)
+Drawn = list[tuple[str, str | None, str]]
+
+
+class BatchMachine(RuleBasedStateMachine):
+    """Everything that can happen to some batches of one client.
+
+    What is drawn never depends on what is in the database: hypothesis must be able to repeat it.
+    A `place` says which of the batches, messages or claims there are is meant.
+    """
+
+    rig: Rig  # set by the test
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rig = Rig(self.rig.engine, self.rig.settings, self.rig.registry)
+        self.uids = 0
+        self.live: list[UUID] = []
+        self.held: list[tuple[ClaimedSlice, Runtime]] = []
+        self.ends: dict[UUID, tuple[Any, ...]] = {}
+        self.retried: set[UUID] = set()
+
+    # What callers do.
+
+    @initialize(items=ITEMS, operation=OPERATION)
+    def submit_first(self, items: Drawn, operation: str | None) -> None:
+        """There is something to do."""
+        self.submit(items, operation, "now", False, None, False)
+
+    @rule(
+        items=ITEMS,
+        operation=OPERATION,
+        start=st.sampled_from(("now", "now", "now", "manual")),
+        reject=st.sampled_from((False, False, False, True)),
+        max_failures=st.sampled_from((None, None, None, 0, 2)),
+        dry_run=st.sampled_from((False, False, False, True)),
+    )
+    def submit(
+        self,
+        items: Drawn,
+        operation: str | None,
+        start: Any,
+        reject: bool,
+        max_failures: int | None,
+        dry_run: bool,
+    ) -> None:
+        """A batch is accepted."""
+        self.live.append(
+            self.rig.submit(
+                operation,
+                self.make(items, mixed=operation is None),
+                start=start,
+                on_invalid="reject" if reject else "partial",
+                max_failures=max_failures,
+                dry_run=dry_run,
+            )
+        )
+
+    @rule(place=PLACE, items=ITEMS)
+    def append(self, place: int, items: Drawn) -> None:
+        """More items for a batch, which is OPEN or says what it is instead."""
+        if (batch := self.pick(place)) is None:
+            return
+        made = self.make(items, mixed=batch.operation is None)
+        if batch.status == lifecycle.OPEN:
+            self.rig.append(batch.id, made)
+        else:
+            with pytest.raises(WrongState, match=batch.status):
+                self.rig.append(batch.id, made)
+
+    @rule(
+        place=PLACE,
+        action=st.sampled_from(ACTIONS),
+        statuses=st.sampled_from((None, ["FAILED", "INVALID", "CANCELED"], ["CANCELED"])),
+    )
+    def act(self, place: int, action: str, statuses: list[str] | None) -> None:
+        """A move is made, or refused as its state says."""
+        if (batch := self.pick(place)) is None:
+            return
+        options = {"statuses": statuses} if action == "retry" else {}
+        refused = None
+        try:
+            self.rig.act(batch.id, action, **options)
+        except WrongState as error:
+            refused = str(error)
+        if refused is None:
+            assert batch.status in ALLOWED[action]
+            if action in ("retry", "reset"):
+                self.ends.pop(batch.id, None)
+                self.retried.add(batch.id)
+            return
+        assert batch.status in refused
+        chosen = statuses or ["FAILED"]
+        nothing = not any(getattr(batch, status.lower()) for status in chosen)
+        assert (
+            batch.status not in ALLOWED[action]
+            or (action == "start" and batch.total == 0)
+            or (action == "retry" and nothing)
+            or (action in ("pause", "resume") and batch.stopping)
+        )
+
+    @rule(place=PLACE)
+    def delete(self, place: int) -> None:
+        """A batch is removed, if it has ended."""
+        if (batch := self.pick(place)) is None:
+            return
+        if Rig.ended(batch.status):
+            remove(self.rig.engine, self.rig.client_id, batch.id)
+            self.live.remove(batch.id)
+        else:
+            with pytest.raises(WrongState, match=batch.status):
+                remove(self.rig.engine, self.rig.client_id, batch.id)
+
+    # What brokers and workers do.
+
+    @rule(place=PLACE, again=st.booleans())
+    def deliver(self, place: int, again: bool) -> None:
+        """A message arrives; perhaps it will once more."""
+        if (message := self.take_message(place)) is not None:
+            self.rig.deliver(message)
+            if again:
+                self.rig.messages.append(message)
+
+    @rule(count=st.integers(1, 12))
+    def deliver_some(self, count: int) -> None:
+        """Some messages arrive in order."""
+        for _ in range(count):
+            if (message := self.take_message(0)) is not None:
+                self.rig.deliver(message)
+
+    @rule(place=PLACE)
+    def lose(self, place: int) -> None:
+        """A message is lost."""
+        self.take_message(place)
+
+    @rule(place=PLACE)
+    def claim(self, place: int) -> None:
+        """A worker takes a slice, and is slow."""
+        self.hold(place)
+
+    @rule(place=PLACE, noticed=st.booleans())
+    def crash(self, place: int, noticed: bool) -> None:
+        """A worker takes a slice and is not heard of again; it may have been only paused."""
+        if self.hold(place):
+            self.held[-1][1].identity.die()  # type: ignore[attr-defined]
+            if noticed:
+                self.rig.sweep()
+
+    @rule(place=PLACE)
+    def finish(self, place: int) -> None:
+        """A slow worker goes on, whether the slice is still its own or not."""
+        if self.held:
+            self.rig.finish(*self.held.pop(place % len(self.held)))
+
+    @rule(place=PLACE)
+    def give_back(self, place: int) -> None:
+        """A worker could not write, and gives its slice back."""
+        if self.held:
+            claimed, worker = self.held.pop(place % len(self.held))
+            worker.identity.orphan(claimed.claim)
+
+    @rule(place=PLACE)
+    def advance(self, place: int) -> None:
+        """Somebody asks for a batch to be moved on."""
+        if (batch := self.pick(place)) is not None:
+            self.rig.deliver(Message(batch.id))
+
+    @rule(later=st.booleans())
+    def sweep(self, later: bool) -> None:
+        """The sweep runs, perhaps when all that waits has waited long enough."""
+        if later:
+            self.rig.time_passes()
+        self.rig.sweep()
+
+    # What holds.
+
+    @invariant()
+    def ended_batches_are_counted(self) -> None:
+        """An ended batch has ended once, its summary is that of its items, nothing is under way."""
+        for row in self.rig.rows(_COUNTED, client=self.rig.client_id):
+            assert (row.completed, row.failed, row.invalid, row.canceled) == (
+                row.items_completed,
+                row.items_failed,
+                row.items_invalid,
+                row.items_canceled,
+            ), row
+            assert row.total == row.items == row.completed + row.failed + row.invalid + row.canceled
+            assert row.slices == 0, row
+            end = (row.status, row.finished_at, row.revision)
+            assert self.ends.setdefault(row.id, end) == end
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """Whatever no wave will come to is in a slice of the wave under way."""
+        lost = self.rig.rows(_LOST, client=self.rig.client_id)
+        assert not lost, (lost, [self.rig.slices(row.batch_id) for row in lost])
+
+    @invariant()
+    def summaries_add_up(self) -> None:
+        """At any moment, also in the middle of a wave."""
+        with self.rig.engine.connect() as connection:
+            for batch_id in self.live:
+                summary = find_batch(connection, self.rig.client_id, batch_id).summary
+                assert summary.pending >= 0, summary
+                assert summary.running >= 0, summary
+
+    @invariant()
+    def effects_happen_once(self) -> None:
+        """No uid stands twice in the log, and one key's are in the order submitted."""
+        for key, uids in self.rig.effects().items():
+            assert max(Counter(uids).values(), default=1) == 1, (key, uids)
+
+    @invariant()
+    def crowds_are_small(self) -> None:
+        """No more of its slices are claimed than the operation allows."""
+        rows = self.rig.rows(
+            "SELECT count(*) AS claimed FROM slices WHERE state = 'CLAIMED' AND operation = :name",
+            name="log.crowded",
+        )
+        assert rows[0].claimed <= 2
+
+    def teardown(self) -> None:
+        """Let everything end, and look at all of it."""
+        for batch_id in self.live:
+            status = self.rig.batch(batch_id).status
+            if status == lifecycle.PAUSED and not self.rig.batch(batch_id).stopping:
+                self.rig.act(batch_id, "resume")
+            if status == lifecycle.OPEN:
+                self.rig.act(batch_id, "start" if self.rig.batch(batch_id).total else "cancel")
+        self.rig.run(
+            "UPDATE workers SET heartbeat_at = now() - interval '1 day' WHERE id <> :id",
+            id=self.rig.runtime.identity.id,
+        )
+        self.rig.run_out(*self.live)
+        self.ended_batches_are_counted()
+        self.successes_took_effect()
+        self.keys_kept_their_order()
+        self.failures_say_why()
+        for batch_id in self.live:
+            remove(self.rig.engine, self.rig.client_id, batch_id)
+
+    def successes_took_effect(self) -> None:
+        """Each item that succeeded is in the log, and none that did not."""
+        logged = Counter(uid for uids in self.rig.effects().values() for uid in uids)
+        for row in self.rig.rows(_ITEMS, client=self.rig.client_id):
+            if row.uid is None or row.operation == "log.outside":
+                continue
+            expected = row.status == "SUCCESS" and not row.dry_run
+            assert logged[int(row.uid)] == expected, row
+
+    def keys_kept_their_order(self) -> None:
+        """Items of one key took effect in the order submitted, unless some were run again."""
+        home = {
+            int(row.uid): row.batch_id
+            for row in self.rig.rows(_ITEMS, client=self.rig.client_id)
+            if row.uid is not None
+        }
+        for key, uids in self.rig.effects().items():
+            for batch_id in {home.get(uid) for uid in uids} - self.retried - {None}:
+                mine = [uid for uid in uids if home.get(uid) == batch_id]
+                assert mine == sorted(mine), (key, mine)
+
+    def failures_say_why(self) -> None:
+        """Whatever went wrong has a code and a message."""
+        for row in self.rig.rows(_ITEMS, client=self.rig.client_id):
+            if row.status in ("FAILED", "INVALID"):
+                assert row.code, row
+                assert row.message, row
+
+    # Helpers.
+
+    def pick(self, place: int) -> Any:
+        """A batch's row, or None where all have been removed."""
+        return self.rig.batch(self.live[place % len(self.live)]) if self.live else None
+
+    def take_message(self, place: int) -> Message | None:
+        """A message, no longer on its way."""
+        waiting = self.rig.messages
+        return waiting.pop(place % len(waiting)) if waiting else None
+
+    def hold(self, place: int) -> bool:
+        """A worker of its own claims the slice of a message, if that can be had."""
+        slices = [message for message in self.rig.messages if message.number is not None]
+        if not slices:
+            return False
+        message = slices[place % len(slices)]
+        self.rig.messages.remove(message)
+        worker = self.rig.worker()
+        claimed = self.rig.claim(message, worker)
+        if claimed is not None:
+            self.held.append((claimed, worker))
+        return claimed is not None
+
+    def make(self, items: Drawn, *, mixed: bool) -> list[Any]:
+        """Items as they are sent. Those that wait do so for one of the same call, or for none."""
+        first, made = self.uids, []
+        for do, key, operation in items:
+            uid, self.uids = self.uids, self.uids + 1
+            item: dict[str, Any] = {"uid": uid, "do": do, "key": key}
+            if do == "invalid":
+                item["uid"] = f"no number {uid}"
+            if do.startswith("defer"):
+                item["do"] = "succeed"
+                waits_for = {"defer-back": uid - 1, "defer-on": uid + 1, "defer-x": -1}[do]
+                item["waits_for"] = max(waits_for, first - 1)
+            made.append({"operation": operation, "data": item} if mixed else item)
+        return made
+
+
+_COUNTED = """
+    SELECT b.*, i.*, (SELECT count(*) FROM slices s WHERE s.batch_id = b.id) AS slices
+    FROM batches b CROSS JOIN LATERAL (
+        SELECT count(*) AS items,
+               count(*) FILTER (WHERE status = 'SUCCESS') AS items_completed,
+               count(*) FILTER (WHERE status = 'FAILED') AS items_failed,
+               count(*) FILTER (WHERE status = 'INVALID') AS items_invalid,
+               count(*) FILTER (WHERE status = 'CANCELED') AS items_canceled
+        FROM items WHERE batch_id = b.id
+    ) i
+    WHERE b.client_id = :client AND b.finished_at IS NOT NULL
+"""
+_LOST = """
+    SELECT i.batch_id, i.index, b.status, b.next_index FROM items i
+    JOIN batches b ON b.id = i.batch_id
+    WHERE b.client_id = :client AND b.status IN ('RUNNING', 'PAUSED') AND b.stopping IS NULL
+      AND b.phase <> 'validate' AND i.status = 'PENDING' AND i.due_at IS NULL
+      AND i.index < b.next_index
+      AND NOT EXISTS (
+            SELECT FROM slices s WHERE s.batch_id = i.batch_id AND s.state <> 'DONE'
+            AND i.index BETWEEN s.first_index AND s.last_index
+            AND (s.picks IS NULL OR i.index = ANY(s.picks)))
+"""
+_ITEMS = r"""
+    SELECT i.batch_id, i.index, i.status, i.code, i.message, b.dry_run,
+           coalesce(i.operation, b.operation) AS operation,
+           substring(i.input::text from '"uid": (\d+)') AS uid
+    FROM items i JOIN batches b ON b.id = i.batch_id WHERE b.client_id = :client
+"""
+
+
+def test_any_sequence_of_events(rig: Rig) -> None:
+    BatchMachine.rig = rig
+    run_state_machine_as_test(
+        BatchMachine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+            print_blob=True,
+        ),
+    )

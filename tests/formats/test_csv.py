@@ -1,0 +1,146 @@
+"""CSV as spreadsheets write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from app.errors import Malformed, TooLarge
+from app.formats import Limits, read_csv
+
+WIDE = Limits(items=1000, item_bytes=300_000)
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+NAMES = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8).filter(
+        lambda name: name.strip() == name and name
+    ),
+    min_size=1,
+    max_size=5,
+    unique=True,
+)
+
+
+def read(data: bytes, limits: Limits = WIDE) -> list[dict[str, str]]:
+    return [json.loads(item) for item in read_csv(io.BytesIO(data), limits)]
+
+
+@given(
+    names=NAMES,
+    data=st.data(),
+    end=st.sampled_from(["\n", "\r\n"]),
+    bom=st.booleans(),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
+def test_what_is_written_is_read(
+    names: list[str], data: st.DataObject, end: str, bom: bool, quoting: int
+) -> None:
+    if len(names) == 1:
+        assume(not set(names[0]) & set(";\t|"))
+    row = st.lists(CELLS, min_size=len(names), max_size=len(names))
+    rows = data.draw(st.lists(row, max_size=6))
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator=end, quoting=quoting)
+    writer.writerow(names)
+    writer.writerows(rows)
+    text = file.getvalue()
+    assume("\r" not in text.replace("\r\n", "") or quoting == csv.QUOTE_ALL)
+    body = text.encode("utf-8-sig" if bom else "utf-8")
+    expected = [
+        {name: cell for name, cell in zip(names, cells, strict=True) if cell} for cells in rows
+    ]
+    assert read(body) == expected
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_items_or_a_bad_line(data: bytes) -> None:
+    try:
+        items = read(data)
+    except Malformed as error:
+        assert error.detail.startswith("Line ")
+        return
+    assert all(isinstance(item, dict) for item in items)
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "said"),
+    [
+        (b"", 1, "no header"),
+        (b"\n\n", 1, "no header"),
+        (b"a;b\n1;2\n", 1, "semicolons"),
+        (b"a\tb\n1\t2\n", 1, "tabs"),
+        (b"a|b\n", 1, "bars"),
+        (b"a,b,a\n", 1, "twice"),
+        (b"a, a\n", 1, "twice"),
+        (b"a,,b\n", 1, "Column 2"),
+        (b"\na,\n", 2, "Column 2"),
+        (b"a,b\n1,2\n3\n", 3, "1 cells"),
+        (b"a,b\n1,2,3\n", 2, "3 cells"),
+        (b'a,b\n"1\n1",2\n3\n', 4, "1 cells"),
+        (b'a,b\n1,"2', 2, "does not end"),
+        (b'a,b\n1,"2\n3,4\n', 2, "does not end"),
+        (b'a,b\n1,"2"3\n', 2, "Not CSV"),
+        (b"a,b\n1,2\r3,4\n", 2, "carriage return"),
+        (b"a,b\n1,\x00\n", 2, "NUL"),
+        (b"a,b\n1,2\n1,\xe9\n", 3, "UTF-8"),
+        ("a,b\n".encode("utf-16"), 1, "UTF-8"),
+    ],
+)
+def test_a_bad_line_is_named(body: bytes, line: int, said: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        read(body)
+    assert caught.value.detail.startswith(f"Line {line}: ")
+    assert said in caught.value.detail
+
+
+def test_spaces_around_names_go_and_those_around_cells_stay() -> None:
+    assert read(b"a , b\n 1,2 \n") == [{"a": " 1", "b": "2 "}]
+
+
+def test_blank_lines_are_passed_over_and_empty_cells_left_out() -> None:
+    assert read(b"\na,b\n\n1,\n\n,\n") == [{"a": "1"}, {}]
+
+
+def test_cells_may_be_longer_than_the_modules_own_limit() -> None:
+    assert read(b"a\n" + b"x" * 200_000 + b"\n") == [{"a": "x" * 200_000}]
+
+
+def test_limits() -> None:
+    limits = Limits(items=2, item_bytes=20)
+    assert len(read(b"a\n1\n2\n\n", limits)) == 2
+    for body, index in (
+        (b"a\n1\n2\n3\n", 2),
+        (b"a\n1\n" + b"x" * 30, 1),
+        (b'a\n"' + b"\n" * 10_000, 0),
+        (b"a\n" + b"x" * 10_000, 0),
+    ):
+        with pytest.raises(TooLarge) as caught:
+            read(body, limits)
+        assert caught.value.errors[0].pointer == f"/items/{index}"
+
+
+class Endless(io.RawIOBase):
+    """Lines of one row that never ends."""
+
+    given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        start = b'a,b\n"' if not self.given else b""
+        filled = (start + b'x\n","' * len(buffer))[: len(buffer)]
+        buffer[:] = filled
+        self.given += len(buffer)
+        return len(buffer)
+
+
+def test_a_row_without_end_is_not_waited_for() -> None:
+    body = Endless()
+    with pytest.raises(TooLarge):
+        list(read_csv(io.BufferedReader(body), Limits(items=5, item_bytes=50_000)))
+    assert body.given < 300_000
