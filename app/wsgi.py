@@ -17,6 +17,7 @@ from app.metrics.telling import RedisTeller, impatient_redis
 from app.news import tell_to
 from app.services import EXTENSION, Services
 from app.settings import Settings, load_settings
+from app.tracing import trace_web
 from handlers.registry import load_handlers
 
 # Requests hold a connection only while they use it, and most of a request's time is spent
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             here.dispatcher.call_webhook,
         )
     )
+    trace_web(flask, here.engine)
     app.api.register(flask)
     app.dialects.register(flask)
     return flask

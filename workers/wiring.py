@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from typing import Any
@@ -23,9 +24,10 @@ from app.db import make_engine
 from app.errors import BatchlineError
 from app.metrics.telling import RedisTeller, impatient_redis
 from app.news import tell_to
+from app.tracing import trace_worker
 from handlers.registry import load_handlers
 from workers.celery import app, settings
-from workers.engine.chords import send_wave
+from workers.engine.chords import queue_depth, send_wave
 from workers.engine.giving_up import end_overrun
 from workers.engine.identity import WorkerIdentity
 from workers.engine.runtime import Runtime
@@ -71,6 +73,7 @@ def _make() -> Runtime:
             log.warning("advance.not_sent", batch=str(batch_id), error=str(error))
 
     registry = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
+    trace_worker(engine)
     tell_to(RedisTeller(impatient_redis(settings.redis_url or ""), registry, call_webhook))
     return Runtime(
         settings=settings,
@@ -79,6 +82,7 @@ def _make() -> Runtime:
         identity=WorkerIdentity(
             engine, queue=_consuming, slots=_slots, interval=settings.heartbeat_interval
         ),
+        queue_depth=lambda queue: queue_depth(app, queue),
         send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),
         send_advance=send_advance,
         watch=_board.watch(_child_number()),
@@ -110,11 +114,23 @@ def _note_options(instance: Any = None, **_: Any) -> None:
     _slots = 1 if pool.endswith(("prefork", "solo")) else int(instance.concurrency or 1)
 
 
+def _calm_the_collector() -> None:
+    """Keep Python's garbage collector from looking at what is no garbage.
+
+    A slice makes thousands of objects that live until it is done, in a process that holds some
+    hundred thousand for ever. By its defaults the collector goes through them again and again,
+    which costs a tenth of a slice's time.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A prefork child: beat from the start, so that the planner and /readyz know of it."""
     overrun = _board.overrun(_child_number())
     runtime().identity.start()
+    _calm_the_collector()
     if overrun is not None:
         try:
             end_overrun(runtime(), overrun)

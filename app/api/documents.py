@@ -29,12 +29,10 @@ _NDJSON = {"schema": {"type": "string"}, "example": '{"asin": "A1"}\n{"asin": "A
 _CSV = {"schema": {"type": "string"}, "example": "asin,countryCode,percACoS\nA1,US,2.7\n"}
 
 
-class _InQuerySchema(EnvelopeSchema):
-    """The same fields as query parameters."""
-
-    metadata = ma.fields.String(metadata={"description": "A JSON object, as text."})
-
-
+_InQuerySchema = EnvelopeSchema.from_dict(
+    {"metadata": ma.fields.String(metadata={"description": "A JSON object, as text."})},
+    name="SubmissionQuery",
+)
 FIELDS_IN_QUERY: dict[str, Any] = {"in": "query", "schema": _InQuerySchema}
 """Beside a body of items alone: NDJSON, CSV, or a JSON array."""
 

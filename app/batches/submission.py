@@ -98,9 +98,7 @@ def write(
 ) -> Accepted:
     """`accept` inside a transaction that somebody else owns."""
     check(submission, registry)
-    reader = ItemReader(
-        registry, submission.operation, own_operations=submission.own_operations
-    )
+    reader = ItemReader(registry, submission.operation, own_operations=submission.own_operations)
     try:
         connection.execute(
             insert(Batch).values(

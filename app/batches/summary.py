@@ -23,22 +23,27 @@ def held_items(batch_id: str) -> str:
     """A query for the items being processed, with the moment: `index`, `claimed_at`.
 
     `batch_id`: an SQL expression. A slice holds what is pending of its picks, or, where it has
-    none, of its range as far as the first pass takes it.
+    none, of its range as far as the first pass takes it. OFFSET 0 keeps the planner from joining
+    the slices with the whole batch: each is looked up by the index, so that the cost is theirs.
     """
     return f"""
-        SELECT i.index, s.claimed_at FROM slices s
-        JOIN items i ON i.batch_id = s.batch_id AND i.due_at IS NULL
-                    AND i.index BETWEEN s.first_index AND s.last_index
-        WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND s.picks IS NULL AND i.status = 'PENDING'
+        SELECT held.index, s.claimed_at FROM slices s CROSS JOIN LATERAL (
+            SELECT i.index FROM items i
+            WHERE i.batch_id = s.batch_id AND i.status = 'PENDING' AND i.due_at IS NULL
+              AND i.index BETWEEN s.first_index AND s.last_index OFFSET 0
+        ) held WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND s.picks IS NULL
         UNION ALL
-        SELECT i.index, s.claimed_at FROM slices s
-        JOIN items i ON i.batch_id = s.batch_id AND i.index = ANY(s.picks)
-        WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND i.status = 'PENDING'
+        SELECT held.index, s.claimed_at FROM slices s CROSS JOIN LATERAL (
+            SELECT i.index FROM items i
+            WHERE i.batch_id = s.batch_id AND i.status = 'PENDING'
+              AND i.index = ANY(s.picks) OFFSET 0
+        ) held WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND s.picks IS NOT NULL
     """
 
 
 # A range of the first pass passes over items with repeated keys, so that its size says too much:
-# only where a batch may have such are the items themselves counted.
+# only where a batch may have such are the items themselves counted. (The conditions on the batch
+# stand inside the subqueries, since they are not looked into otherwise than by carrying them out.)
 BATCHES = f"""
     SELECT b.id, b.name, b.operation, b.status, b.created_at, b.scheduled_at, b.started_at,
            b.finished_at, b.metadata::text AS metadata, b.stop_reason, b.dialect, b.reference,
@@ -53,11 +58,12 @@ BATCHES = f"""
         SELECT sum(s.completed) AS completed, sum(s.failed) AS failed, sum(s.invalid) AS invalid,
                sum(s.size - s.completed - s.failed - s.invalid)
                    FILTER (WHERE {_CLAIMED}) AS running
-        FROM slices s WHERE s.batch_id = b.id
-    ) live ON b.finished_at IS NULL
+        FROM slices s WHERE s.batch_id = b.id AND b.finished_at IS NULL
+    ) live ON true
     LEFT JOIN LATERAL (
         SELECT count(*) AS running FROM ({held_items("b.id")}) h
-    ) held ON b.finished_at IS NULL AND b.may_repeat
+        WHERE b.finished_at IS NULL AND b.may_repeat
+    ) held ON true
 """
 
 

@@ -19,6 +19,7 @@ from app.batches.queries import ItemView
 from app.batches.submission import MAX_NAME_LENGTH, Submission, write
 from app.batches.summary import BatchView
 from app.db import transaction
+from app.dialects import examples
 from app.dialects.kit.answers import field_of, message_of, result_of
 from app.dialects.kit.batches import find, items_from, whole_number
 from app.dialects.kit.bodies import Entries, read_envelope
@@ -39,14 +40,6 @@ NAME = "fluent"
 OPERATION = "catalog.category"
 ENTITY_TYPE = "CATEGORY"
 COUNT, MOST_COUNT = 100, 5000
-EXAMPLE = {
-    "action": "UPSERT",
-    "entityType": ENTITY_TYPE,
-    "entities": [
-        {"categoryRef": "CGR-0001", "name": "Category 001", "parentCategoryRef": "CGR-000"},
-        {"categoryRef": "CGR-0002", "name": "Category 002"},
-    ],
-}
 _LARGEST_ID = 2**63 - 1
 
 BATCH = batch_words(
@@ -160,7 +153,7 @@ _DOCUMENTED = {
 @blueprint.route("/api/v4.1/job", methods=["POST"])
 @dialect.require("batches.write")
 @blueprint.doc(**takes(FluentNewJob, {"name": "categories"}), **_DOCUMENTED)
-@blueprint.response(200, FluentId)
+@blueprint.response(200, FluentId, example=examples.FLUENT_ID)
 def create_job() -> Response:
     """Make a job, under which batches are sent."""
 
@@ -177,8 +170,8 @@ def create_job() -> Response:
 
 @blueprint.route("/api/v4.1/job/<jobid>/batch", methods=["POST"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(FluentBatchRequest, EXAMPLE), **_DOCUMENTED)
-@blueprint.response(200, FluentId)
+@blueprint.doc(**takes(FluentBatchRequest, examples.FLUENT_REQUEST), **_DOCUMENTED)
+@blueprint.response(200, FluentId, example=examples.FLUENT_ID)
 def create_batch(jobid: str) -> Response:
     """Create a new batch of categories."""
     batch_id = new_id()
@@ -206,7 +199,7 @@ def create_batch(jobid: str) -> Response:
 @dialect.require("batches.read")
 @blueprint.arguments(ResultsQuery, location="query")
 @blueprint.doc(**_DOCUMENTED)
-@blueprint.response(200, FluentBatchResponse)
+@blueprint.response(200, FluentBatchResponse, example=examples.FLUENT_BATCH)
 def get_batch(query: dict[str, int], jobid: str, batchId: str) -> Response:
     """View a batch, and how its entities ended."""
     start, count = query["start"], query["count"]

@@ -18,6 +18,7 @@ from app.batches.lifecycle import SUCCESS
 from app.batches.queries import ItemView
 from app.batches.submission import MAX_METADATA_BYTES, Submission, write
 from app.batches.summary import BatchView
+from app.dialects import examples
 from app.dialects.kit.answers import field_of, message_of, result_of, seconds
 from app.dialects.kit.batches import find, items_from
 from app.dialects.kit.bodies import Entries, read_envelope
@@ -34,11 +35,6 @@ NAME = "gameball"
 MOST_ENTRIES = 1000
 METHODS = ("GET", "POST", "PUT", "PATCH")
 OPERATIONS = ("cashback", "redeem", "balance")
-EXAMPLE = {
-    "method": "POST",
-    "operation": "cashback",
-    "body": [{"playerUniqueId": "player-1", "transactionId": "order-17", "amount": "10.50"}],
-}
 _PREFIX = "loyalty."
 
 BATCH = batch_words(
@@ -135,7 +131,7 @@ _START = GameballStart()
 
 @blueprint.route("/integrations/batch", methods=["POST"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(GameballStart, EXAMPLE))
+@blueprint.doc(**takes(GameballStart, examples.GAMEBALL_START))
 @blueprint.response(200, GameballBatchId)
 def start_batch() -> Response:
     """Start a batch of up to 1,000 entries, all of one operation."""
@@ -150,7 +146,7 @@ def start_batch() -> Response:
 
 @blueprint.route("/integrations/batch/<batchId>")
 @dialect.require("batches.read")
-@blueprint.response(200, GameballBatch)
+@blueprint.response(200, GameballBatch, example=examples.GAMEBALL_BATCH)
 def get_batch(batchId: str) -> Response:
     """Get the status of a batch, and once it has ended the outcome of every entry."""
     batch = find(NAME, batchId)
@@ -159,7 +155,7 @@ def get_batch(batchId: str) -> Response:
 
 @blueprint.route("/integrations/batch/<batchId>", methods=["DELETE"])
 @dialect.require("batches.write")
-@blueprint.response(200, GameballBatch)
+@blueprint.response(200, GameballBatch, example=examples.GAMEBALL_BATCH)
 def stop_batch(batchId: str) -> Response:
     """Halt a batch: what has not begun is canceled. 409 once it has ended."""
     here, batch = services(), find(NAME, batchId)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.api.views import batch_headers
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
 from app.batches.summary import BatchView
+from app.dialects import examples
 from app.dialects.kit.answers import field_of, message_of, seconds
 from app.dialects.kit.batches import find, items_from, whole_number
 from app.dialects.kit.bodies import read_items
@@ -66,10 +68,18 @@ class Resource:
     operation: str
     schema: type[ma.Schema]
     code: str
+    example: Mapping[str, Any] | None = None
 
 
 RESOURCES = (
-    Resource("product", "availability", "catalog.availability", AvailabilitySchema, "product"),
+    Resource(
+        "product",
+        "availability",
+        "catalog.availability",
+        AvailabilitySchema,
+        "product",
+        examples.NILO_ITEM,
+    ),
     Resource("price", "update", "catalog.price", PriceSchema, "product"),
     Resource("promotion", "update", "catalog.promotion", PromotionSchema, "promotion"),
 )
@@ -139,7 +149,7 @@ def _offer(resource: Resource) -> None:
     @dialect.require("batches.write")
     @blueprint.doc(
         summary=f"Submit {resource.name} {resource.action}s as one batch",
-        **takes(array_of(resource.schema)),
+        **takes(array_of(resource.schema), [resource.example] if resource.example else None),
     )
     @blueprint.response(202, NiloUuid, description="Accepted; it runs in the background.")
     def take() -> Response:
@@ -162,7 +172,7 @@ for _resource in RESOURCES:
 @blueprint.route("/batch/<uuid>/detail")
 @dialect.require("supplier/batch.read")
 @blueprint.arguments(DetailQuery, location="query")
-@blueprint.response(200, NiloDetails, headers={"Link": LINK_HEADER})
+@blueprint.response(200, NiloDetails, example=examples.NILO_DETAIL, headers={"Link": LINK_HEADER})
 def detail(query: dict[str, int], uuid: str) -> Response:
     """Get Batch Process Details: every operation of the batch."""
     page, limit = query["page"], query["limit"]
@@ -177,7 +187,7 @@ def detail(query: dict[str, int], uuid: str) -> Response:
 
 @blueprint.route("/batch/<uuid>/status")
 @dialect.require("supplier/bulk.read")
-@blueprint.response(200, NiloStatus)
+@blueprint.response(200, NiloStatus, example=examples.NILO_STATUS)
 def status(uuid: str) -> Response:
     """Get Batch Process Status: a summary."""
     batch = find(NAME, uuid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+
 import marshmallow as ma
 import msgspec
 from flask import Response
@@ -15,6 +16,7 @@ from app.batches.lifecycle import SUCCESS
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
 from app.batches.summary import BatchView
+from app.dialects import examples
 from app.dialects.kit.answers import members_of, message_of, result_of
 from app.dialects.kit.batches import find, items_from
 from app.dialects.kit.bodies import read_items
@@ -29,7 +31,6 @@ from handlers.shipped.catalog import MasterlistSchema
 NAME = "quartile"
 MOST_ITEMS = 100
 OPERATION = "catalog.masterlist"
-EXAMPLE = [{"asin": "ASINXYZXPTO1", "countryCode": "US", "percACoS": 2.7}]
 
 BATCH = batch_words(
     PENDING="OPEN SCHEDULED PENDING",
@@ -91,8 +92,8 @@ class QuartileProcessing(ma.Schema):
 
 @blueprint.route("/amazon/v2/process/masterlist", methods=["PATCH"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(array_of(MasterlistSchema, most=MOST_ITEMS), EXAMPLE))
-@blueprint.response(200, QuartileBatchId)
+@blueprint.doc(**takes(array_of(MasterlistSchema, most=MOST_ITEMS), [examples.QUARTILE_ITEM]))
+@blueprint.response(200, QuartileBatchId, example=examples.QUARTILE_BATCH)
 def process_masterlist() -> Response:
     """Submit up to 100 masterlist resources as one batch."""
     reference = object_id()
@@ -109,11 +110,17 @@ def process_masterlist() -> Response:
 
 @blueprint.route("/amazon/v2/batch/<batchId>")
 @dialect.require("batches.read")
-@blueprint.response(200, QuartileResults, description="SUCCESS: every item has been processed.")
+@blueprint.response(
+    200,
+    QuartileResults,
+    description="SUCCESS: every item has been processed.",
+    example=examples.QUARTILE_RESULTS,
+)
 @blueprint.alt_response(
     206,
     schema={"oneOf": [QuartileResults, QuartileProcessing]},
     success=True,
+    example=examples.QUARTILE_PROCESSING,
     description="PENDING or RUNNING, without the list; PARTIAL or FAILED, with it.",
 )
 def batch(batchId: str) -> Response:

@@ -23,12 +23,16 @@ from app.models.base import Base, one_of
 
 
 class Worker(Base):
-    """A worker process that processes slices. `slots`: how many at once. Gone when it stops."""
+    """A worker process that processes slices. Gone when it stops.
+
+    `slots`: how many slices at once. `machine`: where its pid means something.
+    """
 
     __tablename__ = "workers"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     hostname: Mapped[str]
+    machine: Mapped[str] = mapped_column(server_default="")
     pid: Mapped[int]
     queue: Mapped[str]
     slots: Mapped[int]

@@ -13,6 +13,7 @@ from app.errors import BatchlineError
 # A submission is answered after its commit, and five million items take a while to copy.
 TIMEOUT = httpx.Timeout(30.0, read=600.0, write=600.0)
 
+LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 ENDED = frozenset({"SUCCESS", "PARTIAL", "FAILED", "CANCELED"})
 
 
@@ -36,7 +37,16 @@ class Api:
     def __init__(self, url: str, secret: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self.url = url.rstrip("/")
-        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+        try:
+            self._client = httpx.Client(
+                base_url=self.url,
+                headers=headers,
+                timeout=TIMEOUT,
+                # No proxy is on the way to this machine, whatever the environment says.
+                trust_env=httpx.URL(self.url).host not in LOCAL,
+            )
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ApiError(f"{url} is not a usable address: {error}") from error
 
     def __enter__(self) -> Api:
         return self
@@ -56,8 +66,8 @@ class Api:
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise ApiError(f"Cannot reach {self.url}: {why}. Is Batchline running?") from error
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise ApiError(f"{self.url} is not a usable address: {error}") from error
+        except httpx.InvalidURL as error:
+            raise ApiError(f"{path!r} does not go into an address: {error}") from error
         if response.is_error:
             raise refusal(response)
         return response

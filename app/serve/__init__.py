@@ -34,6 +34,7 @@ from app.settings import Settings, load_settings
 
 READY_SECONDS = 90.0
 READY_POLL_SECONDS = 0.3
+FLOWER_SECONDS = 20.0
 
 
 def run(*, examples: bool) -> int:
@@ -99,6 +100,7 @@ def _start(
     )
     with Api(addresses.api, demo.secret) as api:
         _wait_until_ready(api, supervisor)
+        _wait_for_flower(addresses, supervisor)
         if examples:
             submit_examples(api, Console(), meanwhile=supervisor.check)
         announce(addresses, api, demo.secret, env_file, procfile.get("worker"))
@@ -116,6 +118,15 @@ def _wait_until_ready(api: Api, supervisor: Supervisor) -> None:
         if time.monotonic() > deadline:
             raise ServeError(f"not ready after {READY_SECONDS:.0f} s: {_unready(api)}")
         time.sleep(READY_POLL_SECONDS)
+
+
+def _wait_for_flower(addresses: Addresses, supervisor: Supervisor) -> None:
+    """So that its address works when it is printed; it is not worth failing for."""
+    deadline = time.monotonic() + FLOWER_SECONDS
+    with Api(addresses.flower) as flower:
+        while not flower.offers("/healthcheck") and time.monotonic() < deadline:
+            supervisor.check()
+            time.sleep(READY_POLL_SECONDS)
 
 
 def _unready(api: Api) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from app.api.paging import cursor_at, read_cursor
 from app.api.views import retry_after
+from app.batches import queries
 from app.batches.queries import find_batch
 from app.clients import ClientSecret
 from app.errors import Invalid
@@ -172,8 +173,6 @@ def test_failures_are_found_by_an_index_of_their_own(engine: Engine, api: Caller
     ended(engine, batch_id, completed=2999, failed=1)
     with engine.begin() as connection:
         connection.execute(text("ANALYZE items"))
-        from app.batches import queries
-
         sql = (
             queries._ALL_ITEMS + f" AND {queries._ITEM_FILTERS['FAILED']} ORDER BY i.index LIMIT 5"
         )

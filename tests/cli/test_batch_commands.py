@@ -178,6 +178,11 @@ def test_errors_are_one_clean_line(run, fake: FakeBatchline, tmp_path: Path) -> 
     unreachable = run("status", BATCHLINE_URL="http://127.0.0.1:1")
     assert unreachable.exit_code == 1
     assert "Is Batchline running?" in unreachable.stderr
+    malformed = run("status", BATCHLINE_URL="http://[::1")
+    assert malformed.exit_code == 1
+    assert "is not a usable address" in malformed.stderr
+    proxied = run("status", HTTP_PROXY="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1")
+    assert proxied.exit_code == 0
     assert run("status", PORT="x").stderr.startswith("Error: PORT: ")
     assert run("submit", "x.json", "--metadata", "[]").exit_code == 2
     assert run("nonsense").exit_code == 2

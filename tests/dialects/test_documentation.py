@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import validate
 
 import app.dialects
@@ -107,6 +108,16 @@ def test_a_sixth_dialect(acme: Flask, speak: Callable[..., Speaker], finish: Fin
     validate(described)
 
 
+def assert_examples(described: Any, operation: Any) -> None:
+    """The examples of an operation's bodies are what their schemas say."""
+    bodies = [*operation["responses"].values(), operation.get("requestBody", {})]
+    for body in bodies:
+        content = body.get("content", {}).get("application/json", {})
+        if "example" in content:
+            schema = {"allOf": [content["schema"]], "components": described["components"]}
+            OAS30Validator(schema).validate(content["example"])
+
+
 def test_the_openapi_document_describes_every_dialect(application: Flask) -> None:
     described = application.test_client().get("/openapi.json").json
     assert described is not None
@@ -129,6 +140,7 @@ def test_the_openapi_document_describes_every_dialect(application: Flask) -> Non
             assert any("content" in answers[status] for status in answers if status != "default")
             if method in ("post", "patch", "put"):
                 assert "requestBody" in operation, path
+            assert_examples(described, operation)
             fluent = "FluentErrors" in json.dumps(answers["default"])
             assert fluent == (dialect == "fluent")
     assert seen == set(HEADERS)

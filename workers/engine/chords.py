@@ -9,6 +9,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import structlog
+from amqp.exceptions import NotFound
 from celery import Celery, chord
 
 from app.broker import CONTROL_QUEUE, HARD_TIME_LIMIT
@@ -68,3 +69,15 @@ def _hard_limit(registry: Registry, operation: str | None) -> float:
     known = registry.get(operation)
     limits = [one.timeout_seconds for one in ([known] if known else registry)]
     return max(HARD_TIME_LIMIT, max(limits, default=0.0) + _BESIDE)
+
+
+def queue_depth(celery: Celery, queue: str) -> int | None:
+    """How many messages wait in `queue`, or None where the broker does not say."""
+    try:
+        with celery.connection_or_acquire() as connection:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+    except NotFound:
+        return 0  # Redis has no empty lists; in RabbitMQ the queue and all in it are gone
+    except Exception as error:  # each transport has its own errors
+        log.info("queue.depth_unknown", queue=queue, error=str(error))
+        return None

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text, update
 
+from app.db import after_commit
 from app.models import Batch
+from app.news import SliceNews, teller
 
 _LOOK = text(
     """
@@ -58,6 +60,8 @@ def release_stuck(connection: Connection, batch: Any) -> int:
         connection.execute(_HOLD, {"batch_id": batch.id, "until": found.something_later})
     else:
         failed = connection.execute(_FAIL, {"batch_id": batch.id}).rowcount
+        news = SliceNews(batch.operation, batch.phase, 0, 0, failed, 0, 0.0)
+        after_commit(connection, lambda: teller().folded(batch.id, [news]))
     connection.execute(
         update(Batch).where(Batch.id == batch.id).values(stalled=0, failed=Batch.failed + failed)
     )

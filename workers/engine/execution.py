@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, NestedTransaction
 
 from app.db import is_retryable
+from app.tracing import span
 from handlers import Operation, Outcome
 from handlers.contract import Answer, Problem
 from workers.engine.answers import checked, note
@@ -210,7 +211,14 @@ class Run:
     ) -> object:
         seconds = operation.timeout_seconds
         index = items[0].item.index if len(items) == 1 else None
-        with self._terms.watch.call(self._claimed.claim, index, seconds):
+        handling = span(
+            f"handle {operation.name}",
+            batch=str(self._claimed.batch_id),
+            index=items[0].item.index,
+            items=len(items),
+            attempt=items[0].item.attempt,
+        )
+        with handling, self._terms.watch.call(self._claimed.claim, index, seconds):
             return limited_call(seconds, call)
 
     def _in_savepoint(

@@ -11,6 +11,8 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -26,7 +28,8 @@ log = structlog.get_logger(__name__)
 
 _BEAT = text(
     """
-    INSERT INTO workers (id, hostname, pid, queue, slots) VALUES (:id, :host, :pid, :queue, :slots)
+    INSERT INTO workers (id, hostname, machine, pid, queue, slots)
+    VALUES (:id, :host, :machine, :pid, :queue, :slots)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
     """
 )
@@ -37,6 +40,20 @@ _RELEASE = text(
     WHERE claim = ANY(:claims) AND state = 'CLAIMED'
     """
 )
+
+
+@cache
+def this_machine() -> str:
+    """Names the kernel and the set of processes we are in: where equal, a pid means the same.
+
+    Containers on one host differ, whatever their hostnames. Where it cannot be told,
+    it is like nobody else's.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return f"unknown {new_id()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,7 @@ class WorkerIdentity:
                     {
                         "id": self._me.id,
                         "host": socket.gethostname(),
+                        "machine": this_machine(),
                         "pid": self._me.pid,
                         "queue": self._queue,
                         "slots": self._slots,

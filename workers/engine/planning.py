@@ -52,6 +52,10 @@ _SLICES_A_SLOT = 8
 _LIMITED_WAVE_SECONDS = 5
 # Deferred items for one slice of an operation that gathers them: some seconds' worth.
 _GATHERED = 50_000
+# Of many items that a worker held when it died, one is to blame. Tried again in groups of
+# `_SUSPECTS`, most are cleared at once; from `_ALONE` deaths on, each is by itself.
+_SUSPECTS = 25
+_ALONE = 2
 _SMALL_BATCH = 500
 
 
@@ -168,17 +172,22 @@ class _Planner:
         limit = {"batch_id": self._batch.id, "limit": max(room * size, most)}
         rows: Sequence[Any] = self._connection.execute(_DUE, limit).all()
         laned = self._connection.execute(_DUE_LANES, limit).all() if self._batch.may_repeat else []
-        alone = [row for row in rows if row.crashes]
+        alone = [row for row in rows if row.crashes >= _ALONE]
+        suspects = [row for row in rows if 0 < row.crashes < _ALONE]
         loose = [row for row in rows if not row.crashes]
         lanes: list[list[Any]] = []
+        suspect_lanes: list[list[Any]] = []
         for _, group in groupby(laned, key=lambda row: row.lane):
             lane = list(group)
-            if lane[0].crashes:
+            if lane[0].crashes >= _ALONE:
                 alone.append(lane[0])
+            elif lane[0].crashes:
+                suspect_lanes.append(self._together(lane)[:_SUSPECTS])
             else:
                 lanes.append(self._together(lane)[:size])
-        # What a worker died of is tried by itself.
+        # What a worker died with is tried in small company, and if one dies again, by itself.
         slices = [self._picked([row.index], row.operation) for row in alone]
+        slices += self._by_operation(suspects, size=_SUSPECTS)
         if gathering:
             together = [row for row in loose if self._gathered(row)]
             slices += self._by_operation(together, size=_GATHERED)
@@ -187,6 +196,8 @@ class _Planner:
         for inside in (True, False):
             alike = [lane for lane in lanes if self._inside(lane[0]) == inside]
             slices += self._lane_slices(alike, size)
+            alike = [lane for lane in suspect_lanes if self._inside(lane[0]) == inside]
+            slices += self._lane_slices(alike, _SUSPECTS)
         return slices[: max(room, 1)]
 
     def _lane_slices(self, lanes: Sequence[Sequence[Any]], size: int) -> Iterator[PlannedSlice]:
@@ -212,10 +223,11 @@ class _Planner:
 
     def _together(self, lane: Iterable[Any]) -> list[Any]:
         """The beginning of a lane that one slice can run: either with effects in the database or
-        elsewhere, and nothing that a worker died of."""
+        elsewhere, and as often held by a worker that died."""
         rows: list[Any] = []
         for row in lane:
-            if row.crashes or (rows and self._inside(row) != self._inside(rows[0])):
+            first = rows[0] if rows else row
+            if row.crashes != first.crashes or self._inside(row) != self._inside(first):
                 break
             rows.append(row)
         return rows

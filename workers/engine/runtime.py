@@ -20,6 +20,7 @@ from workers.engine.watchdog import Watch
 class Runtime:
     """`send_wave(batch_id, wave, slices)` publishes a chord, slices given with their numbers;
     `send_advance(batch_id, delay)` a task for so many seconds from now. Neither raises.
+    `queue_depth(queue)`: messages that wait in it, or None where that cannot be told.
 
     Tests of the engine's functions give their own.
     """
@@ -30,5 +31,6 @@ class Runtime:
     identity: WorkerIdentity
     send_wave: Callable[[UUID, int, list[tuple[int, PlannedSlice]]], None]
     send_advance: Callable[[UUID, float], None]
+    queue_depth: Callable[[str], int | None] = lambda _queue: None
     stopping: threading.Event = field(default_factory=threading.Event)
     watch: Watch = field(default_factory=Watch)

@@ -47,22 +47,32 @@ _IDLE = text(
     ORDER BY b.id LIMIT 1000
     """
 )
-# READY slices whose message seems lost. The wait doubles with each sending, so that a long queue
-# is not made longer by copies of its messages. Those that are parked wait for a place (gates.py).
+# READY slices whose message seems lost: certainly those of a queue that holds fewer messages than
+# there are slices waiting. Otherwise the wait doubles with each sending, so that a long queue is
+# not made longer by copies of its messages. Those that are parked wait for a place (gates.py).
 _LOST = text(
     """
     WITH lost AS (
         SELECT s.batch_id, s.wave, s.number FROM slices s JOIN batches b ON b.id = s.batch_id
         WHERE s.state = 'READY' AND b.status = 'RUNNING' AND b.stopping IS NULL
           AND s.parked_at IS NULL AND (s.not_before IS NULL OR s.not_before <= now())
-          AND s.sent_at < now() - make_interval(
-                secs => CAST(:resend_after AS float) * 2 ^ least(s.sends - 1, 6))
+          AND s.sent_at < now() - make_interval(secs => CAST(:resend_after AS float)
+                * CASE WHEN s.queue = ANY(CAST(:short AS text[])) THEN 1
+                       ELSE 2 ^ least(s.sends - 1, 6) END)
         ORDER BY s.sent_at LIMIT 5000 FOR UPDATE OF s SKIP LOCKED
     )
     UPDATE slices s SET sent_at = now(), sends = least(s.sends + 1, 1000) FROM lost l
     WHERE s.batch_id = l.batch_id AND s.wave = l.wave AND s.number = l.number
     RETURNING s.batch_id, s.wave, s.number, s.first_index, s.last_index, s.size, s.queue,
               s.operation, s.limited
+    """
+)
+_WAITING = text(
+    """
+    SELECT queue, count(*) AS slices FROM slices
+    WHERE state = 'READY' AND parked_at IS NULL AND (not_before IS NULL OR not_before <= now())
+      AND sent_at < now() - make_interval(secs => :resend_after)
+    GROUP BY queue
     """
 )
 _GONE_WORKERS = text(
@@ -78,7 +88,7 @@ def sweep(runtime: Runtime) -> dict[str, int]:
         stale = runtime.settings.heartbeat_timeout
         taken_over = take_over_dead_claims(connection, stale_seconds=stale)
         scheduled = [row.id for row in connection.execute(_SCHEDULED)]
-        lost = _lost_slices(connection, runtime.settings.resend_after)
+        lost = _lost_slices(connection, runtime)
         idle = [row.id for row in connection.execute(_IDLE)]
         connection.execute(_GONE_WORKERS, {"stale": stale})
     for (batch_id, wave), slices in lost.items():
@@ -100,9 +110,15 @@ def sweep(runtime: Runtime) -> dict[str, int]:
 
 
 def _lost_slices(
-    connection: Connection, resend_after: float
+    connection: Connection, runtime: Runtime
 ) -> dict[tuple[UUID, int], list[tuple[int, PlannedSlice]]]:
+    resend_after = runtime.settings.resend_after
+    short = []
+    for row in connection.execute(_WAITING, {"resend_after": resend_after}).all():
+        depth = runtime.queue_depth(row.queue)
+        if depth is not None and depth < row.slices:
+            short.append(row.queue)
     waves: dict[tuple[UUID, int], list[tuple[int, PlannedSlice]]] = {}
-    for row in connection.execute(_LOST, {"resend_after": resend_after}):
+    for row in connection.execute(_LOST, {"resend_after": resend_after, "short": short}):
         waves.setdefault((row.batch_id, row.wave), []).append((row.number, planned(row)))
     return waves

@@ -1,22 +1,26 @@
 """Taking slices from worker processes that are dead, or seem so.
 
-A claimed slice whose worker's heartbeat is stale is ended without counts, and its items that have
-no outcome are due again, each by itself: whichever of them killed the worker then does so alone.
-One that has done so `POISON_AFTER` times ends FAILED. A process that was only paused finds its
+A claimed slice whose worker's heartbeat is stale, or whose process is seen to be gone, is ended
+without counts, and its items that have no outcome are due again: in small groups first, after a
+second death each by itself, so that whichever of them kills workers does so alone. One that has
+been there at `POISON_AFTER` deaths ends FAILED. A process that was only paused finds its
 claim gone when it comes back; should it sit in a transaction, that is ended here, so that its
 locks do not hold up the others.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, text
 
+from workers.engine.identity import this_machine
+
 log = structlog.get_logger(__name__)
 
-POISON_AFTER = 3
+POISON_AFTER = 4
 
 _STALE = text(
     """
@@ -24,7 +28,15 @@ _STALE = text(
            s.backend_pid, s.worker_id
     FROM slices s LEFT JOIN workers w ON w.id = s.worker_id
     WHERE s.state = 'CLAIMED'
-      AND (w.id IS NULL OR w.heartbeat_at < now() - make_interval(secs => :stale))
+      AND (w.id IS NULL OR w.id = ANY(CAST(:gone AS uuid[]))
+           OR w.heartbeat_at < now() - make_interval(secs => :stale))
+    """
+)
+# Those of the machine that the sweep runs on can be looked at: no need to wait for silence.
+_HERE = text(
+    """
+    SELECT DISTINCT w.id, w.pid FROM workers w JOIN slices s ON s.worker_id = w.id
+    WHERE s.state = 'CLAIMED' AND w.machine = :machine
     """
 )
 _END_BACKEND = text(
@@ -72,8 +84,10 @@ _COUNT_POISON = text(
 
 def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> int:
     """Take every claim whose worker has not been heard of for that long; how many."""
+    here = connection.execute(_HERE, {"machine": this_machine()}).all()
+    gone = [row.id for row in here if not Path(f"/proc/{row.pid}").exists()]
     taken = 0
-    for row in connection.execute(_STALE, {"stale": stale_seconds}).all():
+    for row in connection.execute(_STALE, {"stale": stale_seconds, "gone": gone}).all():
         taken += _take_over(connection, row)
     return taken
 

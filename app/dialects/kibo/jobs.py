@@ -15,10 +15,10 @@ from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.submission import Submission, write
 from app.batches.summary import BatchView
 from app.db import transaction
+from app.dialects import examples
 from app.dialects.kibo.dialect import JOB, NAME, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import (
     DOMAIN,
-    JOB_EXAMPLE,
     KiboAction,
     KiboJob,
     KiboJobChange,
@@ -40,7 +40,7 @@ _JOBS = "/platform/data/batchJob"
 
 @blueprint.route(_JOBS, methods=["POST"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(**takes(KiboNewJob, JOB_EXAMPLE))
+@blueprint.doc(**takes(KiboNewJob, examples.KIBO_JOB))
 @blueprint.response(201, KiboJob)
 def create_job() -> Response:
     """Create Batch Job: empty, and Ready to take items until it is started."""
@@ -108,7 +108,7 @@ def update_job(code: str) -> Response:
 
 @blueprint.route(f"{_JOBS}/actions/<code>", methods=["POST"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(requestBody=json_body(KiboAction, {"action": "start"}))
+@blueprint.doc(requestBody=json_body(KiboAction, examples.KIBO_ACTION))
 @blueprint.response(200, KiboJob)
 def perform_action(code: str) -> Response:
     """Perform Batch Action: start, cancel, or reset

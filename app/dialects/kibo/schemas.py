@@ -16,13 +16,6 @@ DOMAIN = "Catalog"
 ACTIONS = ("start", "cancel", "reset")
 LONGEST_CODE = 200
 PAGE, LARGEST_PAGE = 100, 1000
-JOB_EXAMPLE = {
-    "code": "batch_job_1",
-    "jobName": "Example Job",
-    "scheduledDate": None,
-    "domain": DOMAIN,
-    "status": "Ready",
-}
 
 
 def _in_future(moment: datetime) -> None:

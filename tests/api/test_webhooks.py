@@ -1,0 +1,213 @@
+"""Webhooks over the API, and from a batch's end to its receiver by real workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from app.batches.lifecycle import STOP_CANCELED
+from app.batches.settling import cancel_rest, settle
+from app.batches.stopping import request_stop
+from app.clients import ClientSecret, create_client
+from app.db import transaction
+from app.errors import BatchlineError
+from app.settings import Settings
+from app.webhooks.recording import BATCH_FINISHED, record, wants
+from tests.api.conftest import Caller, make_app
+from tests.support.receiver import Reply, receiving
+from tests.support.stack import Stack, wait_for
+
+
+@pytest.fixture
+def http(stack: Stack, client: ClientSecret) -> Iterator[httpx.Client]:
+    with stack.http(client) as http:
+        yield http
+
+
+def register(http: httpx.Client, url: str) -> dict[str, Any]:
+    answer = http.post("/v1/webhooks", json={"url": url, "events": ["batch.finished"]})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["secret"].startswith("whsec_")
+    webhook: dict[str, Any] = answer.json()
+    return webhook
+
+
+def test_the_end_of_a_batch_is_told(stack: Stack, http: httpx.Client) -> None:
+    with receiving(lambda _: Reply(200, b"thanks")) as receiver:
+        webhook = register(http, receiver.url)
+        request = {
+            "operation": "test.bulk",
+            "items": [{"do": "succeed"}, {"do": "reject"}],
+            "metadata": {"run": 7},
+        }
+        submitted = http.post("/v1/batches", json=request).json()
+        [received] = receiver.wait_for(1)
+        event = received.verified(webhook["secret"])
+        batch = http.get(f"/v1/batches/{submitted['id']}").json()
+        assert event == {
+            "type": "batch.finished",
+            "timestamp": batch["finishedAt"],
+            "data": batch,
+        }
+        assert batch["status"] == "PARTIAL"
+
+        deliveries = f"/v1/webhooks/{webhook['id']}/deliveries"
+        delivery = wait_for(
+            lambda: next(
+                (one for one in http.get(deliveries).json()["data"] if one["finishedAt"]), None
+            )
+        )
+        assert delivery["batchId"] == submitted["id"]
+        assert delivery["event"] == "batch.finished"
+        assert (delivery["status"], delivery["attempts"]) == ("DELIVERED", 1)
+        assert (delivery["responseStatus"], delivery["responseBody"]) == (200, "thanks")
+        assert delivery["error"] is None
+
+        again = http.post(f"{deliveries}/{delivery['id']}/resend")
+        assert again.status_code == 202
+        assert again.json()["status"] == "PENDING"
+        _, second = receiver.wait_for(2)
+        assert second.verified(webhook["secret"]) == event
+        assert second.headers["webhook-id"] == received.headers["webhook-id"]
+
+
+def test_a_retried_batch_ends_again_and_so_does_a_canceled_one(
+    stack: Stack, http: httpx.Client
+) -> None:
+    with receiving() as receiver:
+        webhook = register(http, receiver.url)
+        request = {"operation": "test.bulk", "items": [{"do": "reject"}]}
+        batch_id = http.post("/v1/batches", json=request).json()["id"]
+        receiver.wait_for(1)
+        stack.finished(http, batch_id)
+        http.post(f"/v1/batches/{batch_id}/retry").raise_for_status()
+        receiver.wait_for(2)
+        opened = http.post("/v1/batches", json={"operation": "test.bulk", "start": "manual"})
+        http.post(f"/v1/batches/{opened.json()['id']}/cancel").raise_for_status()
+        told = [one.verified(webhook["secret"])["data"] for one in receiver.wait_for(3)]
+    assert [batch["status"] for batch in told] == ["FAILED", "FAILED", "CANCELED"]
+    assert [batch["id"] for batch in told] == [batch_id, batch_id, opened.json()["id"]]
+
+
+def test_what_nobody_was_called_for_the_sweep_finds(
+    stack: Stack, http: httpx.Client, engine: Engine, client: ClientSecret
+) -> None:
+    """A delivery whose message was lost: only its row is there."""
+    with receiving() as receiver:
+        webhook = register(http, receiver.url)
+        with transaction(engine) as connection:
+            record(
+                connection,
+                wants(connection, client.client_id, BATCH_FINISHED),
+                BATCH_FINISHED,
+                at=datetime.now(UTC),
+                data={"id": "lost"},
+                batch_id=uuid4(),
+            )
+        [received] = receiver.wait_for(1)
+        assert received.verified(webhook["secret"])["data"] == {"id": "lost"}
+
+
+def test_a_batch_that_is_not_committed_tells_nobody(
+    engine: Engine, client: ClientSecret, api: Caller
+) -> None:
+    """The delivery is written in the transaction that ends the batch, and only by its commit."""
+    webhook = api.post("/v1/webhooks", {"url": "https://example.com/"}).json
+    batch_id = api.opened([{}])
+
+    def deliveries() -> list[Any]:
+        found: list[Any] = api.get(f"/v1/webhooks/{webhook['id']}/deliveries").json["data"]
+        return found
+
+    with suppress(BatchlineError), transaction(engine) as connection:
+        request_stop(connection, batch_id, STOP_CANCELED)
+        cancel_rest(connection, batch_id)
+        assert settle(connection, batch_id)
+        count = text("SELECT count(*) FROM webhook_deliveries WHERE webhook_id = :id")
+        assert connection.execute(count, {"id": webhook["id"]}).scalar() == 1
+        raise BatchlineError("the commit never comes")
+    assert deliveries() == []
+    api.post(f"/v1/batches/{batch_id}/cancel")
+    assert [delivery["batchId"] for delivery in deliveries()] == [batch_id]
+
+
+def test_webhooks_are_listed_shown_and_removed(api: Caller) -> None:
+    made = [api.post("/v1/webhooks", {"url": f"https://example.com/{n}"}).json for n in range(5)]
+    assert made[0]["events"] == ["batch.finished"]
+    first = api.get("/v1/webhooks?limit=3").json
+    rest = api.get(f"/v1/webhooks?limit=3&cursor={first['next']}").json
+    listed = first["data"] + rest["data"]
+    assert [webhook["id"] for webhook in listed] == [webhook["id"] for webhook in reversed(made)]
+    assert rest["next"] is None
+    assert all("secret" not in webhook for webhook in listed)
+    one = api.get(f"/v1/webhooks/{made[0]['id']}").json
+    assert one == listed[-1]
+    assert api.send("DELETE", f"/v1/webhooks/{made[0]['id']}").status_code == 204
+    assert api.get(f"/v1/webhooks/{made[0]['id']}").status_code == 404
+    assert api.send("DELETE", f"/v1/webhooks/{made[0]['id']}").status_code == 404
+
+
+def test_a_secret_is_rotated(api: Caller) -> None:
+    webhook = api.post("/v1/webhooks", {"url": "https://example.com/"}).json
+    rotated = api.post(f"/v1/webhooks/{webhook['id']}/rotate")
+    assert rotated.status_code == 200
+    assert rotated.json["secret"] != webhook["secret"]
+    assert rotated.json["previousSecretUntil"] > webhook["createdAt"]
+    assert "secret" not in api.get(f"/v1/webhooks/{webhook['id']}").json
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/url"]),
+        ({"url": 5}, ["/url"]),
+        ({"url": "ftp://example.com"}, ["/url"]),
+        ({"url": "https://example.com\x00"}, ["/url"]),
+        ({"url": "https://example.com", "events": ["x"]}, ["/events/0"]),
+        ({"url": "https://example.com", "events": []}, ["/events"]),
+        ({"url": "https://example.com", "secret": "x"}, ["/secret"]),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_named(api: Caller, body: dict[str, Any], pointers: list[str]) -> None:
+    answer = api.post("/v1/webhooks", body)
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json["errors"]] == pointers
+
+
+def test_private_addresses_are_refused_unless_allowed(
+    settings: Settings, api: Caller, client: ClientSecret
+) -> None:
+    private = {"url": "http://10.0.0.1/hook"}
+    assert api.post("/v1/webhooks", private).status_code == 201
+    apps = make_app(replace(settings, webhook_allow_private=False))
+    try:
+        assert Caller(next(apps), client).post("/v1/webhooks", private).status_code == 422
+    finally:
+        next(apps, None)
+
+
+def test_they_need_their_scope_and_are_nobody_elses(engine: Engine, app: Any, api: Caller) -> None:
+    webhook = api.post("/v1/webhooks", {"url": "https://example.com/"}).json
+    reader = Caller(app, create_client(engine, "reads", ["batches.read", "batches.write"]))
+    stranger = Caller(app, create_client(engine, "stranger"))
+    paths = [
+        ("GET", f"/v1/webhooks/{webhook['id']}"),
+        ("GET", f"/v1/webhooks/{webhook['id']}/deliveries"),
+        ("POST", f"/v1/webhooks/{webhook['id']}/rotate"),
+        ("POST", f"/v1/webhooks/{webhook['id']}/deliveries/{uuid4()}/resend"),
+        ("DELETE", f"/v1/webhooks/{webhook['id']}"),
+    ]
+    for method, path in paths:
+        assert reader.send(method, path).status_code == 403, path
+        assert stranger.send(method, path).status_code == 404, path
+    assert stranger.get("/v1/webhooks").json == {"data": [], "next": None}
+    assert reader.post("/v1/webhooks", {"url": "https://example.com/"}).status_code == 403
