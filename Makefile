@@ -74,7 +74,7 @@ lock: $(BIN)/python ## Pin every package again, with hashes
 	"$$tools/bin/python" -m pip --disable-pip-version-check --quiet install uv; \
 	compile="$$tools/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet $(UPGRADE)"; \
 	$$compile -o requirements.lock; \
-	$$compile --extra dev -o requirements-dev.lock
+	$$compile --extra dev --extra otel -o requirements-dev.lock
 
 clean: ## Remove .venv and every cache (not the data in var/)
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -33,7 +33,7 @@ def configure(celery: Celery, settings: Settings) -> None:
     """Set up `celery` for these servers. Connects to nothing yet."""
     celery.conf.update(
         broker_url=settings.broker_url,
-        result_backend=settings.redis_url,
+        result_backend=settings.result_backend_url,
         broker_transport_options=_transport_options(settings.broker_url or ""),
         result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
         broker_connection_retry_on_startup=True,

@@ -46,7 +46,8 @@ def trace_web(flask: Flask, engine: Engine) -> None:
     from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 
     FlaskInstrumentor().instrument_app(flask, excluded_urls="healthz,readyz,metrics")
-    SQLAlchemyInstrumentor().instrument(engine=engine)
+    # It does not name SQLAlchemy 2.1 among its own, but the events that it listens to are the same.
+    SQLAlchemyInstrumentor().instrument(engine=engine, skip_dep_check=True)
     # Celery's own instrumentation never ends the span of a task that is sent by its name alone.
     before_task_publish.connect(_pass_on, weak=False, dispatch_uid="batchline.tracing")
 
@@ -60,7 +61,7 @@ def trace_worker(engine: Engine) -> None:
     from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 
     CeleryInstrumentor().instrument()
-    SQLAlchemyInstrumentor().instrument(engine=engine)
+    SQLAlchemyInstrumentor().instrument(engine=engine, skip_dep_check=True)
 
 
 def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:

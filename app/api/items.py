@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app.api.paging import cursor_at, page_of, paged
 from app.api.queries import ItemListQuery
 from app.api.schemas import ItemPageSchema, ItemSchema
 from app.api.views import list_answer
-from app.batches.queries import find_item, list_items
+from app.batches.queries import ItemView, find_item, list_items
 from app.batches.shown import item_body
 from app.db import transaction
 from app.services import services
@@ -24,6 +25,8 @@ blueprint = Blueprint(
 )
 _LIST = "items"
 _LAST_INDEX = 2**31 - 1
+# A page of large items ends early, with a cursor to go on from, rather than fill the memory.
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 @blueprint.route("/items", methods=["GET"])
@@ -42,8 +45,10 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
             key=query.get("key"),
             after=-1 if page.position is None else min(page.position, _LAST_INDEX),
             limit=page.limit + 1,
+            most_bytes=_MOST_BYTES,
         )
     shown, more = paged(found, page.limit)
+    more = more or _size(shown) >= _MOST_BYTES
     cursor = cursor_at(shown[-1].index, _LIST) if more else None
     return list_answer([item_body(item) for item in shown], cursor)
 
@@ -55,3 +60,8 @@ def show(batch_id: UUID, index: int) -> Response:
     """Show an item"""
     with transaction(services().engine) as connection:
         return answer(item_body(find_item(connection, caller().client_id, batch_id, index)))
+
+
+def _size(items: Sequence[ItemView]) -> int:
+    """Bytes of their inputs and results, as the query adds them up."""
+    return sum(len(item.input.encode()) + len((item.result or "").encode()) for item in items)

@@ -112,8 +112,12 @@ class Claim:
         now = time.monotonic()
         if now - self._touched_at >= _TOUCH_EVERY:
             self._touched_at = now
-            with transaction(self._engine) as connection:
-                connection.execute(_TOUCH, self._named)
+            try:
+                with transaction(self._engine) as connection:
+                    connection.execute(_TOUCH, self._named)
+            except (SQLAlchemyError, BatchlineError) as error:
+                # No reason to give up the work: the claim lasts for some of these.
+                log.warning("idempotency.not_touched", error=str(error))
 
     def keep(
         self,

@@ -24,19 +24,27 @@ _BATCH_FILTERS = {
 }
 
 # An item and the slice that holds it are read in one statement, so at one moment. There are few
-# such slices, and few items in them.
+# such slices, and few items in them. The page is cut out first, by the order of the primary key.
 _ITEMS = f"""
-    WITH held AS MATERIALIZED ({held_items(":batch_id")})
+    WITH held AS MATERIALIZED ({held_items(":batch_id")}),
+    page AS MATERIALIZED (
+        SELECT i.* FROM items i WHERE i.batch_id = :batch_id{{conditions}}
+        ORDER BY i.index LIMIT :limit
+    )
     SELECT i.index, i.key, coalesce(i.operation, :operation) AS operation,
            CASE WHEN h.index IS NULL THEN i.status ELSE '{RUNNING}' END AS status,
            CASE WHEN h.index IS NULL THEN i.attempts ELSE i.attempts + 1 END AS attempts,
            i.code, i.message, i.result::text AS result, i.input::text AS input, i.created_at,
            coalesce(i.started_at, h.claimed_at) AS started_at, i.finished_at
-    FROM items i {{join}} held h ON h.index = i.index
-    WHERE i.batch_id = :batch_id
+    FROM page i LEFT JOIN held h ON h.index = i.index ORDER BY i.index
 """
-_ALL_ITEMS = _ITEMS.format(join="LEFT JOIN")
-_HELD_ITEMS = _ITEMS.format(join="JOIN")
+_ITEM_FILTERS = {
+    PENDING: f"i.status = '{PENDING}' AND i.index NOT IN (SELECT h.index FROM held h)",
+    RUNNING: "i.index = ANY(ARRAY(SELECT h.index FROM held h))",
+    # Whatever went wrong has a code, and an index of its own.
+    FAILED: "i.status = :status AND i.code IS NOT NULL",
+    INVALID: "i.status = :status AND i.code IS NOT NULL",
+}
 # The server adds up the sizes, so that what does not fit is not sent.
 _ITEM_COLUMNS = """
     index, key, operation, status, attempts, code, message, result, input, created_at, started_at,
@@ -49,13 +57,6 @@ _BOUNDED = f"""
             FROM ({{query}}) asked) sized) bounded
     WHERE before < :most_bytes ORDER BY index
 """
-_ITEM_FILTERS = {
-    PENDING: f"i.status = '{PENDING}' AND h.index IS NULL",
-    RUNNING: "true",  # the join says it
-    # Whatever went wrong has a code, and an index of its own.
-    FAILED: "i.status = :status AND i.code IS NOT NULL",
-    INVALID: "i.status = :status AND i.code IS NOT NULL",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +162,7 @@ def list_items(
     `status`: one that is shown, RUNNING included. `most_bytes`: end with the item whose input and
     result bring it to so many. Raises NotFound for the batch.
     """
-    conditions = " AND i.index > :after"
-    if status is not None:
-        conditions += f" AND {_ITEM_FILTERS.get(status, 'i.status = :status')}"
-    if key is not None:
-        conditions += " AND i.key = :key"
-    items = _HELD_ITEMS if status == RUNNING else _ALL_ITEMS
-    query = f"{items}{conditions} ORDER BY i.index LIMIT :limit"
+    query = items_query(status=status, keyed=key is not None)
     if most_bytes is not None:
         query = _BOUNDED.format(query=query)
     rows = connection.execute(
@@ -185,14 +180,25 @@ def list_items(
     return [_item_view(row) for row in rows]
 
 
+def items_query(*, status: str | None, keyed: bool) -> str:
+    """The SQL of a page of items; `keyed`: only those of one key."""
+    conditions = " AND i.index > :after"
+    if status is not None:
+        conditions += f" AND {_ITEM_FILTERS.get(status, 'i.status = :status')}"
+    if keyed:
+        conditions += " AND i.key = :key"
+    return _ITEMS.format(conditions=conditions)
+
+
 def find_item(connection: Connection, client_id: UUID, batch_id: UUID, index: int) -> ItemView:
     """One item of the client's batch. Raises NotFound for the batch or the item."""
     row = connection.execute(
-        text(f"{_ALL_ITEMS} AND i.index = :index"),
+        text(_ITEMS.format(conditions=" AND i.index = :index")),
         {
             "batch_id": batch_id,
             "operation": batch_operation(connection, client_id, batch_id),
             "index": index,
+            "limit": 1,
         },
     ).one_or_none()
     if row is None:

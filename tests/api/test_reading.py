@@ -173,12 +173,9 @@ def test_failures_are_found_by_an_index_of_their_own(engine: Engine, api: Caller
     ended(engine, batch_id, completed=2999, failed=1)
     with engine.begin() as connection:
         connection.execute(text("ANALYZE items"))
-        sql = (
-            queries._ALL_ITEMS + f" AND {queries._ITEM_FILTERS['FAILED']} ORDER BY i.index LIMIT 5"
-        )
         plan = connection.execute(
-            text(f"EXPLAIN {sql}"),
-            {"batch_id": batch_id, "operation": None, "status": "FAILED"},
+            text(f"EXPLAIN {queries.items_query(status='FAILED', keyed=False)}"),
+            {"batch_id": batch_id, "operation": None, "status": "FAILED", "after": -1, "limit": 5},
         ).scalars()
         assert "ix_items_problem" in "\n".join(plan)
 
@@ -261,3 +258,22 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
     for kind in (UUID, int, str):
         with pytest.raises(Invalid):
             read_cursor(text, kind, "list")
+
+
+def test_a_page_of_large_items_ends_early_and_loses_none(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.items._MOST_BYTES", 1000)
+    items = [{"asin": "é" * (number * 7 % 200)} for number in range(40)]
+    path = f"/v1/batches/{api.opened(items)}/items"
+    found: list[Any] = []
+    pages = 0
+    cursor = ""
+    while cursor is not None:
+        page = api.get(f"{path}?limit=30{cursor and '&cursor=' + cursor}").json
+        assert len(page["data"]) <= 30
+        found += page["data"]
+        cursor = page["next"]
+        pages += 1
+    assert [item["input"] for item in found] == items
+    assert pages > 5

@@ -33,7 +33,7 @@ def main(runs: int, seed: int | None, batches: int, faults: tuple[str, ...]) -> 
         f"{len(reports)} runs, {sum(len(report.faults) for report in reports)} faults, "
         f"{sum(report.batches for report in reports)} batches, "
         f"{sum(report.items for report in reports)} items; "
-        f"longest until going on: {max(report.longest[1] for report in reports):.1f} s"
+        f"longest stall: {max(report.longest[1] for report in reports):.1f} s"
     )
     click.echo(f"{len(reports) - len(broken)} passed, {len(broken)} failed")
     sys.exit(bool(broken))
@@ -41,7 +41,7 @@ def main(runs: int, seed: int | None, batches: int, faults: tuple[str, ...]) -> 
 
 def _tell(report: Report) -> None:
     for name, seconds in report.recoveries:
-        click.echo(f"  {name:28} going on after {seconds:5.1f} s")
+        click.echo(f"  {name:28} longest stall {seconds:5.1f} s")
     click.echo(
         f"  {report.batches} batches, {report.items} items, {report.tried_again} tried again after "
         f"a death, {report.unavailable} answers of 503"

@@ -64,7 +64,7 @@ class Load:
             sent, items = self._make()
             self.sent.append(sent)
             self._submit(sent, items)
-            time.sleep(self._random.uniform(0, 0.3))
+            time.sleep(self._random.uniform(0, 0.6))
 
     def _make(self) -> tuple[Sent, list[dict[str, Any]]]:
         run = uuid4().hex[:8]

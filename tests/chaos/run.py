@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.db import make_engine
 from app.errors import BatchlineError
 from tests.chaos.faults import FAULTS
 from tests.chaos.load import Load
@@ -18,10 +21,19 @@ from tests.chaos.machine import Machine, running_machine
 from tests.chaos.receiver import Receiver
 from tests.chaos.verify import problems
 
+_PROGRESS = text(
+    """
+    SELECT (SELECT coalesce(sum(completed + failed + invalid + canceled), 0) FROM batches)
+           + (SELECT coalesce(sum(completed + failed + invalid), 0) FROM slices) AS ended,
+           (SELECT count(*) FROM batches WHERE finished_at IS NULL) AS unfinished
+    """
+)
+
 
 @dataclass
 class Report:
-    """What happened. `recoveries`: by fault, the seconds until items ended again after it."""
+    """What happened. `recoveries`: by fault, the longest time in seconds from it (and whatever of an
+    earlier one it met) during which no item ended although some batch was unfinished."""
 
     seed: int
     faults: list[str] = field(default_factory=list)
@@ -53,15 +65,21 @@ def run(
     with Receiver() as receiver, running_machine(home, receiver.url) as machine:
         load = Load(machine.stack.url, machine.client.secret, seed, batches=batches)
         load.start()
-        for name in chosen:
-            time.sleep(rng.uniform(0.2, 1.5))
-            before = _ended(machine)
-            FAULTS[name](machine, rng)
-            over = time.monotonic()
-            report.faults.append(name)
-            report.recoveries.append((name, _until_going_on(machine, before, over)))
-        load.join(settle_within)
-        _settled(machine, settle_within)
+        with _Monitor(machine) as monitor:
+            moments = []
+            for name in chosen:
+                time.sleep(rng.uniform(0.5, 2.5))
+                machine.keep_alive()
+                moments.append(time.monotonic())
+                FAULTS[name](machine, rng)
+                report.faults.append(name)
+            load.join(settle_within)
+            _settled(machine, settle_within)
+            ends = [*moments[1:], time.monotonic()]
+        report.recoveries = [
+            (name, monitor.longest_stall(begin, end))
+            for name, begin, end in zip(chosen, moments, ends, strict=True)
+        ]
         report.batches = sum(one.batch_id is not None for one in load.sent)
         report.items = sum(one.count for one in load.sent)
         report.unavailable = load.unavailable
@@ -75,15 +93,42 @@ def run(
     return report
 
 
-def _until_going_on(machine: Machine, before: int, since: float) -> float:
-    """Seconds from `since` until more items have ended than `before`, or nothing is unfinished."""
-    deadline = since + 90
-    while time.monotonic() < deadline:
-        machine.keep_alive()
-        if _ended(machine) > before or not _unfinished(machine):
-            return time.monotonic() - since
-        time.sleep(0.1)
-    raise AssertionError(f"nothing went on within 90 s\n{machine.stack.tail(40)}")
+class _Monitor:
+    """Samples how many items have ended. `stalls`: by sample, since when nothing has ended."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="monitor", daemon=True)
+        self._samples: list[tuple[float, float]] = []
+
+    def __enter__(self) -> _Monitor:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def longest_stall(self, begin: float, end: float) -> float:
+        """The longest time, up to some moment between the two, in which nothing ended though
+        something was unfinished; seconds."""
+        return max((stall for at, stall in self._samples if begin <= at <= end), default=0.0)
+
+    def _watch(self) -> None:
+        engine = make_engine(
+            self._machine.stack.settings.database_url or "", name="batchline-chaos-monitor"
+        )
+        before, since = -1, time.monotonic()
+        while not self._over.wait(0.1):
+            now = time.monotonic()
+            with contextlib.suppress(SQLAlchemyError, BatchlineError):
+                with engine.connect() as connection:
+                    ended, unfinished = connection.execute(_PROGRESS).one()
+                if ended != before or not unfinished:
+                    before, since = ended, now
+            self._samples.append((now, now - since))
+        engine.dispose()
 
 
 def _settled(machine: Machine, within: float) -> None:
@@ -96,16 +141,6 @@ def _settled(machine: Machine, within: float) -> None:
                 f"{_what_is_left(machine)}\n{machine.stack.tail(40)}"
             )
         time.sleep(0.2)
-
-
-def _ended(machine: Machine) -> int:
-    return _count(
-        machine,
-        """
-        SELECT (SELECT coalesce(sum(completed + failed + invalid + canceled), 0) FROM batches)
-             + (SELECT coalesce(sum(completed + failed + invalid), 0) FROM slices)
-        """,
-    )
 
 
 def _unfinished(machine: Machine) -> int:

@@ -16,6 +16,7 @@ from app.batches.actions import act
 from app.batches.appending import append
 from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
+from app.broker import LONGEST_COUNTDOWN
 from app.clients import create_client
 from app.db import transaction
 from app.ids import new_id
@@ -103,10 +104,12 @@ class Rig:
             registry=self.registry,
             identity=SimulatedWorker(self.engine),
             send_wave=self._send_wave,
-            send_advance=lambda batch_id, delay: self.messages.append(
-                Message(batch_id, delay=delay)
-            ),
+            send_advance=self._send_advance,
         )
+
+    def _send_advance(self, batch_id: UUID, delay: float) -> None:
+        if delay <= LONGEST_COUNTDOWN:
+            self.messages.append(Message(batch_id, delay=delay))
 
     def _send_wave(self, batch_id: UUID, wave: int, slices: list[tuple[int, PlannedSlice]]) -> None:
         self.messages += [

@@ -1,4 +1,4 @@
-"""What a batch's caller may choose: onInvalid, maxFailures, dryRun, mixed operations, a schedule."""
+"""What a caller may choose: onInvalid, maxFailures, dryRun, mixed operations, a schedule."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_slices_that_fail_at_once_are_counted_together(rig: Rig) -> None:
     rig.run("DELETE FROM slices WHERE batch_id = :id AND state = 'READY'", id=batch_id)
     rig.run_out(batch_id)
     batch = rig.batch(batch_id)
-    assert (batch.stop_reason, batch.failed, batch.canceled) == ("max_failures", 2, 20)
+    assert (batch.stop_reason, batch.failed, batch.canceled) == ("max_failures", 2, 24)
 
 
 def test_dry_run_has_no_effect(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import structlog
-from amqp.exceptions import NotFound
+from amqp.exceptions import ChannelError
 from celery import Celery, chord
 
 from app.broker import CONTROL_QUEUE, HARD_TIME_LIMIT
@@ -17,6 +17,7 @@ from handlers import Registry
 from workers.engine.planning import PlannedSlice
 
 RUN_SLICE = "batchline.slice"
+_NOT_FOUND = "404"
 SETTLE = "batchline.settle"
 # What a slice may take beside one call of a handler that uses all of its time.
 _BESIDE = 60.0
@@ -76,8 +77,9 @@ def queue_depth(celery: Celery, queue: str) -> int | None:
     try:
         with celery.connection_or_acquire() as connection:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
-    except NotFound:
-        return 0  # Redis has no empty lists; in RabbitMQ the queue and all in it are gone
+    except ChannelError as error:
+        # Redis has no empty lists; in RabbitMQ the queue and all in it are gone.
+        return 0 if str(error.reply_code) == _NOT_FOUND else None
     except Exception as error:  # each transport has its own errors
         log.info("queue.depth_unknown", queue=queue, error=str(error))
         return None

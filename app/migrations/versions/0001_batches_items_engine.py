@@ -262,7 +262,7 @@ def upgrade() -> None:
             ["batch_id"], ["batches.id"], name=op.f("fk_items_batch_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("batch_id", "index", name=op.f("pk_items")),
-        postgresql_with={"fillfactor": 70},
+        postgresql_with={"fillfactor": 45},
     )
     op.create_index(
         "ix_items_due",

@@ -1,0 +1,60 @@
+"""A batch from request to item in one traced process; prints its spans, a JSON object a line.
+
+A process of its own, since what traces patches libraries for good.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from celery.contrib.testing.worker import start_worker
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from app import tracing
+from app.clients import create_client
+from app.services import EXTENSION
+from app.wsgi import create_app
+
+
+def main() -> None:
+    """Trace into memory, submit, wait, and tell."""
+    spans = InMemorySpanExporter()
+    tracing.set_up("batchline-test", spans)
+    flask = create_app()
+    logging.disable(logging.CRITICAL)
+    client = create_client(flask.extensions[EXTENSION].engine, "traced")
+    headers = {"Authorization": f"Bearer {client.secret}"}
+
+    import workers.tasks  # noqa: F401 (registers them)
+    from workers.celery import app as celery
+    from workers.wiring import runtime
+
+    # What a worker does when it is ready, and this kind of worker does not.
+    runtime().identity.start()
+    with start_worker(
+        celery,
+        pool="threads",
+        concurrency=4,
+        perform_ping_check=False,
+        queues=["control", "express", "fast", "slow"],
+    ):
+        api = flask.test_client()
+        body = {"operation": "test.outside", "items": [{"do": "succeed"}] * 3}
+        answer = api.post("/v1/batches", json=body, headers=headers)
+        batch = api.get(f"/v1/batches/{answer.json['id']}?wait=20", headers=headers).json
+        print(json.dumps({"batch": batch}))  # noqa: T201 (read by the test)
+    for span in spans.get_finished_spans():
+        context = span.get_span_context()
+        told = {
+            "name": span.name,
+            "trace": context.trace_id,
+            "id": context.span_id,
+            "parent": span.parent.span_id if span.parent else None,
+            "attributes": {key: str(value) for key, value in (span.attributes or {}).items()},
+        }
+        print(json.dumps(told))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
