@@ -38,8 +38,10 @@ def configure(celery: Celery, settings: Settings) -> None:
         result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=4,
-        # As many as there are threads that may send; the default waits for ever for a place.
-        broker_pool_limit=max(10, settings.web_threads),
+        # Sending takes under a millisecond, so few connections serve many threads; and nobody
+        # waits for one for ever, as is the default.
+        broker_pool_limit=min(32, max(10, settings.web_threads)),
+        broker_pool_acquire_timeout=10,
         redis_socket_timeout=30,
         redis_socket_connect_timeout=4,
         redis_retry_on_timeout=True,

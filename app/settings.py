@@ -80,6 +80,8 @@ class Settings:
     """Requests at once, of which four of five may be waiting for a batch (`?wait=`, events)."""
     worker_concurrency: int = 2
     slow_concurrency: int = 32
+    worker_memory_mib: int = 2048
+    """Address space of a worker's child: what wants more fails with a MemoryError. 0: no limit."""
 
     # The engine; times are in seconds
     heartbeat_interval: float = 3.0
@@ -89,8 +91,8 @@ class Settings:
     """A slice unclaimed for this long is sent again, then after twice as long, and so on."""
     slice_target_seconds: float = 0.25
     max_slice_items: int = 1000
-    retention_days: int = 30
-    """Ended batches older than this are removed; 0 keeps them for ever."""
+    retention_days: int = 0
+    """Ended batches and webhook deliveries older than this are removed; 0 keeps everything."""
 
     # Logs
     log_format: str = "auto"
@@ -186,6 +188,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         "web_workers": integer("web_workers", 1, 1024),
         "web_threads": integer("web_threads", 1, 1024),
         "worker_concurrency": integer("worker_concurrency", 1, 1024),
+        "worker_memory_mib": integer("worker_memory_mib", 0, 1024 * 1024),
         "slow_concurrency": integer("slow_concurrency", 1, 1024),
         "heartbeat_interval": seconds("heartbeat_interval"),
         "heartbeat_timeout": seconds("heartbeat_timeout"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import threading
 from typing import Any
 from uuid import UUID
@@ -125,11 +126,18 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+def _limit_memory() -> None:
+    """Let an item that wants all the memory fail, before the kernel ends somebody else."""
+    if limit := settings.worker_memory_mib * 1024 * 1024:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A prefork child: beat from the start, so that the planner and /readyz know of it."""
     overrun = _board.overrun(_child_number())
     runtime().identity.start()
+    _limit_memory()
     _calm_the_collector()
     if overrun is not None:
         try:

@@ -25,7 +25,9 @@ from app.ids import new_id
 log = structlog.get_logger(__name__)
 
 REMEMBERED_HOURS = 24
-CLAIM_SECONDS = 120
+# Longer than a body may pause, and as short as that allows: so long a caller whose request died
+# with the web process is told that it is still being carried out.
+CLAIM_SECONDS = 45
 _TOUCH_EVERY = 10
 LONGEST_KEY = 255
 

@@ -20,6 +20,11 @@ COMMANDS = {
     "status": "Show batches and how far they are.",
     "items": "List the items of a batch.",
     "watch": "Show the progress of batches until they have ended.",
+    "events": "Print what happens to a batch, as it happens.",
+    "results": "Download what became of a batch's items.",
+    "retry": "Run the items of a batch that failed again.",
+    "cancel": "Cancel batches.",
+    "webhooks": "Be told when batches end.",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -72,6 +73,29 @@ class Api:
             raise refusal(response)
         return response
 
+    @contextmanager
+    def stream(
+        self, method: str, path: str, *, read_timeout: float = 60.0, **options: Any
+    ) -> Iterator[httpx.Response]:
+        """One request whose answer is read as it comes. Raises ApiError unless it begins well.
+
+        What breaks it off later is httpx's own HTTPError. `read_timeout`: seconds of silence.
+        """
+        timeout = httpx.Timeout(30.0, read=read_timeout)
+        request = self._client.build_request(method, path, timeout=timeout, **options)
+        try:
+            response = self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            why = str(error) or type(error).__name__
+            raise ApiError(f"Cannot reach {self.url}: {why}. Is Batchline running?") from error
+        try:
+            if response.is_error:
+                response.read()
+                raise refusal(response)
+            yield response
+        finally:
+            response.close()
+
     def get(self, path: str, **params: Any) -> Any:
         """The JSON that a GET of `path` answers. `params` that are None are left out."""
         given = {name: value for name, value in params.items() if value is not None}
@@ -79,18 +103,20 @@ class Api:
 
     def batch(self, batch_id: str) -> dict[str, Any]:
         """A batch, as `GET /v1/batches/{id}` shows it."""
-        batch: dict[str, Any] = self.get(f"/v1/batches/{_segment(batch_id)}")
+        batch: dict[str, Any] = self.get(f"/v1/batches/{segment(batch_id)}")
         return batch
 
     def items(self, batch_id: str, *, limit: int | None = None, **filters: Any) -> Iterator[Any]:
         """A batch's items in index order, at most `limit` of them, page by page."""
+        yield from self.pages(f"/v1/batches/{segment(batch_id)}/items", limit=limit, **filters)
+
+    def pages(self, path: str, *, limit: int | None = None, **filters: Any) -> Iterator[Any]:
+        """The entries of a list, at most `limit` of them, page by page."""
         left = limit
         cursor: str | None = None
         while left is None or left > 0:
             size = 1000 if left is None else min(1000, left)
-            page = self.get(
-                f"/v1/batches/{_segment(batch_id)}/items", limit=size, cursor=cursor, **filters
-            )
+            page = self.get(path, limit=size, cursor=cursor, **filters)
             yield from page["data"]
             left = None if left is None else left - len(page["data"])
             cursor = page["next"]
@@ -139,7 +165,8 @@ def _json(response: httpx.Response) -> Any:
         raise ApiError(f"{response.url} did not answer with JSON: is it Batchline?") from None
 
 
-def _segment(text: str) -> str:
+def segment(text: str) -> str:
+    """`text` as one part of a path."""
     from urllib.parse import quote
 
     return quote(text, safe="")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
@@ -17,13 +17,13 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
     filesize,
 )
 from rich.text import Text
 
-from app.remote.api import ENDED, Api
-
-POLL_SECONDS = 0.25
+from app.remote.api import Api
+from app.remote.live import LiveBatches
 
 STYLES = {
     "SUCCESS": "green",
@@ -67,28 +67,27 @@ def watch(
 
     `meanwhile` is called after every look. Raises ApiError.
     """
-    with batch_bars(console) as bars:
+    with ExitStack() as stack:
+        bars = stack.enter_context(batch_bars(console))
         tasks = {
             batch["id"]: bars.add_task(
                 escape(label(batch)), total=batch["summary"]["total"], status=_status(batch)
             )
             for batch in batches
         }
-        latest = {batch["id"]: batch for batch in batches}
+        live = stack.enter_context(LiveBatches(api, batches))
         while True:
-            for batch_id, batch in latest.items():
+            for batch_id, batch in live.latest.items():
                 bars.update(
                     tasks[batch_id],
                     completed=_done(batch),
                     total=batch["summary"]["total"],
                     status=_status(batch),
                 )
-            running = [key for key, batch in latest.items() if batch["status"] not in ENDED]
-            if not running:
-                return [latest[batch["id"]] for batch in batches]
+            if not live.running():
+                return [live.latest[batch["id"]] for batch in batches]
             meanwhile()
-            time.sleep(POLL_SECONDS)
-            latest.update({batch_id: api.batch(batch_id) for batch_id in running})
+            live.look()
 
 
 def label(batch: dict[str, Any]) -> str:
@@ -129,6 +128,19 @@ def upload_bar(console: Console) -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+    )
+
+
+def download_bar(console: Console, *, quiet: bool = False) -> Progress:
+    """Bytes that have come, how fast and for how long. `quiet`: show nothing."""
+    return Progress(
+        TextColumn("{task.description}"),
+        _BytesColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
     )
 
 

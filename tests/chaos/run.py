@@ -32,8 +32,8 @@ _PROGRESS = text(
 
 @dataclass
 class Report:
-    """What happened. `recoveries`: by fault, the longest time in seconds from it (and whatever of an
-    earlier one it met) during which no item ended although some batch was unfinished."""
+    """What happened. `recoveries`: by fault, the longest time in seconds after it (with what was
+    left of earlier ones) in which no item ended although some batch was unfinished."""
 
     seed: int
     faults: list[str] = field(default_factory=list)

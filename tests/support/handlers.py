@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from handlers import Context, Defer, Item, Outcome, Reject, Retry, operation
 from handlers.fields import Number, Reference, Text, WholeNumber
+from tests.support import limits  # noqa: F401 (registers its operations)
 
 
 class ProbeSchema(Schema):
@@ -108,5 +109,7 @@ def poison(item: Item, context: Context) -> Outcome:
         os._exit(3)
     if do == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if do == "memory":
+        bytearray(64 * 1024**3)
     log_effect(item, context)
     return Outcome()

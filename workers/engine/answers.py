@@ -70,6 +70,8 @@ def _wait(after: object) -> float | None:
 def describe(error: BaseException) -> str:
     """An exception in one line; a database error by what the database said, without the SQL."""
     error = getattr(error, "orig", None) or error
+    if isinstance(error, MemoryError):
+        return "MemoryError: it needs more memory than a worker process has"
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

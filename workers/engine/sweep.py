@@ -12,6 +12,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, text
 
+from app.batches.idempotency import forget_expired
+from app.batches.retention import remove_expired
 from app.db import transaction
 from workers.engine.planning import PlannedSlice
 from workers.engine.runtime import Runtime
@@ -95,6 +97,9 @@ def sweep(runtime: Runtime) -> dict[str, int]:
         runtime.send_wave(batch_id, wave, slices)
     for batch_id in dict.fromkeys(scheduled + idle):
         runtime.send_advance(batch_id, 0.0)
+    with transaction(runtime.engine) as connection:
+        removed = remove_expired(connection, days=runtime.settings.retention_days)
+        forget_expired(connection)
     # In a transaction of its own: who claims locks operations before slices.
     unparked = send_released(runtime)
     done = {
@@ -103,6 +108,7 @@ def sweep(runtime: Runtime) -> dict[str, int]:
         "slices_sent_again": sum(map(len, lost.values())),
         "slices_unparked": unparked,
         "batches_advanced": len(idle),
+        "batches_removed": removed,
     }
     if any(done.values()):
         log.info("sweep.repaired", **done)

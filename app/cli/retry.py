@@ -1,0 +1,51 @@
+"""`batchline retry`."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.options import as_json, print_json, remote
+
+
+@click.command()
+@click.argument("batch_id", metavar="ID")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["FAILED", "INVALID", "CANCELED"], case_sensitive=False),
+    help="Run the items again that ended so (more than once for several); FAILED if left out.",
+)
+@click.option("--watch", "watching", is_flag=True, help="Wait for the end, with a progress bar.")
+@remote
+@as_json
+def retry(
+    batch_id: str,
+    statuses: tuple[str, ...],
+    watching: bool,
+    url: str | None,
+    secret: str | None,
+    json_output: bool,
+) -> None:
+    """Run the items of the ended batch ID that failed again.
+
+    With --watch the exit status is 0 if the batch then succeeded, 3 if it ended PARTIAL, 4 if it
+    ended FAILED or CANCELED.
+    """
+    from rich.console import Console
+
+    from app.cli.local import connect
+    from app.remote import progress
+    from app.remote.api import segment
+
+    console = Console(stderr=True)
+    body = {"statuses": [status.upper() for status in statuses]} if statuses else {}
+    with connect(url, secret) as api:
+        batch = api.request("POST", f"/v1/batches/{segment(batch_id)}/retry", json=body).json()
+        if watching:
+            [batch] = progress.watch(api, [batch], console)
+    console.print(progress.summary_line(batch))
+    if json_output:
+        print_json(batch)
+    if watching:
+        raise SystemExit(progress.worst_exit_status([batch]))

@@ -1,0 +1,172 @@
+"""events, watch, results, retry, cancel and webhooks, against the real thing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import main
+from app.clients import ClientSecret
+from app.remote import download, events
+from app.remote.api import Api, ApiError
+from tests.support.receiver import Receiver, receiving
+from tests.support.stack import Stack
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(stack: Stack, client: ClientSecret, tmp_path: Path) -> Run:
+    """Run a command as `client`; fails the test unless it exits as said."""
+
+    def run(*args: str, exits: int = 0, stdin: str | None = None) -> Result:
+        env = {
+            "BATCHLINE_URL": stack.url,
+            "BATCHLINE_SECRET": client.secret,
+            "BATCHLINE_HOME": str(tmp_path / "home"),
+        }
+        result = CliRunner(env=env).invoke(main, list(args), input=stdin)
+        assert result.exit_code == exits, result.output
+        return result
+
+    return run
+
+
+def submit(run: Run, items: list[Any], *options: str, exits: int = 0) -> str:
+    stdin = "\n".join(json.dumps(item) for item in items)
+    result = run(
+        *("submit", "-", "--format", "ndjson", "--operation", "test.bulk", *options),
+        stdin=stdin,
+        exits=exits,
+    )
+    return result.stdout.split()[0]
+
+
+def test_events_are_printed_until_the_end(run: Run) -> None:
+    batch_id = submit(run, [{"do": "succeed"}] * 5)
+    result = run("events", batch_id, "--json")
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in told][-1] == "finished"
+    assert {event["event"] for event in told[:-1]} == {"progress"}
+    assert told[-1]["data"]["id"] == batch_id
+    lines = run("events", batch_id).stdout.splitlines()
+    assert lines[-1].startswith("SUCCESS")
+    assert "5 of 5  completed 5" in lines[-2]
+
+
+def test_the_exit_status_is_the_batchs(run: Run) -> None:
+    partial = submit(run, [{"do": "succeed"}, {"do": "reject"}], "--watch", exits=3)
+    run("events", partial, exits=3)
+    run("watch", partial, exits=3)
+    failed = submit(run, [{"do": "reject"}])
+    run("watch", failed, exits=4)
+
+
+def test_results_in_every_format(run: Run, tmp_path: Path) -> None:
+    items = [{"do": "succeed", "key": f"k{n}"} for n in range(30)] + [{"do": "reject", "key": "x"}]
+    batch_id = submit(run, items, "--watch", exits=3)
+    lines = [json.loads(line) for line in run("results", batch_id).stdout.splitlines()]
+    assert [line["index"] for line in lines] == list(range(31))
+    assert [line["input"] for line in lines] == items
+    rest = run("results", batch_id, "--after", "28").stdout.splitlines()
+    assert len(rest) == 2
+    path = tmp_path / "out.csv"
+    run("results", batch_id, "--format", "csv", "--status", "failed", "-o", str(path))
+    [row] = csv.DictReader(io.StringIO(path.read_text()))
+    assert (row["index"], row["key"], row["status"]) == ("30", "x", "FAILED")
+    again = run("results", batch_id, "--format", "resubmit", "--status", "FAILED").stdout
+    assert [json.loads(line) for line in again.splitlines()] == [items[-1]]
+
+
+def test_retry_and_cancel(run: Run) -> None:
+    batch_id = submit(run, [{"do": "succeed"}, {"do": "reject"}], "--watch", exits=3)
+    result = run("retry", batch_id, "--watch", "--json", exits=3)
+    batch = json.loads(result.stdout)
+    assert (batch["status"], batch["summary"]["failed"]) == ("PARTIAL", 1)
+    assert "nothing to retry" in run("retry", batch_id, "--status", "canceled", exits=1).output
+    waiting = [submit(run, [{"do": "succeed"}], "--start", "manual") for _ in range(2)]
+    canceled = json.loads(run("cancel", *waiting, "--json").stdout)
+    assert [batch["status"] for batch in canceled] == ["CANCELED", "CANCELED"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def test_webhooks(run: Run, receiver: Receiver) -> None:
+    webhook = json.loads(run("webhooks", "add", receiver.url, "--json").stdout)
+    assert webhook["secret"].startswith("whsec_")
+    submit(run, [{"do": "succeed"}])
+    [received] = receiver.wait_for(1)
+    received.verified(webhook["secret"])
+    listed = run("webhooks", "list").stdout
+    assert webhook["id"] in listed
+    assert webhook["secret"] not in listed
+    [delivery] = json.loads(run("webhooks", "deliveries", webhook["id"], "--json").stdout)
+    assert delivery["event"] == "batch.finished"
+    run("webhooks", "resend", webhook["id"], delivery["id"])
+    receiver.wait_for(2)
+    assert delivery["id"] in run("webhooks", "deliveries", webhook["id"]).stdout
+    rotated = run("webhooks", "rotate", webhook["id"]).stdout
+    assert "whsec_" in rotated
+    assert webhook["secret"] not in rotated
+    run("webhooks", "remove", webhook["id"])
+    assert json.loads(run("webhooks", "list", "--json").stdout) == []
+    assert "404" in run("webhooks", "remove", webhook["id"], exits=1).output
+
+
+def test_a_download_that_breaks_goes_on(
+    run: Run, stack: Stack, client: ClientSecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks in the middle of a line; every line comes once all the same."""
+    batch_id = submit(run, [{"do": "succeed", "key": f"k{n}"} for n in range(50)], "--watch")
+    monkeypatch.setattr(download, "_PAUSE", 0.0)
+    really = download._once
+    broken = iter([700, 2500])
+
+    def breaking(api: Api, path: str, query: dict[str, Any]) -> Iterator[bytes]:
+        whole = b"".join(really(api, path, query))
+        at = next(broken, None)
+        yield whole[:at]
+        if at is not None:
+            raise ApiError("broken on purpose")
+
+    monkeypatch.setattr(download, "_once", breaking)
+    with Api(stack.url, client.secret) as api:
+        text = b"".join(download.download(api, batch_id, {"format": "ndjson"}))
+        assert [json.loads(line)["index"] for line in text.splitlines()] == list(range(50))
+        broken = iter([700] * 3)
+        with pytest.raises(ApiError, match=r"--after \d"):
+            monkeypatch.setattr(download, "_TRIES", 0)
+            list(download.download(api, batch_id, {"format": "ndjson"}))
+
+
+def test_events_go_on_over_a_broken_connection(
+    run: Run, stack: Stack, client: ClientSecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = submit(run, [{"do": "succeed"}], "--watch")
+    monkeypatch.setattr(events, "_PAUSE", 0.0)
+    really = events._one_connection
+    asked: list[str | None] = []
+
+    def breaking(api: Api, batch_id: str, last: str | None) -> Iterator[events.Event]:
+        asked.append(last)
+        for event in really(api, batch_id, last):
+            yield event
+            if len(asked) == 1:
+                raise ApiError("broken on purpose")
+
+    monkeypatch.setattr(events, "_one_connection", breaking)
+    with Api(stack.url, client.secret) as api:
+        told = list(events.follow(api, batch_id))
+    assert [event.name for event in told] == ["progress", "finished"]
+    assert asked == [None, told[0].id]

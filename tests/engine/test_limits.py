@@ -1,0 +1,164 @@
+"""Limits of an operation, with real worker processes: time, concurrency, rate."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.batches.copying import RawItem
+from app.batches.submission import Submission, accept
+from app.clients import ClientSecret, create_client
+from app.dispatch import Dispatcher
+from app.jsontext import dumps
+from app.settings import Settings
+from handlers import Registry
+from tests.support.stack import Stack, wait_for
+
+pytestmark = pytest.mark.stack
+KILLED = "and could not be interrupted; its process was ended"
+
+
+class Batches:
+    """Submits batches of one client past the API, and waits for their end."""
+
+    def __init__(self, settings: Settings, engine: Engine, registry: Registry) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._dispatcher = Dispatcher(settings)
+
+    def submit(self, client: ClientSecret, operation: str, items: list[dict[str, Any]]) -> UUID:
+        accepted = accept(
+            self._engine,
+            self._registry,
+            Submission(client.client_id, operation),
+            [RawItem(dumps(item)) for item in items],
+        )
+        self._dispatcher.advance(accepted.batch_id)
+        return accepted.batch_id
+
+    def items(self, batch_id: UUID) -> list[Any]:
+        with self._engine.connect() as connection:
+            return list(
+                connection.execute(
+                    text("SELECT * FROM items WHERE batch_id = :id ORDER BY index"),
+                    {"id": batch_id},
+                )
+            )
+
+    def ended(self, batch_id: UUID, *, within: float = 40) -> list[Any]:
+        """The items of the batch once it has ended."""
+        wait_for(
+            lambda: self._finished(batch_id),
+            within=within,
+            what=lambda: f"the end of {[tuple(item) for item in self.items(batch_id)]}",
+        )
+        return self.items(batch_id)
+
+    def _finished(self, batch_id: UUID) -> bool:
+        with self._engine.connect() as connection:
+            return bool(
+                connection.execute(
+                    text("SELECT finished_at FROM batches WHERE id = :id"), {"id": batch_id}
+                ).scalar()
+            )
+
+
+@pytest.fixture
+def batches(stack: Stack, settings: Settings, engine: Engine, registry: Registry) -> Batches:
+    return Batches(settings, engine, registry)
+
+
+@pytest.mark.parametrize("do", ["sleep", "spin", "except"])
+@pytest.mark.parametrize("operation", ["limits.outside", "limits.inside", "limits.bulk"])
+def test_a_handler_that_hangs_is_interrupted(
+    batches: Batches, client: ClientSecret, operation: str, do: str
+) -> None:
+    items = batches.ended(
+        batches.submit(client, operation, [{}, {"do": do}, {}, {}, {"do": "sleep"}])
+    )
+    assert [item.status for item in items] == ["SUCCESS", "FAILED", "SUCCESS", "SUCCESS", "FAILED"]
+    for item in (items[1], items[4]):
+        assert (item.code, item.attempts) == (504, 1)
+        assert item.message == "Exceeded the operation's time limit of 1 s"
+    assert [items[place].attempts for place in (0, 2, 3)] == [1, 1, 1]
+
+
+def test_a_statement_that_hangs_is_interrupted(batches: Batches, client: ClientSecret) -> None:
+    items = batches.ended(batches.submit(client, "limits.inside", [{}, {"do": "sql"}, {}]))
+    assert [item.status for item in items] == ["SUCCESS", "FAILED", "SUCCESS"]
+    assert items[1].message == "Exceeded the operation's time limit of 1 s"
+
+
+@pytest.mark.parametrize("do", ["swallow", "native"])
+@pytest.mark.parametrize("operation", ["limits.outside", "limits.inside", "limits.bulk"])
+def test_one_that_cannot_be_interrupted_is_ended_with_its_process(
+    batches: Batches, client: ClientSecret, operation: str, do: str
+) -> None:
+    began = time.monotonic()
+    items = batches.ended(batches.submit(client, operation, [{}, {"do": do}, {}, {}]))
+    assert [item.status for item in items] == ["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"]
+    assert (items[1].code, items[1].message) == (
+        504,
+        f"Exceeded the operation's time limit of 1 s {KILLED}",
+    )
+    assert items[1].crashes <= (1 if operation == "limits.bulk" else 0)
+    assert time.monotonic() - began < 30
+
+
+def test_a_time_out_is_tried_again(batches: Batches, client: ClientSecret) -> None:
+    items = batches.ended(batches.submit(client, "limits.twice", [{}, {}]))
+    assert [(item.status, item.attempts) for item in items] == [("SUCCESS", 2)] * 2
+
+
+@pytest.mark.parametrize("operation", ["limits.slow", "limits.slow-inside"])
+@pytest.mark.parametrize("do", ["sleep", "swallow"])
+def test_a_thread_that_hangs_is_abandoned(
+    batches: Batches, client: ClientSecret, operation: str, do: str
+) -> None:
+    items = batches.ended(batches.submit(client, operation, [{}, {"do": do}, {}, {}]))
+    assert [item.status for item in items] == ["SUCCESS", "FAILED", "SUCCESS", "SUCCESS"]
+    assert (items[1].code, items[1].attempts) == (504, 1)
+    assert "Exceeded the operation's time limit of 1 s" in items[1].message
+
+
+def test_concurrency_holds_over_all_workers(
+    batches: Batches, stack: Stack, engine: Engine, client: ClientSecret
+) -> None:
+    stack.start("slow", "slow-2")
+    try:
+        other = create_client(engine, "another")
+        ids = [
+            batches.submit(one, "limits.crowded", [{"seconds": 0.1}] * 20)
+            for one in (client, other)
+        ]
+        spans = [
+            (item.result["began"], item.result["ended"])
+            for batch_id in ids
+            for item in batches.ended(batch_id)
+        ]
+    finally:
+        stack.processes.pop("slow-2").stop()
+    assert len(spans) == 40
+    at_once = [sum(began <= moment < ended for began, ended in spans) for moment, _ in spans]
+    assert max(at_once) == 3
+
+
+def test_the_rate_holds_over_all_workers(
+    batches: Batches, engine: Engine, client: ClientSecret
+) -> None:
+    other = create_client(engine, "another")
+    before = time.monotonic()
+    ids = [batches.submit(one, "limits.paced", [{}] * 30) for one in (client, other)]
+    began = sorted(item.result["began"] for batch_id in ids for item in batches.ended(batch_id))
+    took = time.monotonic() - before
+    assert len(began) == 60
+    for first in range(60):
+        within = [moment for moment in began[first:] if moment < began[first] + 1]
+        assert len(within) <= 20 + 5, within
+    assert 2.5 < took < 12
+    assert max(later - sooner for sooner, later in pairwise(began)) < 5
