@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format format-check lint types walls migrations-check bench lock clean install install-dev
+.PHONY: help run test check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -40,6 +40,13 @@ migrations-check: $(VENV)/.dev-installed ## Check that models and migrations agr
 
 bench: $(VENV)/.dev-installed ## Measure, and write the figures under benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large one
+	$(BIN)/python -m benchmarks.fairness $(ARGS)
+
+RUNS ?= 3
+chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1
+	$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 install: $(VENV)/.run-installed ## Build .venv for running
 

@@ -31,11 +31,16 @@ _INSERT = f"""
     INSERT INTO records (client_id, collection, key, data)
     SELECT :client, :collection, u.key, u.data FROM {_ROWS} ORDER BY u.key COLLATE "C"
 """
+# Tells the keys that were there before: usually the fewer, and often none.
 _UPSERT = text(
-    f"""{_INSERT}
-    ON CONFLICT (client_id, collection, key) DO UPDATE
-    SET data = excluded.data, version = records.version + 1, updated_at = now()
-    RETURNING key, version = 1 AS new"""
+    f"""
+    WITH written AS (
+        {_INSERT}
+        ON CONFLICT (client_id, collection, key) DO UPDATE
+        SET data = excluded.data, version = records.version + 1, updated_at = now()
+        RETURNING key, version
+    )
+    SELECT key FROM written WHERE version > 1"""
 )
 _INSERT_NEW = text(f"{_INSERT} ON CONFLICT DO NOTHING RETURNING key")
 _LOCK = """
@@ -87,8 +92,8 @@ class RecordStore:
 
     def upsert(self, collection: str, rows: Sequence[tuple[str, Any]]) -> list[bool]:
         """Write rows with distinct keys; True where the record was new."""
-        new = dict(self._run(_UPSERT, collection, rows))
-        return [new[key] for key, _ in rows]
+        known = {row.key for row in self._run(_UPSERT, collection, rows)}
+        return [key not in known for key, _ in rows]
 
     def get(self, collection: str, keys: Sequence[str], *, lock: bool = False) -> dict[str, Any]:
         """The data of those records that exist, by key; `lock` holds them until the commit."""

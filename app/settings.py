@@ -86,7 +86,8 @@ class Settings:
     # The engine; times are in seconds
     heartbeat_interval: float = 3.0
     heartbeat_timeout: float = 12.0
-    sweep_interval: float = 2.0
+    sweep_interval: float = 1.0
+    """Half of the two seconds within which a due schedule starts."""
     resend_after: float = 20.0
     """A slice unclaimed for this long is sent again, then after twice as long, and so on."""
     slice_target_seconds: float = 0.25

@@ -9,7 +9,7 @@ from app.db import transaction
 from app.news import teller
 from app.webhooks.claiming import call_due
 from app.webhooks.delivering import deliver
-from app.webhooks.logbook import forget_old
+from app.webhooks.logbook import KEPT_DAYS, forget_old
 from app.webhooks.network import checker
 from workers.engine.runtime import Runtime
 
@@ -36,5 +36,5 @@ def find_due(runtime: Runtime) -> list[UUID]:
         due = call_due(connection)
         if time.monotonic() - _forgot_at > _FORGET_EVERY:
             _forgot_at = time.monotonic()
-            forget_old(connection, days=runtime.settings.retention_days)
+            forget_old(connection, days=runtime.settings.retention_days or KEPT_DAYS)
     return due

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from billiard import current_process
 from celery import signals
+from sqlalchemy import Engine
 
 from app.broker import (
     ADVANCE_TASK,
@@ -22,7 +23,6 @@ from app.broker import (
     SLOW_QUEUE,
 )
 from app.db import make_engine
-from app.errors import BatchlineError
 from app.metrics.telling import RedisTeller, impatient_redis
 from app.news import tell_to
 from app.tracing import trace_worker
@@ -32,7 +32,7 @@ from workers.engine.chords import queue_depth, send_wave
 from workers.engine.giving_up import end_overrun
 from workers.engine.identity import WorkerIdentity
 from workers.engine.runtime import Runtime
-from workers.engine.watchdog import Board
+from workers.engine.watchdog import Board, Watch, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ _board = Board()
 # What the worker's command line said, as the worker itself tells it when it starts.
 _consuming = FAST_QUEUE
 _slots = 1
+_threaded = False
 
 
 def runtime() -> Runtime:
@@ -86,7 +87,7 @@ def _make() -> Runtime:
         queue_depth=lambda queue: queue_depth(app, queue),
         send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),
         send_advance=send_advance,
-        watch=_board.watch(_child_number()),
+        watch=_watch(engine),
     )
 
 
@@ -107,12 +108,13 @@ def call_webhook(webhook_id: UUID) -> None:
 @signals.celeryd_after_setup.connect
 def _note_options(instance: Any = None, **_: Any) -> None:
     """Remember what this worker consumes, before it forks."""
-    global _consuming, _slots
+    global _consuming, _slots, _threaded
     queues = set(instance.app.amqp.queues.consume_from)
     if FAST_QUEUE not in queues:
         _consuming = SLOW_QUEUE if SLOW_QUEUE in queues else CONTROL_QUEUE
     pool = getattr(instance.pool_cls, "__module__", "")
-    _slots = 1 if pool.endswith(("prefork", "solo")) else int(instance.concurrency or 1)
+    _threaded = not pool.endswith(("prefork", "solo"))
+    _slots = int(instance.concurrency or 1) if _threaded else 1
 
 
 def _calm_the_collector() -> None:
@@ -135,16 +137,9 @@ def _limit_memory() -> None:
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A prefork child: beat from the start, so that the planner and /readyz know of it."""
-    overrun = _board.overrun(_child_number())
     runtime().identity.start()
     _limit_memory()
     _calm_the_collector()
-    if overrun is not None:
-        try:
-            end_overrun(runtime(), overrun)
-        except BatchlineError as error:
-            # Then it counts as any death: the sweep takes the slice over.
-            log.warning("overrun.not_written", claim=str(overrun.claim), error=str(error))
 
 
 @signals.worker_process_shutdown.connect
@@ -174,6 +169,13 @@ def _stop_threads_soon(**_: Any) -> None:
 def _stop_threads(**_: Any) -> None:
     if _runtime is not None and _runtime[0] == os.getpid():
         _runtime[1].identity.stop()
+
+
+def _watch(engine: Engine) -> Watch:
+    """Threads are abandoned when they take too long; a process that has only one is ended."""
+    if _threaded:
+        return Watch()
+    return Watchdog(lambda overrun: end_overrun(engine, overrun), _board, _child_number())
 
 
 def _child_number() -> int | None:

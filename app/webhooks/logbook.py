@@ -29,6 +29,8 @@ _SHOWN = (
     WebhookDelivery.error,
     WebhookDelivery.seconds,
 )
+KEPT_DAYS = 30
+"""So long a delivery stays in the log, where batches are kept for ever."""
 # Bounded, so that the sweep that calls this stays short.
 _FORGET = text(
     """
@@ -103,9 +105,7 @@ def resend(
 
 
 def forget_old(connection: Connection, *, days: int) -> int:
-    """Remove deliveries that ended longer ago than this; how many. 0 days keeps all."""
-    if days <= 0:
-        return 0
+    """Remove deliveries that ended longer ago than this; how many."""
     return connection.execute(_FORGET, {"days": days}).rowcount
 
 

@@ -24,7 +24,8 @@ class SleepSchema(Schema):
     schema=SleepSchema,
     in_database=False,
     max_attempts=1,
-    timeout_seconds=3600,
+    timeout_seconds=3700,  # the longest wait, and some
+    queue="slow",  # it waits, as network work does, and should not keep a process from working
     slice_items=1,
 )
 def sleep(item: Item, context: Context) -> Outcome:  # noqa: ARG001 (the handler's signature)

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -26,13 +27,13 @@ Run = Callable[..., Result]
 def run(stack: Stack, client: ClientSecret, tmp_path: Path) -> Run:
     """Run a command as `client`; fails the test unless it exits as said."""
 
-    def run(*args: str, exits: int = 0, stdin: str | None = None) -> Result:
+    def run(*args: str, exits: int = 0) -> Result:
         env = {
             "BATCHLINE_URL": stack.url,
             "BATCHLINE_SECRET": client.secret,
             "BATCHLINE_HOME": str(tmp_path / "home"),
         }
-        result = CliRunner(env=env).invoke(main, list(args), input=stdin)
+        result = CliRunner(env=env).invoke(main, list(args))
         assert result.exit_code == exits, result.output
         return result
 
@@ -40,12 +41,10 @@ def run(stack: Stack, client: ClientSecret, tmp_path: Path) -> Run:
 
 
 def submit(run: Run, items: list[Any], *options: str, exits: int = 0) -> str:
-    stdin = "\n".join(json.dumps(item) for item in items)
-    result = run(
-        *("submit", "-", "--format", "ndjson", "--operation", "test.bulk", *options),
-        stdin=stdin,
-        exits=exits,
-    )
+    with NamedTemporaryFile("w", suffix=".ndjson") as file:
+        file.write("\n".join(json.dumps(item) for item in items))
+        file.flush()
+        result = run("submit", file.name, "--operation", "test.bulk", *options, exits=exits)
     return result.stdout.split()[0]
 
 
@@ -145,8 +144,8 @@ def test_a_download_that_breaks_goes_on(
         text = b"".join(download.download(api, batch_id, {"format": "ndjson"}))
         assert [json.loads(line)["index"] for line in text.splitlines()] == list(range(50))
         broken = iter([700] * 3)
+        monkeypatch.setattr(download, "_TRIES", 0)
         with pytest.raises(ApiError, match=r"--after \d"):
-            monkeypatch.setattr(download, "_TRIES", 0)
             list(download.download(api, batch_id, {"format": "ndjson"}))
 
 

@@ -10,6 +10,8 @@ from handlers import Operation
 
 # How much a new wave weighs against what was known: a few waves, and the old figure is gone.
 _WEIGHT = 0.4
+# One that took less than this weighs less: of a few quick items the most was not theirs.
+_TELLING_SECONDS = 0.5
 
 _LEARN = text(
     """
@@ -48,5 +50,10 @@ def learn(connection: Connection, operation: str, *, items: int, seconds: float)
     """Note that `items` of `operation` took `seconds` of one worker process."""
     if items > 0:
         connection.execute(
-            _LEARN, {"operation": operation, "seconds": seconds / items, "weight": _WEIGHT}
+            _LEARN,
+            {
+                "operation": operation,
+                "seconds": seconds / items,
+                "weight": _WEIGHT * min(1.0, seconds / _TELLING_SECONDS),
+            },
         )

@@ -1,12 +1,12 @@
-"""Items that this engine itself ends FAILED: of a slice that cannot be written, or of a child that
-had to be killed. Both find their items by the slice's row, under its claim."""
+"""Items that the engine itself ends FAILED: of a slice that cannot be written, or one whose handler
+cannot be interrupted. Both find their items by the slice's row, under its claim."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from app.db import transaction
 from workers.engine.answers import HANDLER_ERROR
@@ -20,6 +20,7 @@ from workers.engine.watchdog import Overrun
 log = structlog.get_logger(__name__)
 
 _LOCK = text("SELECT * FROM slices WHERE claim = :claim AND state = 'CLAIMED' FOR UPDATE")
+_BACKEND = text("SELECT backend_pid FROM slices WHERE claim = :claim AND state = 'CLAIMED'")
 _FAIL = text(
     """
     UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
@@ -56,16 +57,18 @@ def fail_slice(runtime: Runtime, claimed: ClaimedSlice, why: str) -> None:
         connection.execute(_END, {"claim": claimed.claim, "state": "DONE", "failed": failed})
 
 
-def end_overrun(runtime: Runtime, overrun: Overrun) -> None:
-    """Write what a child was killed for: its item has FAILED, its neighbours go on.
+def end_overrun(engine: Engine, overrun: Overrun) -> None:
+    """Write what a process is about to be ended for: its item has FAILED, its neighbours go on.
 
-    Where a call had several items, each is tried again by itself: it will be seen which it was.
+    Where a call had several items they are tried again apart: it will be seen which it was.
     """
-    with transaction(runtime.engine) as connection:
-        row = connection.execute(_LOCK, {"claim": overrun.claim}).one_or_none()
+    with transaction(engine) as connection:
+        this = {"claim": overrun.claim}
+        # The handler's own transaction, if it is in one, holds the slice's row.
+        end_backend(connection, connection.execute(_BACKEND, this).scalar())
+        row = connection.execute(_LOCK, this).one_or_none()
         if row is None:
             return
-        end_backend(connection, row.backend_pid)
         message = exceeded(overrun.seconds)
         log.warning(
             "item.killed", batch=str(row.batch_id), index=overrun.index, seconds=overrun.seconds

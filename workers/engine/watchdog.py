@@ -1,11 +1,11 @@
-"""Ends the prefork child whose handler cannot be interrupted, and says which item it was.
+"""Ends the process whose handler cannot be interrupted.
 
-Each child notes in shared memory what it is trying and until when. A thread in the worker's main
-process looks at the notes; the main process has an interpreter of its own, so it looks even while
-a child's handler holds on to everything in its own. A child that is overdue is killed. The pool
-starts another one in its place, which finds the note, and writes what became of the item.
-
-The thread touches nothing but the notes and the signal: it never holds a lock when the pool forks.
+Two look on. A thread of the process itself: it writes which item it was, which ends FAILED, gives
+the rest of the slice back, and kills the process. It needs the interpreter, which a handler in C
+code may hold on to; then a thread of the worker's main process, which has an interpreter of its
+own, does the killing a little later. It cannot write anything (it must hold no lock when the pool
+forks the next child), so the slice is taken over as that of any dead process: its items are tried
+again apart, and the one that does it again and again ends FAILED.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ import signal
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-# After an interruption that had no effect, seconds until the process is ended.
-GRACE = 3.0
+import structlog
+
+log = structlog.get_logger(__name__)
+
+# Seconds after an interruption that had no effect until the process ends itself, and until it is
+# ended from outside.
+GRACE = 2.0
+LAST_GRACE = 6.0
 _LOOK_EVERY = 0.5
 _PLACES = 512
-# Until when (monotonic seconds, 0 for nothing), the child's pid, the item's index (-1 where a call
-# has several), the limit in seconds, whether it was killed, and the slice's claim.
-_NOTE = struct.Struct("=dqqdq16s8x")
+# Until when (monotonic seconds, 0 for nothing), and the child's pid.
+_NOTE = struct.Struct("=dq")
 _UNTIL = struct.Struct("=d")
-_KILLED = struct.Struct("=q")
-_KILLED_AT = struct.calcsize("=dqqd")
 
 
 @dataclass(frozen=True, slots=True)
 class Overrun:
-    """What a killed child was doing. `index`: the item, or None where the call had several."""
+    """A call that took too long. `index`: its item, or None where it had several."""
 
     claim: UUID
     index: int | None
@@ -43,7 +46,7 @@ class Overrun:
 
 
 class Watch:
-    """What a process notes of its calls. One that no watchdog looks at notes nothing."""
+    """What a process notes of its calls. This one is looked at by nobody."""
 
     @contextmanager
     def call(self, claim: UUID, index: int | None, seconds: float) -> Iterator[None]:
@@ -57,65 +60,73 @@ class Board:
     def __init__(self) -> None:
         self._notes = mmap.mmap(-1, _PLACES * _NOTE.size)
 
-    def watch(self, child: int | None) -> Watch:
-        """For the child process of that number in its pool."""
-        if child is None or not 0 <= child < _PLACES:
-            return Watch()
-        return _Noted(self._notes, child * _NOTE.size)
-
-    def overrun(self, child: int | None) -> Overrun | None:
-        """What the child before this one was killed for, told once."""
-        if child is None or not 0 <= child < _PLACES:
-            return None
-        place = child * _NOTE.size
-        _, _, index, seconds, killed, claim = _NOTE.unpack_from(self._notes, place)
-        _NOTE.pack_into(self._notes, place, 0.0, 0, 0, 0.0, 0, b"")
-        if not killed:
-            return None
-        return Overrun(UUID(bytes=claim), None if index < 0 else index, seconds)
+    def write(self, child: int | None, until: float) -> None:
+        """Note until when the child of that number in its pool may be busy; 0 for idle."""
+        if child is not None and 0 <= child < _PLACES:
+            # The time last, in one piece: a note that has one is complete.
+            place = child * _NOTE.size
+            if until:
+                _NOTE.pack_into(self._notes, place, 0.0, os.getpid())
+            _UNTIL.pack_into(self._notes, place, until)
 
     def guard(self) -> None:
-        """Look at the notes from now on, in a thread."""
+        """Look at the notes from now on, in a thread of the main process."""
         threading.Thread(target=self._look, name="watchdog", daemon=True).start()
 
     def _look(self) -> None:
         while True:
             time.sleep(_LOOK_EVERY)
             for place in range(0, len(self._notes), _NOTE.size):
-                (until,) = _UNTIL.unpack_from(self._notes, place)
+                until, pid = _NOTE.unpack_from(self._notes, place)
                 if 0 < until < time.monotonic():
-                    self._end(place, until)
-
-    def _end(self, place: int, until: float) -> None:
-        _, pid, _, _, killed, _ = _NOTE.unpack_from(self._notes, place)
-        if killed or _UNTIL.unpack_from(self._notes, place) != (until,):
-            return  # it has gone on in this moment
-        try:
-            # Still a child of ours, and not one that has died? Then the number is nobody else's.
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                _KILLED.pack_into(self._notes, place + _KILLED_AT, 1)
-                os.kill(pid, signal.SIGKILL)
-        except (ChildProcessError, ProcessLookupError):
-            _UNTIL.pack_into(self._notes, place, 0.0)
+                    _UNTIL.pack_into(self._notes, place, 0.0)
+                    _kill_child(pid)
 
 
-class _Noted(Watch):
-    """The watch of a child with a place on the board."""
+def _kill_child(pid: int) -> None:
+    try:
+        # Still a child of ours, and not one that has died? Then the number is nobody else's.
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            os.kill(pid, signal.SIGKILL)
+    except (ChildProcessError, ProcessLookupError):
+        pass
 
-    def __init__(self, notes: mmap.mmap, place: int) -> None:
-        self._notes = notes
-        self._place = place
-        self._pid = os.getpid()
+
+class Watchdog(Watch):
+    """Looks at this process's calls, one at a time, from a thread of its own.
+
+    `end`: writes what came of one that took too long. `child`: this process's number on the
+    `board`, None where nobody looks on from outside.
+    """
+
+    def __init__(self, end: Callable[[Overrun], None], board: Board, child: int | None) -> None:
+        self._end = end
+        self._board = board
+        self._child = child
+        self._call: tuple[float, Overrun] | None = None
+        board.write(child, 0.0)
+        threading.Thread(target=self._look, name="watchdog", daemon=True).start()
 
     @contextmanager
     def call(self, claim: UUID, index: int | None, seconds: float) -> Iterator[None]:
         """Around a call that may take `seconds`."""
-        until = time.monotonic() + seconds + GRACE
-        number = -1 if index is None else index
-        _NOTE.pack_into(self._notes, self._place, 0.0, self._pid, number, seconds, 0, claim.bytes)
-        # Last, in one piece: a note that has a time is complete.
-        _UNTIL.pack_into(self._notes, self._place, until)
+        limit = time.monotonic() + seconds
+        self._board.write(self._child, limit + LAST_GRACE)
+        self._call = (limit + GRACE, Overrun(claim, index, seconds))
         try:
             yield
         finally:
-            _UNTIL.pack_into(self._notes, self._place, 0.0)
+            self._call = None
+            self._board.write(self._child, 0.0)
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(_LOOK_EVERY)
+            call = self._call
+            if call is None or time.monotonic() < call[0]:
+                continue
+            try:
+                self._end(call[1])
+            except Exception as error:  # then it counts as any death
+                log.warning("overrun.not_written", claim=str(call[1].claim), error=str(error))
+            os.kill(os.getpid(), signal.SIGKILL)

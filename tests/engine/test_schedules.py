@@ -1,0 +1,88 @@
+"""Schedules, with beat and workers as processes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.batches.actions import act, amend
+from app.batches.copying import RawItem
+from app.batches.submission import Submission, accept
+from app.clients import ClientSecret
+from handlers import Registry
+from tests.support.stack import Stack, wait_for
+
+pytestmark = pytest.mark.stack
+
+
+class Scheduled:
+    """Batches of one client, scheduled past the API."""
+
+    def __init__(self, engine: Engine, registry: Registry, client: ClientSecret) -> None:
+        self.engine = engine
+        self.client_id = client.client_id
+        self._registry = registry
+
+    def submit(self, seconds: float) -> UUID:
+        """A batch for so many seconds from now."""
+        return accept(
+            self.engine,
+            self._registry,
+            Submission(
+                self.client_id,
+                "test.probe",
+                scheduled_at=datetime.now(UTC) + timedelta(seconds=seconds),
+            ),
+            [RawItem("{}")],
+        ).batch_id
+
+    def batch(self, batch_id: UUID) -> Any:
+        with self.engine.connect() as connection:
+            return connection.execute(
+                text("SELECT * FROM batches WHERE id = :id"), {"id": batch_id}
+            ).one()
+
+    def delay(self, batch_id: UUID) -> float:
+        """Seconds from its time to its start, once it has ended."""
+        wait_for(lambda: self.batch(batch_id).finished_at, within=20)
+        batch = self.batch(batch_id)
+        assert batch.status == "SUCCESS"
+        return float((batch.started_at - batch.scheduled_at).total_seconds())
+
+
+@pytest.fixture
+def scheduled(stack: Stack, engine: Engine, registry: Registry, client: ClientSecret) -> Scheduled:
+    return Scheduled(engine, registry, client)
+
+
+def test_it_starts_within_two_seconds_of_its_time(scheduled: Scheduled) -> None:
+    batches = [scheduled.submit(1 + place / 3) for place in range(6)]
+    delays = [scheduled.delay(batch_id) for batch_id in batches]
+    assert all(0 <= delay < 2 for delay in delays), delays
+
+
+def test_it_can_be_changed_and_canceled_until_then(scheduled: Scheduled) -> None:
+    sooner, later, canceled = (scheduled.submit(seconds) for seconds in (3600, 1, 1))
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    hence = datetime.now(UTC) + timedelta(hours=1)
+    amend(scheduled.engine, scheduled.client_id, sooner, {"scheduled_at": soon})
+    amend(scheduled.engine, scheduled.client_id, later, {"scheduled_at": hence})
+    act(scheduled.engine, scheduled.client_id, canceled, "cancel")
+    assert 0 <= scheduled.delay(sooner) < 2
+    assert scheduled.batch(later).status == "SCHEDULED"
+    assert scheduled.batch(canceled).status == "CANCELED"
+    assert scheduled.batch(canceled).started_at is None
+
+
+def test_it_outlasts_an_outage_of_beat(stack: Stack, scheduled: Scheduled) -> None:
+    stack.processes["beat"].stop()
+    batch_id = scheduled.submit(0.5)
+    wait_for(lambda: scheduled.batch(batch_id).scheduled_at < datetime.now(UTC))
+    stack.start("beat")
+    began = datetime.now(UTC)
+    scheduled.delay(batch_id)
+    assert scheduled.batch(batch_id).started_at - began < timedelta(seconds=10)

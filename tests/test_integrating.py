@@ -1,0 +1,76 @@
+"""docs/integrating.md: its Python runs, block after block, against the real thing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.clients import ClientSecret
+from tests.support.receiver import Received, Reply, receiving
+from tests.support.stack import Stack, wait_for
+
+GUIDE = Path(__file__).parents[1] / "docs" / "integrating.md"
+
+
+def blocks() -> list[tuple[int, str]]:
+    """The Python of the guide, each block with the line that it begins in."""
+    text = GUIDE.read_text()
+    return [
+        (text[: found.start(1)].count("\n") + 1, found.group(1))
+        for found in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def test_the_guide_can_be_followed(
+    stack: Stack,
+    client: ClientSecret,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names: dict[str, Any] = {}
+    answers: list[int] = []
+
+    def answer(received: Received) -> Reply:
+        answers.append(names["receive"](received.headers, received.body))
+        return Reply(answers[-1])
+
+    with receiving(answer) as receiver:
+        monkeypatch.setenv("BATCHLINE_URL", stack.url)
+        monkeypatch.setenv("BATCHLINE_SECRET", client.secret)
+        monkeypatch.setenv("MY_HOOK_URL", receiver.url)
+        for line, code in blocks():
+            # Errors then name the line of the guide.
+            exec(compile("\n" * (line - 1) + code, str(GUIDE), "exec"), names)  # noqa: S102
+
+        assert names["batch"]["status"] == "PARTIAL"
+        assert names["batch"]["summary"]["invalid"] == 1
+        assert [item["index"] for item in names["problems"]] == [1]
+        assert sorted(names["outcomes"].values()) == ["INVALID", "SUCCESS"]
+        assert names["second"]["status"] == "SUCCESS"
+        assert names["second"]["summary"]["total"] == 1
+        said = capsys.readouterr().out
+        assert "2000 of 2000" in said
+        assert "SUCCESS" in said
+
+        # The webhook is registered at the end of the guide: one more batch tells it.
+        request = {"operation": "demo.sleep", "items": [{}]}
+        told = names["api"].post("/v1/batches", json=request).json()
+        receiver.wait_for(1)
+        wait_for(lambda: answers, within=5)
+        assert answers == [204]
+        assert told["id"] in capsys.readouterr().out
+        forged = Received("/", dict(receiver.received[0].headers), b'{"type": "forged"}')
+        assert names["receive"](forged.headers, forged.body) == 401
+
+
+def test_every_path_of_the_guide_exists(stack: Stack, client: ClientSecret) -> None:
+    with stack.http(client) as http:
+        known = set(http.get("/openapi.json").json()["paths"])
+    named = re.findall(r"\$BATCHLINE_URL(/v1/[^\s\"?]*)", GUIDE.read_text())
+    assert named
+    for path in named:
+        shape = path.replace("$ID", "{batch_id}").replace("/retry", "/{action}")
+        assert shape in known, path
