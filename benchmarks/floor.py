@@ -74,7 +74,7 @@ class Floor:
             cursor.execute(_ITEMS, values)
             timing.step("items")
             cursor.execute(_COUNT, values)
-            values["count"] = cursor.fetchone()[0]
+            (values["count"],) = cursor.fetchall()[0]
             cursor.execute(_SETTLE, values)
             timing.step("count")
         timing.step("commit")

@@ -66,7 +66,7 @@ class Naive:
             timing.step("sent")
             while True:
                 cursor.execute(_ENDED, values)
-                if cursor.fetchone()[0]:
+                if cursor.fetchall() == [(True,)]:
                     break
                 if time.monotonic() > deadline:
                     raise SystemExit("The naive chord never ended; see naive.log (--home keeps it)")

@@ -16,8 +16,7 @@ from app.jsontext import dumps
 from app.settings import load_settings
 from handlers.registry import load_handlers
 
-OPERATION = load_handlers().get("catalog.masterlist")
-assert OPERATION is not None
+OPERATION = next(one for one in load_handlers() if one.name == "catalog.masterlist")
 
 app = Celery("naive")
 app.conf.task_default_queue = "naive"

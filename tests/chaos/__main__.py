@@ -15,7 +15,7 @@ from tests.chaos.run import Report, run
 @click.command()
 @click.option("--runs", default=3, show_default=True, help="How many runs, each with its own seed.")
 @click.option("--seed", default=None, type=int, help="The first run's seed; printed if not given.")
-@click.option("--batches", default=40, show_default=True, help="Batches submitted in each run.")
+@click.option("--batches", default=150, show_default=True, help="Batches submitted in each run.")
 @click.option("--fault", "faults", multiple=True, help="Only these faults, in this order.")
 def main(runs: int, seed: int | None, batches: int, faults: tuple[str, ...]) -> None:
     """Inject faults into a stack of its own, and say what came of it."""

@@ -17,17 +17,20 @@ from app.news import SliceNews, teller
 
 _LOOK = text(
     """
+    WITH waiting AS MATERIALIZED (
+        SELECT index, lane, deferred, due_at,
+               min(index) FILTER (WHERE deferred) OVER (PARTITION BY lane) AS held_by
+        FROM items WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
+    ), judged AS (
+        -- What stands behind a deferred item of its lane is not free to run.
+        SELECT deferred, due_at,
+               NOT deferred AND (lane IS NULL OR held_by IS NULL OR index < held_by) AS free
+        FROM waiting
+    )
     SELECT count(*) FILTER (WHERE deferred) AS deferred,
            coalesce(bool_or(free AND due_at <= now()), false) AS something_due,
            min(due_at) FILTER (WHERE free AND due_at > now()) AS something_later
-    FROM (
-        SELECT i.deferred, i.due_at, NOT i.deferred AND (i.lane IS NULL OR NOT EXISTS (
-            SELECT FROM items p
-            WHERE p.batch_id = i.batch_id AND p.lane = i.lane AND p.index < i.index
-              AND p.due_at IS NOT NULL AND p.deferred AND p.status = 'PENDING')) AS free
-        FROM items i
-        WHERE i.batch_id = :batch_id AND i.due_at IS NOT NULL AND i.status = 'PENDING'
-    ) waiting
+    FROM judged
     """
 )
 _HOLD = text(

@@ -185,14 +185,19 @@ class Run:
             try:
                 return list(call(operation, items))
             except Exception as error:
-                return [error for _ in items]
-        if len(items) == 1:
+                if len(items) == 1:
+                    return [error]
+            # One spoiled it for all, and only it shall pay.
+            return [self._answers(operation, [loaded])[0] for loaded in items]
+        if not operation.bulk or self._terms.singly:
             return [self._in_savepoint(self._connection, operation, items, call)]
         try:
             return list(call(operation, items))
-        except TimeLimitExceeded:
+        except TimeLimitExceeded as problem:
             self._connection.invalidate()
-            raise
+            if len(items) > 1:
+                raise
+            raise ItemTimedOut(items[0].item.index, problem) from problem
 
     def _call_bulk(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
         these = [loaded.item for loaded in items]

@@ -27,18 +27,28 @@ _LIVE_SLOTS = text(
     """SELECT coalesce(sum(slots), 0) FROM workers
     WHERE queue = :queue AND heartbeat_at > now() - make_interval(secs => :stale)"""
 )
-_WAITING = """
+# Those that waited longest first, so that deferred items take turns.
+_DUE = text(
+    """
     SELECT i.index, i.lane, i.operation, i.crashes, i.deferred FROM items i
     WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
-"""
-# Those that waited longest first, so that deferred items take turns.
-_DUE = text(f"{_WAITING} AND i.lane IS NULL ORDER BY i.due_at, i.index LIMIT :limit")
-# In order within each lane, and not before an earlier item whose time is still to come.
+      AND i.lane IS NULL
+    ORDER BY i.due_at, i.index LIMIT :limit
+    """
+)
+# In order within each lane, and not before an earlier item whose time is still to come. Those are
+# looked for once, not for each item: a lane may be as long as its batch.
 _DUE_LANES = text(
-    f"""{_WAITING} AND i.lane IS NOT NULL AND NOT EXISTS (
-            SELECT FROM items p
-            WHERE p.batch_id = i.batch_id AND p.lane = i.lane AND p.index < i.index
-              AND p.due_at > now() AND p.status = 'PENDING')
+    """
+    WITH later AS MATERIALIZED (
+        SELECT lane, min(index) AS first FROM items
+        WHERE batch_id = :batch_id AND due_at > now() AND status = 'PENDING' AND lane IS NOT NULL
+        GROUP BY lane
+    )
+    SELECT i.index, i.lane, i.operation, i.crashes, i.deferred
+    FROM items i LEFT JOIN later ON later.lane = i.lane
+    WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
+      AND i.lane IS NOT NULL AND (later.first IS NULL OR i.index < later.first)
     ORDER BY i.lane, i.index LIMIT :limit
     """
 )

@@ -19,9 +19,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
 
+import structlog
+
 from handlers.contract import Problem
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class TimeLimitExceeded(Problem):
@@ -130,6 +133,7 @@ def _helped(seconds: float, call: Callable[[], T]) -> T:
         helper = _local.helper = _Helper()
     job = helper.start(call)
     if not job.done.wait(seconds):
+        log.warning("thread.abandoned", seconds=seconds)
         helper.stop()
         _local.helper = None
         raise TimeLimitExceeded(seconds, final=True)

@@ -14,17 +14,25 @@ from app.batches.stopping import drop_ready_slices, request_stop
 _CLAIMED = text("SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state = 'CLAIMED'")
 _DROP_DONE = text("DELETE FROM slices WHERE batch_id = :batch_id AND state = 'DONE'")
 # All but those that a worker holds: a picked slice holds its picks; a range those that wait for
-# no moment of their own, or, while it only looks at them, all.
+# no moment of their own, or, while it only looks at them, all. They are found first;
+# NOT IN looks them up by hash, whatever the planner believes their number to be.
 _CANCEL = text(
     """
+    WITH held AS MATERIALIZED (
+        SELECT range.index FROM slices s CROSS JOIN LATERAL (
+            SELECT i.index FROM items i
+            WHERE i.batch_id = s.batch_id AND i.index BETWEEN s.first_index AND s.last_index
+              AND i.status = 'PENDING' AND (s.phase = 'validate' OR i.due_at IS NULL) OFFSET 0
+        ) range
+        WHERE s.batch_id = :batch_id AND s.state = 'CLAIMED' AND s.picks IS NULL
+        UNION ALL
+        SELECT unnest(s.picks) FROM slices s
+        WHERE s.batch_id = :batch_id AND s.state = 'CLAIMED' AND s.picks IS NOT NULL
+    )
     UPDATE items i SET status = 'CANCELED', finished_at = clock_timestamp(), due_at = NULL,
                        deferred = false
-    WHERE i.batch_id = :batch_id AND i.status = 'PENDING' AND NOT EXISTS (
-        SELECT FROM slices s
-        WHERE s.batch_id = i.batch_id AND s.state = 'CLAIMED'
-          AND i.index BETWEEN s.first_index AND s.last_index
-          AND CASE WHEN s.picks IS NULL THEN s.phase = 'validate' OR i.due_at IS NULL
-                   ELSE i.index = ANY(s.picks) END)
+    WHERE i.batch_id = :batch_id AND i.status = 'PENDING'
+      AND i.index NOT IN (SELECT index FROM held)
     """
 )
 _COUNT = text("UPDATE batches SET canceled = canceled + :canceled WHERE id = :batch_id")
@@ -55,5 +63,5 @@ def cancel(connection: Connection, batch: Any) -> bool:
         connection.execute(_COUNT, {**this, "canceled": canceled})
         return True
     connection.execute(_DROP_DONE, this)
-    settle(connection, batch.id)
-    return False
+    # What was held a moment ago may have been put off since: `advance` sees to that.
+    return settle(connection, batch.id) is None
