@@ -13,6 +13,8 @@ from app.batches.actions import act, amend
 from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
 from app.clients import ClientSecret
+from app.dispatch import Dispatcher
+from app.settings import Settings
 from handlers import Registry
 from tests.support.stack import Stack, wait_for
 
@@ -22,23 +24,28 @@ pytestmark = pytest.mark.stack
 class Scheduled:
     """Batches of one client, scheduled past the API."""
 
-    def __init__(self, engine: Engine, registry: Registry, client: ClientSecret) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, registry: Registry, client: ClientSecret
+    ) -> None:
         self.engine = engine
+        self._dispatcher = Dispatcher(settings)
         self.client_id = client.client_id
         self._registry = registry
 
-    def submit(self, seconds: float) -> UUID:
-        """A batch for so many seconds from now."""
-        return accept(
+    def submit(
+        self, seconds: float | None, operation: str = "test.probe", item: str = "{}"
+    ) -> UUID:
+        """A batch for so many seconds from now, or for now."""
+        moment = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+        accepted = accept(
             self.engine,
             self._registry,
-            Submission(
-                self.client_id,
-                "test.probe",
-                scheduled_at=datetime.now(UTC) + timedelta(seconds=seconds),
-            ),
-            [RawItem("{}")],
-        ).batch_id
+            Submission(self.client_id, operation, scheduled_at=moment),
+            [RawItem(item)],
+        )
+        if moment is None:
+            self._dispatcher.advance(accepted.batch_id)
+        return accepted.batch_id
 
     def batch(self, batch_id: UUID) -> Any:
         with self.engine.connect() as connection:
@@ -55,14 +62,24 @@ class Scheduled:
 
 
 @pytest.fixture
-def scheduled(stack: Stack, engine: Engine, registry: Registry, client: ClientSecret) -> Scheduled:
-    return Scheduled(engine, registry, client)
+def scheduled(
+    stack: Stack, settings: Settings, engine: Engine, registry: Registry, client: ClientSecret
+) -> Scheduled:
+    return Scheduled(settings, engine, registry, client)
 
 
 def test_it_starts_within_two_seconds_of_its_time(scheduled: Scheduled) -> None:
     batches = [scheduled.submit(1 + place / 3) for place in range(6)]
     delays = [scheduled.delay(batch_id) for batch_id in batches]
     assert all(0 <= delay < 2 for delay in delays), delays
+
+
+def test_it_starts_while_handlers_keep_every_process_busy(scheduled: Scheduled) -> None:
+    busy = [scheduled.submit(None, "test.outside", '{"seconds": 4}') for _ in range(4)]
+    wait_for(lambda: all(scheduled.batch(batch_id).started_at for batch_id in busy), within=20)
+    batch_id = scheduled.submit(0.5, "limits.slow")
+    assert 0 <= scheduled.delay(batch_id) < 2
+    assert not all(scheduled.batch(one).finished_at for one in busy)
 
 
 def test_it_can_be_changed_and_canceled_until_then(scheduled: Scheduled) -> None:
