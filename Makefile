@@ -40,6 +40,7 @@ migrations-check: $(VENV)/.dev-installed ## Check that models and migrations agr
 
 bench: $(VENV)/.dev-installed ## Measure, and write the figures under benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.streams
 
 bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large one
 	$(BIN)/python -m benchmarks.fairness $(ARGS)

@@ -42,6 +42,7 @@ class Stack:
     client: ClientSecret
     http: httpx.Client
     postgres_options: dict[str, str]
+    processes: dict[str, Guarded]
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def running_stack(home: Path | None, options: dict[str, str]) -> Iterator[Stack]
             )
         )
         _wait_until_ready(http, running, folder)
-        yield Stack(url, postgres.url, naive_redis, engine, client, http, options)
+        yield Stack(url, postgres.url, naive_redis, engine, client, http, options, running)
 
 
 def _environ(
