@@ -42,4 +42,7 @@ def rig_settings(settings: Settings) -> Settings:
 @pytest.fixture
 def rig(rig_engine: Engine, rig_settings: Settings, rig_registry: Registry) -> Rig:
     """A client of the test's own, and the engine in its hands."""
-    return Rig(rig_engine, rig_settings, rig_registry)
+    rig = Rig(rig_engine, rig_settings, rig_registry)
+    # What an item cost while the machine was busy must not size another test's slices.
+    rig.run("DELETE FROM operation_costs")
+    return rig
