@@ -89,7 +89,7 @@ def settings(database_url: str, redis_url: str, home: Path) -> Settings:
                 "BATCHLINE_HOME": str(home),
                 "HANDLERS": TEST_HANDLERS,
                 "HEARTBEAT_INTERVAL": "0.5",
-                "HEARTBEAT_TIMEOUT": "3",
+                "HEARTBEAT_TIMEOUT": "6",
                 "RESEND_AFTER": "5",
                 "SWEEP_INTERVAL": "1",
                 "WEBHOOK_ALLOW_PRIVATE": "1",

@@ -32,9 +32,9 @@ _STALE = text(
            OR w.heartbeat_at < now() - make_interval(secs => :stale))
     """
 )
-# Those of the machine that the sweep runs on can be looked at: no need to wait for as long a silence
-# as elsewhere. Some it takes: a process that was ended for one item's sake leaves word of it, which
-# the one in its place writes down when it starts (watchdog.py).
+# Those of the machine that the sweep runs on can be looked at: no need to wait for as long a
+# silence as elsewhere. Some it takes: a process that was ended for one item's sake leaves word of
+# it, which the one in its place writes down when it starts (watchdog.py).
 _HERE = text(
     """
     SELECT DISTINCT w.id, w.pid FROM workers w JOIN slices s ON s.worker_id = w.id
