@@ -23,6 +23,7 @@ from app.broker import (
     SLOW_QUEUE,
 )
 from app.db import make_engine
+from app.ids import new_id
 from app.metrics.telling import RedisTeller, impatient_redis
 from app.news import tell_to
 from app.tracing import trace_worker
@@ -32,6 +33,7 @@ from workers.engine.chords import queue_depth, send_wave
 from workers.engine.giving_up import end_overrun
 from workers.engine.identity import WorkerIdentity
 from workers.engine.runtime import Runtime
+from workers.engine.sessions import session_name
 from workers.engine.watchdog import Board, Watch, Watchdog
 
 log = structlog.get_logger(__name__)
@@ -57,7 +59,10 @@ def runtime() -> Runtime:
 
 def _make() -> Runtime:
     settings.require_servers()
-    engine = make_engine(settings.database_url or "", name="batchline-worker", pool_size=_slots + 4)
+    worker_id = new_id()
+    engine = make_engine(
+        settings.database_url or "", name=session_name(worker_id), pool_size=_slots + 4
+    )
 
     def send_advance(batch_id: UUID, delay: float) -> None:
         # What is further off than this the sweep finds when it is due.
@@ -82,7 +87,11 @@ def _make() -> Runtime:
         engine=engine,
         registry=registry,
         identity=WorkerIdentity(
-            engine, queue=_consuming, slots=_slots, interval=settings.heartbeat_interval
+            worker_id,
+            engine,
+            queue=_consuming,
+            slots=_slots,
+            interval=settings.heartbeat_interval,
         ),
         queue_depth=lambda queue: queue_depth(app, queue),
         send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),

@@ -77,7 +77,6 @@ class Slice(Base):
     sends: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     claim: Mapped[UUID | None]
     worker_id: Mapped[UUID | None]
-    backend_pid: Mapped[int | None]
     claimed_at: Mapped[datetime | None]
     seconds: Mapped[float] = mapped_column(server_default=text("0"))
     completed: Mapped[int] = mapped_column(server_default=text("0"))

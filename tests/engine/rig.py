@@ -45,8 +45,8 @@ class SimulatedWorker(WorkerIdentity):
     """A worker process that lives until the test says otherwise."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, queue="fast", slots=1, interval=3600)
         self.uuid = new_id()
+        super().__init__(self.uuid, engine, queue="fast", slots=1, interval=3600)
         self.set_heartbeat("now() + interval '1 day'")
 
     @property

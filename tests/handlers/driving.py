@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
 from app.broker import FAST_QUEUE
+from app.ids import new_id
 from app.jsontext import dumps, loads
 from app.settings import Settings
 from handlers import Registry
@@ -54,7 +55,7 @@ class Driver:
         self._settings = settings
         self._registry = registry
         self._slots = slots
-        self._identity = WorkerIdentity(engine, queue=FAST_QUEUE, slots=slots, interval=1)
+        self._identity = WorkerIdentity(new_id(), engine, queue=FAST_QUEUE, slots=slots, interval=1)
 
     def run(
         self, client_id: UUID, operation: str, items: Iterable[Any], *, within: float = 60

@@ -47,13 +47,21 @@ _UNHURRIED = text("SET LOCAL synchronous_commit = off")
 _CLAIM = text(
     """
     UPDATE slices s SET state = 'CLAIMED', claim = :claim, worker_id = :worker,
-                        claimed_at = now(), backend_pid = pg_backend_pid()
+                        claimed_at = now()
     FROM batches b
     WHERE s.batch_id = :batch_id AND s.wave = :wave AND s.number = :number AND s.state = 'READY'
       AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
       AND (s.limited IS NULL OR :passed)
     RETURNING s.first_index, s.last_index, s.picks, s.limited, s.phase, b.operation, b.client_id,
               b.max_failures, b.metadata::text AS metadata
+    """
+)
+# In the order in which the sweep locks too: the slice before its items.
+_HOLD = text(
+    """
+    SELECT FROM slices WHERE batch_id = :batch_id AND wave = :wave AND number = :number
+      AND claim = :claim AND state = 'CLAIMED'
+    FOR NO KEY UPDATE
     """
 )
 _ADD = text(
@@ -106,6 +114,18 @@ def claim_slice(
         max_failures=row.max_failures,
         metadata=loads(row.metadata) if row.metadata else {},
     )
+
+
+def hold(connection: Connection, claimed: ClaimedSlice) -> None:
+    """Keep the slice from being taken over while the transaction lasts, or raise LostClaim."""
+    this = {
+        "batch_id": claimed.batch_id,
+        "wave": claimed.wave,
+        "number": claimed.number,
+        "claim": claimed.claim,
+    }
+    if connection.execute(_HOLD, this).one_or_none() is None:
+        raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
 
 
 def add_counts(

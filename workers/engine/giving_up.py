@@ -13,14 +13,15 @@ from workers.engine.answers import HANDLER_ERROR
 from workers.engine.claims import ClaimedSlice, LostClaim
 from workers.engine.outcomes import shown
 from workers.engine.runtime import Runtime
-from workers.engine.takeover import end_backend, take_again
+from workers.engine.sessions import end_sessions
+from workers.engine.takeover import take_again
 from workers.engine.timelimit import TimeLimitExceeded, exceeded
 from workers.engine.watchdog import Overrun
 
 log = structlog.get_logger(__name__)
 
 _LOCK = text("SELECT * FROM slices WHERE claim = :claim AND state = 'CLAIMED' FOR UPDATE")
-_BACKEND = text("SELECT backend_pid FROM slices WHERE claim = :claim AND state = 'CLAIMED'")
+_WHOSE = text("SELECT worker_id FROM slices WHERE claim = :claim AND state = 'CLAIMED'")
 _FAIL = text(
     """
     UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
@@ -35,7 +36,7 @@ _FAIL = text(
 _END = text(
     """
     UPDATE slices SET state = :state, failed = failed + :failed,
-                      claim = NULL, worker_id = NULL, backend_pid = NULL, sent_at = '-infinity'
+                      claim = NULL, worker_id = NULL, sent_at = '-infinity'
     WHERE claim = :claim
     """
 )
@@ -65,7 +66,7 @@ def end_overrun(engine: Engine, overrun: Overrun) -> None:
     with transaction(engine) as connection:
         this = {"claim": overrun.claim}
         # The handler's own transaction, if it is in one, holds the slice's row.
-        end_backend(connection, connection.execute(_BACKEND, this).scalar())
+        end_sessions(connection, connection.execute(_WHOSE, this).scalars())
         row = connection.execute(_LOCK, this).one_or_none()
         if row is None:
             return

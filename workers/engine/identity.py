@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -56,21 +55,21 @@ def this_machine() -> str:
         return f"unknown {new_id()}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Me:
-    id: UUID
-    pid: int
-
-
 class WorkerIdentity:
-    """This process's row. `start` begins the heartbeat; safe to call again, also after a fork."""
+    """This process's row. `start` begins the heartbeat; safe to call again, not after a fork.
 
-    def __init__(self, engine: Engine, *, queue: str, slots: int, interval: float) -> None:
+    `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
+    """
+
+    def __init__(
+        self, worker_id: UUID, engine: Engine, *, queue: str, slots: int, interval: float
+    ) -> None:
+        self._id = worker_id
         self._engine = engine
         self._queue = queue
         self._slots = slots
         self._interval = interval
-        self._me: _Me | None = None
+        self._beating = False
         self._orphans: set[UUID] = set()
         self._stopped = threading.Event()
         self._starting = threading.Lock()
@@ -79,31 +78,23 @@ class WorkerIdentity:
     def id(self) -> UUID:
         """The row's id. Starts the heartbeat where it does not beat yet."""
         self.start()
-        assert self._me is not None  # noqa: S101 (start sets it)
-        return self._me.id
+        return self._id
 
     def start(self) -> None:
-        """Take an identity for this process, if it has none, and let its heart beat in a thread."""
+        """Let the heart beat in a thread, if it does not yet."""
         with self._starting:
-            if self._me is None or self._me.pid != os.getpid():
-                self._start()
-
-    def _start(self) -> None:
-        self._me = _Me(new_id(), os.getpid())
-        self._orphans = set()
-        self._stopped = threading.Event()
-        self._beat_once()
-        threading.Thread(
-            target=self._beat, args=(self._stopped,), name="heartbeat", daemon=True
-        ).start()
+            if not self._beating:
+                self._beating = True
+                self._beat_once()
+                threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def stop(self) -> None:
         """Stop beating and remove the row: whatever is still claimed may be taken at once."""
         self._stopped.set()
-        if self._me is not None and self._me.pid == os.getpid():
+        if self._beating:
             try:
                 with transaction(self._engine) as connection:
-                    connection.execute(delete(Worker).where(Worker.id == self._me.id))
+                    connection.execute(delete(Worker).where(Worker.id == self._id))
             except (SQLAlchemyError, BatchlineError) as error:
                 log.warning("worker.not_removed", error=str(error))
 
@@ -111,22 +102,21 @@ class WorkerIdentity:
         """Give the claimed slice back as soon as the database can be reached."""
         self._orphans.add(claim)
 
-    def _beat(self, stopped: threading.Event) -> None:
-        while not stopped.wait(self._interval):
+    def _beat(self) -> None:
+        while not self._stopped.wait(self._interval):
             self._beat_once()
 
     def _beat_once(self) -> None:
-        assert self._me is not None  # noqa: S101 (only called after start)
         orphans = list(self._orphans)
         try:
             with transaction(self._engine) as connection:
                 connection.execute(
                     _BEAT,
                     {
-                        "id": self._me.id,
+                        "id": self._id,
                         "host": socket.gethostname(),
                         "machine": this_machine(),
-                        "pid": self._me.pid,
+                        "pid": os.getpid(),
                         "queue": self._queue,
                         "slots": self._slots,
                     },

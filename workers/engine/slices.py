@@ -19,7 +19,7 @@ from app.errors import BatchlineError
 from app.news import teller
 from handlers.contract import Problem
 from workers.engine.answers import describe
-from workers.engine.claims import ClaimedSlice, LostClaim, add_counts, claim_slice
+from workers.engine.claims import ClaimedSlice, LostClaim, add_counts, claim_slice, hold
 from workers.engine.execution import ItemTimedOut, Run, SliceTransactionLost, Terms
 from workers.engine.gates import Refused, release_parked
 from workers.engine.giving_up import fail_slice
@@ -35,7 +35,6 @@ _TRIES = 5
 _WRITE_EVERY = 0.5
 # A slice that takes so many times what it should leaves the rest to others, cut anew.
 _PATIENCE = 4
-_BACKEND = text("UPDATE slices SET backend_pid = pg_backend_pid() WHERE claim = :claim")
 # While handlers use the transaction: no statement outlasts the longest of their limits (a handler
 # that waits for Postgres cannot be interrupted otherwise), and none is cut short for its silence.
 _TIMEOUTS = text(
@@ -149,8 +148,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
 
 def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
     with transaction(runtime.engine) as connection:
-        # Whoever takes over from a process that hangs must be able to end its transaction.
-        connection.execute(_BACKEND, {"claim": claimed.claim})
+        hold(connection, claimed)
         valid, invalid = load_slice(connection, claimed, runtime.registry)
         terms.allowance = _allowance(connection, claimed)
         looking = claimed.phase == "validate"
@@ -234,6 +232,7 @@ class _Writer:
         for attempt in range(_TRIES):
             try:
                 with transaction(self._runtime.engine) as connection:
+                    hold(connection, self._claimed)
                     _write(connection, self._claimed, outcomes, done=done)
                 break
             except LostClaim:

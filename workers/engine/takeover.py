@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from workers.engine.identity import this_machine
+from workers.engine.sessions import end_sessions
 
 log = structlog.get_logger(__name__)
 
@@ -25,35 +26,33 @@ POISON_AFTER = 4
 _STALE = text(
     """
     SELECT s.batch_id, s.wave, s.number, s.phase, s.first_index, s.last_index, s.picks,
-           s.backend_pid, s.worker_id
+           s.worker_id
     FROM slices s LEFT JOIN workers w ON w.id = s.worker_id
     WHERE s.state = 'CLAIMED'
       AND (w.id IS NULL OR w.id = ANY(CAST(:gone AS uuid[]))
            OR w.heartbeat_at < now() - make_interval(secs => :stale))
     """
 )
-# Those of the machine that the sweep runs on can be looked at: no need to wait for as long a
-# silence as elsewhere. Some it takes: a process that was ended for one item's sake leaves word of
-# it, which the one in its place writes down when it starts (watchdog.py).
+# Those of the machine that the sweep runs on can be looked at: no need to wait for a silence.
 _HERE = text(
     """
     SELECT DISTINCT w.id, w.pid FROM workers w JOIN slices s ON s.worker_id = w.id
     WHERE s.state = 'CLAIMED' AND w.machine = :machine
-      AND w.heartbeat_at < now() - make_interval(secs => least(:stale, greatest(:stale / 2, 5.0)))
     """
 )
-_END_BACKEND = text(
+# One that is still locked is left to the next round: the sweep has more to do than to wait.
+_LOCK = text(
     """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE pid = :pid AND datname = current_database() AND application_name = 'batchline-worker'
-      AND pid <> pg_backend_pid() AND state IN ('idle in transaction', 'active')
+    SELECT FROM slices
+    WHERE batch_id = :batch_id AND wave = :wave AND number = :number AND state = 'CLAIMED'
+      AND worker_id = :worker_id
+    FOR UPDATE SKIP LOCKED
     """
 )
 _TAKE = text(
     """
     UPDATE slices SET state = :state, claim = NULL, worker_id = NULL, sent_at = '-infinity'
-    WHERE batch_id = :batch_id AND wave = :wave AND number = :number AND state = 'CLAIMED'
-      AND worker_id = :worker_id
+    WHERE batch_id = :batch_id AND wave = :wave AND number = :number
     """
 )
 # What had been deferred is free again: this try of it does not count as one in vain.
@@ -87,22 +86,21 @@ _COUNT_POISON = text(
 
 def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> int:
     """Take every claim whose worker has not been heard of for that long; how many."""
-    here = connection.execute(_HERE, {"machine": this_machine(), "stale": stale_seconds}).all()
+    here = connection.execute(_HERE, {"machine": this_machine()}).all()
     gone = [row.id for row in here if not Path(f"/proc/{row.pid}").exists()]
-    taken = 0
-    for row in connection.execute(_STALE, {"stale": stale_seconds, "gone": gone}).all():
-        taken += _take_over(connection, row)
-    return taken
+    rows = connection.execute(_STALE, {"stale": stale_seconds, "gone": gone}).all()
+    end_sessions(connection, {row.worker_id for row in rows})
+    return sum(_take_over(connection, row) for row in rows)
 
 
 def _take_over(connection: Connection, row: Any) -> bool:
-    end_backend(connection, row.backend_pid)
     slice_ = {"batch_id": row.batch_id, "wave": row.wave, "number": row.number}
+    held = connection.execute(_LOCK, {**slice_, "worker_id": row.worker_id})
+    if held.one_or_none() is None:
+        return False
     # Looking at items without an effect is simply done again.
     state = "READY" if row.phase == "validate" else "DONE"
-    found = connection.execute(_TAKE, {**slice_, "state": state, "worker_id": row.worker_id})
-    if found.rowcount == 0:
-        return False
+    connection.execute(_TAKE, {**slice_, "state": state})
     if state == "DONE":
         theirs = {
             "batch_id": row.batch_id,
@@ -122,12 +120,6 @@ def _take_over(connection: Connection, row: Any) -> bool:
             items_failed=failed,
         )
     return True
-
-
-def end_backend(connection: Connection, pid: int | None) -> None:
-    """End a worker's session of the database, with whatever transaction it is in."""
-    if pid is not None:
-        connection.execute(_END_BACKEND, {"pid": pid})
 
 
 def take_again(connection: Connection, row: Any, message: str) -> int:

@@ -1,0 +1,21 @@
+"""a worker's sessions are found by their name, no longer by a number in the slice
+
+Revision ID: 0007
+Revises: 0006
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.drop_column("slices", "backend_pid")
+
+
+def downgrade() -> None:
+    op.add_column("slices", sa.Column("backend_pid", sa.Integer(), nullable=True))
