@@ -74,9 +74,9 @@ def configure(celery: Celery, settings: Settings) -> None:
         result_expires=3600,
         result_chord_expires=7 * 24 * 3600,
         task_time_limit=HARD_TIME_LIMIT,
-        # A deploy (SIGTERM) first lets slices finish, and then gives back what is left.
-        # An idle worker stops at once: what it holds for later (a countdown) the sweep finds too.
-        worker_soft_shutdown_timeout=20,
+        # The soft shutdown waits for all of its time, whether anything runs or not, and cannot end
+        # a thread. Workers see to it themselves that they end in time (workers/stopping.py).
+        worker_soft_shutdown_timeout=0,
         # Against leaks in handlers.
         worker_max_tasks_per_child=10_000,
         worker_max_memory_per_child=400_000,

@@ -80,6 +80,8 @@ class Settings:
     """Requests at once, of which four of five may be waiting for a batch (`?wait=`, events)."""
     worker_concurrency: int = 2
     slow_concurrency: int = 32
+    worker_stop_seconds: float = 10.0
+    """Told to stop, a worker has ended after so long: what it has not finished it gives back."""
     worker_memory_mib: int = 2048
     """Address space of a worker's child: what wants more fails with a MemoryError. 0: no limit."""
 
@@ -191,6 +193,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         "worker_concurrency": integer("worker_concurrency", 1, 1024),
         "worker_memory_mib": integer("worker_memory_mib", 0, 1024 * 1024),
         "slow_concurrency": integer("slow_concurrency", 1, 1024),
+        "worker_stop_seconds": seconds("worker_stop_seconds"),
         "heartbeat_interval": seconds("heartbeat_interval"),
         "heartbeat_timeout": seconds("heartbeat_timeout"),
         "sweep_interval": seconds("sweep_interval"),

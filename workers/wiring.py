@@ -29,12 +29,14 @@ from app.news import tell_to
 from app.tracing import trace_worker
 from handlers.registry import load_handlers
 from workers.celery import app, settings
+from workers.deaths import note_deaths
 from workers.engine.chords import queue_depth, send_wave
 from workers.engine.giving_up import end_overrun
 from workers.engine.identity import WorkerIdentity
 from workers.engine.runtime import Runtime
 from workers.engine.sessions import session_name
 from workers.engine.watchdog import Board, Watch, Watchdog
+from workers.stopping import stop, stop_sign
 
 log = structlog.get_logger(__name__)
 
@@ -92,10 +94,12 @@ def _make() -> Runtime:
             queue=_consuming,
             slots=_slots,
             interval=settings.heartbeat_interval,
+            main_pid=None if _child_number() is None else os.getppid(),
         ),
         queue_depth=lambda queue: queue_depth(app, queue),
         send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),
         send_advance=send_advance,
+        stopping=stop_sign,
         watch=_watch(engine),
     )
 
@@ -160,18 +164,22 @@ def _stop_child(**_: Any) -> None:
 @signals.worker_ready.connect
 def _start_threads(sender: Any = None, **_: Any) -> None:
     """A worker without children does the slices itself; one with children watches over them."""
-    pool = type(getattr(sender, "pool", None)).__module__
-    if pool.endswith("prefork"):
+    pool = getattr(sender, "pool", None)
+    if type(pool).__module__.endswith("prefork"):
         _board.guard()
+        note_deaths(pool, settings.database_dsn or "")
     else:
         runtime().identity.start()
 
 
 @signals.worker_shutting_down.connect
-def _stop_threads_soon(**_: Any) -> None:
-    """Where this process itself runs slices, it leaves what it has not begun to others."""
-    if _runtime is not None and _runtime[0] == os.getpid():
-        _runtime[1].stopping.set()
+def _stop_soon(how: str = "Warm", **_: Any) -> None:
+    """SIGTERM, or SIGQUIT, which does not wait."""
+    stop(settings, _own_id, at_once=how == "Cold")
+
+
+def _own_id() -> UUID | None:
+    return _runtime[1].identity.id if _runtime and _runtime[0] == os.getpid() else None
 
 
 @signals.worker_shutdown.connect

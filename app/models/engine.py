@@ -25,7 +25,8 @@ from app.models.base import Base, one_of
 class Worker(Base):
     """A worker process that processes slices. Gone when it stops.
 
-    `slots`: how many slices at once. `machine`: where its pid means something.
+    `slots`: how many slices at once. `machine`: where its pid means something. `main_pid`: the
+    process that notes under `ended` what this one died of, where there is one.
     """
 
     __tablename__ = "workers"
@@ -38,6 +39,8 @@ class Worker(Base):
     slots: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    main_pid: Mapped[int | None]
+    ended: Mapped[str | None]
 
     __table_args__ = (Index("ix_workers_heartbeat_at", "heartbeat_at"),)
 

@@ -26,7 +26,7 @@ from app.serve.output import Output
 from app.serve.preflight import check_given_servers, check_handlers, listen, reserve
 from app.serve.procfile import load_procfile
 from app.serve.stopping import Stopper, StopRequested
-from app.serve.supervisor import Supervisor
+from app.serve.supervisor import STOP_SECONDS, Supervisor
 from app.servers import embedded_servers
 from app.servers.lock import take_lock
 from app.servers.server import make_home
@@ -82,7 +82,13 @@ def _start(
     variables = shared_environ(settings, servers)
     write_env(home, {**variables, "BATCHLINE_URL": addresses.api})
 
-    supervisor = Supervisor(child_environ(variables), output, servers.embedded)
+    supervisor = Supervisor(
+        child_environ(variables),
+        output,
+        servers.embedded,
+        # So that a worker ends in its own time, and is not ended.
+        stop_seconds=max(STOP_SECONDS, settings.worker_stop_seconds + 5),
+    )
     stopper.hurry_by(supervisor.hurry)
     stack.callback(supervisor.stop)
     release = procfile.pop("release", None)

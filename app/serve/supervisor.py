@@ -18,7 +18,7 @@ from app.servers.guarded import Guarded, Spec, Steps
 
 # Requests and slices under way are finished; what takes longer is given up, and found again by
 # the next start.
-STOP_STEPS: Steps = (("SIGTERM", 15.0), ("SIGKILL", 5.0))
+STOP_SECONDS = 15.0
 ORPHAN_STEPS: Steps = (("SIGTERM", 4.0), ("SIGKILL", 5.0))
 
 RESTARTS = 5
@@ -55,6 +55,7 @@ class _Child:
         line: str,
         environ: Mapping[str, str],
         output: Output,
+        stop_seconds: float,
         inherit: Sequence[int] = (),
     ) -> None:
         self.name = name
@@ -65,7 +66,8 @@ class _Child:
         self._inherit = inherit
         # `exec`, so that signals reach the program and not a shell around it.
         command = ["/bin/sh", "-c", f"exec {line}"]
-        self._spec = Spec(command, STOP_STEPS, ORPHAN_STEPS, cwd=ROOT, environ=environ)
+        stop_steps: Steps = (("SIGTERM", stop_seconds), ("SIGKILL", 5.0))
+        self._spec = Spec(command, stop_steps, ORPHAN_STEPS, cwd=ROOT, environ=environ)
         self.guarded = self._start()
 
     def start_again(self) -> None:
@@ -91,14 +93,20 @@ class _Child:
 
 
 class Supervisor:
-    """Starts shell lines, each under a guard, and watches over them and over embedded servers."""
+    """Starts shell lines, each under a guard, and watches over them and over embedded servers.
+
+    `stop_seconds`: how long each has to end when it is told to.
+    """
 
     def __init__(
         self,
         environ: Mapping[str, str],
         output: Output,
         servers: Sequence[Server] = (),
+        *,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
+        self._stop_seconds = stop_seconds
         self._environ = environ
         self._output = output
         self._children: list[_Child] = []
@@ -106,7 +114,7 @@ class Supervisor:
 
     def run_to_the_end(self, name: str, line: str) -> None:
         """Run a line that ends by itself. Raises ServeError unless it ends well."""
-        child = _Child(name, line, self._environ, self._output)
+        child = _Child(name, line, self._environ, self._output, self._stop_seconds)
         self._children.append(child)
         status = child.guarded.wait()
         child.reader.join()
@@ -124,7 +132,9 @@ class Supervisor:
         if hand_down is not None:
             variable, descriptor = hand_down
             environ, inherit = {**environ, variable: str(descriptor)}, (descriptor,)
-        self._children.append(_Child(name, line, environ, self._output, inherit))
+        self._children.append(
+            _Child(name, line, environ, self._output, self._stop_seconds, inherit)
+        )
 
     def watch(self) -> NoReturn:
         """Keep everything running, for ever. Raises ServeError when something keeps dying."""

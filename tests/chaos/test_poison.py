@@ -7,13 +7,21 @@ import pytest
 from app.clients import ClientSecret
 from tests.support.stack import Stack
 
+DIED = "died each of the 4 times it was tried, the last time by"
+
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("do", "said", "code"),
     [
-        ("segfault", "died", 500),
-        ("kill", "died", 500),
+        (
+            "segfault",
+            f"{DIED} signal 11 (SIGSEGV)",
+            500,
+        ),
+        ("kill", f"{DIED} signal 9 (SIGKILL)", 500),
+        ("exit", f"{DIED} exit status 3", 500),
+        ("hang", "Exceeded the operation's time limit of 1 s and could not be interrupted", 504),
         ("memory", "more memory", 500),
     ],
 )

@@ -82,10 +82,24 @@ def bulk(items: list[Item], context: Context) -> list[Outcome | Reject | Retry]:
     in_database=False,
     max_attempts=3,
     backoff_seconds=0.1,
-    timeout_seconds=5,
+    timeout_seconds=30,
 )
 def outside(item: Item, context: Context) -> Outcome:
     """Effects elsewhere."""
+    return behave(item, context)
+
+
+@operation(
+    "test.slow",
+    schema=ProbeSchema,
+    key=("key",),
+    in_database=False,
+    queue="slow",
+    max_attempts=3,
+    timeout_seconds=30,
+)
+def slow(item: Item, context: Context) -> Outcome:
+    """Effects elsewhere, on threads."""
     return behave(item, context)
 
 
@@ -99,7 +113,7 @@ def chain(item: Item, context: Context) -> Outcome:
     return Outcome()
 
 
-@operation("test.poison", schema=ProbeSchema, key=("key",), slice_items=20)
+@operation("test.poison", schema=ProbeSchema, key=("key",), slice_items=20, timeout_seconds=1)
 def poison(item: Item, context: Context) -> Outcome:
     """Ends, or hangs, the process that tries it."""
     do = item.data["do"]
@@ -111,5 +125,10 @@ def poison(item: Item, context: Context) -> Outcome:
         os.kill(os.getpid(), signal.SIGKILL)
     if do == "memory":
         bytearray(64 * 1024**3)
+    if do == "hang":
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            pass
     log_effect(item, context)
     return Outcome()

@@ -34,13 +34,16 @@ class Stack:
     logs: Path
     processes: dict[str, Guarded] = field(default_factory=dict)
 
-    def start(self, line: str, name: str | None = None) -> Guarded:
-        """Start the Procfile's `line` as process `name` (the same name unless given)."""
+    def start(self, line: str, name: str | None = None, *, options: str = "") -> Guarded:
+        """Start the Procfile's `line` as process `name` (the same name unless given).
+
+        `options`: more of them, at the end of the line.
+        """
         name = name or line
         procfile = parse_procfile((ROOT / "Procfile").read_text())
         log = (self.logs / f"{name}.log").open("ab")
         spec = Spec(
-            command=["/bin/sh", "-c", f"exec {procfile.processes[line]}"],
+            command=["/bin/sh", "-c", f"exec {procfile.processes[line]} {options}"],
             stop_steps=_STOP,
             orphan_steps=[("SIGKILL", 5.0)],
             cwd=ROOT,
@@ -133,6 +136,7 @@ def _environ(settings: Settings, port: int, handlers: str) -> dict[str, str]:
     ours = {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
+        "BROKER_URL": settings.explicit_broker_url or "",
         "BATCHLINE_HOME": str(settings.batchline_home),
         "PORT": str(port),
         "HANDLERS": handlers,

@@ -7,7 +7,6 @@ as they come, at-least-once.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from workers.engine.context import SliceContext
 from workers.engine.loading import InvalidItem, Loaded
 from workers.engine.ordering import by_operation, chunks, rounds
 from workers.engine.outcomes import Failure, Outcomes, PutOff
+from workers.engine.stopping import StopSign
 from workers.engine.timelimit import TimeLimitExceeded, limited_call
 from workers.engine.watchdog import Watch
 
@@ -57,7 +57,7 @@ class Terms:
 
     allowance: int | None
     until: float
-    stopping: threading.Event
+    stopping: StopSign
     watch: Watch
     singly: bool = False
     last_try: bool = False

@@ -27,8 +27,8 @@ log = structlog.get_logger(__name__)
 
 _BEAT = text(
     """
-    INSERT INTO workers (id, hostname, machine, pid, queue, slots)
-    VALUES (:id, :host, :machine, :pid, :queue, :slots)
+    INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots)
+    VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
     """
 )
@@ -59,16 +59,25 @@ class WorkerIdentity:
     """This process's row. `start` begins the heartbeat; safe to call again, not after a fork.
 
     `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
+    `main_pid`: the process that notes this one's death (workers/deaths.py), if one does.
     """
 
     def __init__(
-        self, worker_id: UUID, engine: Engine, *, queue: str, slots: int, interval: float
+        self,
+        worker_id: UUID,
+        engine: Engine,
+        *,
+        queue: str,
+        slots: int,
+        interval: float,
+        main_pid: int | None = None,
     ) -> None:
         self._id = worker_id
         self._engine = engine
         self._queue = queue
         self._slots = slots
         self._interval = interval
+        self._main_pid = main_pid
         self._beating = False
         self._orphans: set[UUID] = set()
         self._stopped = threading.Event()
@@ -117,6 +126,7 @@ class WorkerIdentity:
                         "host": socket.gethostname(),
                         "machine": this_machine(),
                         "pid": os.getpid(),
+                        "main_pid": self._main_pid,
                         "queue": self._queue,
                         "slots": self._slots,
                     },

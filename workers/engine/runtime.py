@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -13,6 +12,7 @@ from app.settings import Settings
 from handlers import Registry
 from workers.engine.identity import WorkerIdentity
 from workers.engine.planning import PlannedSlice
+from workers.engine.stopping import StopSign
 from workers.engine.watchdog import Watch
 
 
@@ -32,5 +32,5 @@ class Runtime:
     send_wave: Callable[[UUID, int, list[tuple[int, PlannedSlice]]], None]
     send_advance: Callable[[UUID, float], None]
     queue_depth: Callable[[str], int | None] = lambda _queue: None
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: StopSign = field(default_factory=StopSign)
     watch: Watch = field(default_factory=Watch)

@@ -26,7 +26,7 @@ POISON_AFTER = 4
 _STALE = text(
     """
     SELECT s.batch_id, s.wave, s.number, s.phase, s.first_index, s.last_index, s.picks,
-           s.worker_id
+           s.worker_id, w.ended
     FROM slices s LEFT JOIN workers w ON w.id = s.worker_id
     WHERE s.state = 'CLAIMED'
       AND (w.id IS NULL OR w.id = ANY(CAST(:gone AS uuid[]))
@@ -36,7 +36,8 @@ _STALE = text(
 # Those of the machine that the sweep runs on can be looked at: no need to wait for a silence.
 _HERE = text(
     """
-    SELECT DISTINCT w.id, w.pid FROM workers w JOIN slices s ON s.worker_id = w.id
+    SELECT DISTINCT w.id, w.pid, w.main_pid, w.ended
+    FROM workers w JOIN slices s ON s.worker_id = w.id
     WHERE s.state = 'CLAIMED' AND w.machine = :machine
     """
 )
@@ -65,7 +66,8 @@ _POISON = text(
     f"""
     UPDATE items SET status = 'FAILED', finished_at = clock_timestamp(), due_at = NULL,
         crashes = crashes + 1, attempts = attempts + 1, code = 500,
-        message = 'Its worker process died each of the ' || crashes + 1 || ' times it was tried.'
+        message = 'Its worker process died each of the ' || crashes + 1 || ' times it was tried'
+                  || coalesce(', the last time by ' || CAST(:ended AS text), '') || '.'
     {_THEIRS} AND crashes + 1 >= :poison_after
     """
 )
@@ -85,12 +87,20 @@ _COUNT_POISON = text(
 
 
 def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> int:
-    """Take every claim whose worker has not been heard of for that long; how many."""
+    """Take every claim whose worker is gone or has not been heard of for that long; how many."""
     here = connection.execute(_HERE, {"machine": this_machine()}).all()
-    gone = [row.id for row in here if not Path(f"/proc/{row.pid}").exists()]
+    gone = [row.id for row in here if _is_gone(row)]
     rows = connection.execute(_STALE, {"stale": stale_seconds, "gone": gone}).all()
     end_sessions(connection, {row.worker_id for row in rows})
     return sum(_take_over(connection, row) for row in rows)
+
+
+def _is_gone(row: Any) -> bool:
+    """Whether the process has ended; one whose parent lives, once that has noted what it was."""
+    if Path(f"/proc/{row.pid}").exists():
+        return False
+    parent_lives = row.main_pid is not None and Path(f"/proc/{row.main_pid}").exists()
+    return row.ended is not None or not parent_lives
 
 
 def _take_over(connection: Connection, row: Any) -> bool:
@@ -108,14 +118,18 @@ def _take_over(connection: Connection, row: Any) -> bool:
             "last": row.last_index,
             "picks": row.picks,
         }
-        failed = connection.execute(_POISON, {**theirs, "poison_after": POISON_AFTER}).rowcount
-        again = take_again(connection, row, "Its worker process died while it was tried.")
+        failed = connection.execute(
+            _POISON, {**theirs, "poison_after": POISON_AFTER, "ended": row.ended}
+        ).rowcount
+        how = f" ({row.ended})" if row.ended else ""
+        again = take_again(connection, row, f"Its worker process died{how} while it was tried.")
         connection.execute(_COUNT_POISON, {**slice_, "failed": failed})
         log.warning(
             "claim.taken_over",
             batch=str(row.batch_id),
             slice=row.number,
             worker=str(row.worker_id),
+            ended=row.ended,
             items_again=again,
             items_failed=failed,
         )

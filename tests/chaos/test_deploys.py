@@ -1,0 +1,136 @@
+"""A worker that is told to stop: it has ended in time, and no item has lost an attempt by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from app.clients import ClientSecret, create_client
+from app.db import make_engine
+from app.migrations import upgrade
+from app.settings import Settings
+from tests.conftest import fresh_database
+from tests.support.stack import Stack, running_stack, wait_for
+
+STOP_SECONDS = 5.0
+OPERATIONS = ("test.probe", "test.outside", "test.slow")
+
+
+@pytest.fixture(scope="module")
+def own_settings(settings: Settings, postgres_url: str) -> Iterator[Settings]:
+    """A database and a broker that no other worker looks at."""
+    with fresh_database(postgres_url) as url:
+        redis_url = f"{(settings.redis_url or '').rsplit('/', 1)[0]}/12"
+        yield settings.with_servers(database_url=url, redis_url=redis_url)
+
+
+@pytest.fixture(scope="module")
+def own_engine(own_settings: Settings) -> Iterator[Engine]:
+    """An engine on that database, migrated."""
+    engine = make_engine(own_settings.database_url or "", name="batchline-tests")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def own_client(own_engine: Engine) -> ClientSecret:
+    """A client there."""
+    return create_client(own_engine, f"test {uuid4()}")
+
+
+@pytest.fixture(scope="module")
+def deployed(own_settings: Settings, own_engine: Engine) -> Iterator[Stack]:
+    """A stack whose workers have five seconds to stop."""
+    with running_stack(
+        own_settings,
+        handlers="tests.support.handlers",
+        extra={"WORKER_STOP_SECONDS": str(STOP_SECONDS)},
+    ) as stack:
+        yield stack
+
+
+def _submit_each(http: httpx.Client, items: list[dict[str, Any]]) -> list[str]:
+    """A batch of each kind: effects in the database, elsewhere, and elsewhere on threads."""
+    return [
+        http.post(
+            "/v1/batches",
+            json={
+                "operation": operation,
+                "items": [{**item, "key": f"{operation}{n}"} for n, item in enumerate(items)],
+            },
+        )
+        .raise_for_status()
+        .json()["id"]
+        for operation in OPERATIONS
+    ]
+
+
+def _wait_until_under_way(engine: Engine, what: str, number: int) -> None:
+    """Until slices of so many different `what` are claimed."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        claimed = text(f"SELECT count(DISTINCT {what}) FROM slices WHERE state = 'CLAIMED'")
+        wait_for(lambda: connection.execute(claimed).scalar() == number)
+
+
+def _replace_workers(stack: Stack) -> dict[str, float]:
+    """Tell each worker to stop, with the next one beside it; the seconds until each had ended."""
+    old = {line: stack.processes[line] for line in ("worker", "slow")}
+    began = time.monotonic()
+    for line, process in old.items():
+        process.terminate()
+        stack.start(line)
+    took = {}
+    for line, process in old.items():
+        wait_for(lambda: not process.running, within=30, what=lambda: stack.tail())  # noqa: B023
+        took[line] = time.monotonic() - began
+    return took
+
+
+def _stopped_late(stack: Stack) -> int:
+    return sum(log.read_text().count("worker.stopped_late") for log in stack.logs.glob("*.log"))
+
+
+def _nothing_was_lost(stack: Stack, engine: Engine, http: httpx.Client, batch_id: str) -> None:
+    batch = stack.finished(http, batch_id)
+    assert batch["status"] == "SUCCESS"
+    with engine.connect() as connection:
+        tried = connection.execute(
+            text("SELECT DISTINCT attempts, crashes FROM items WHERE batch_id = :id"),
+            {"id": batch_id},
+        ).all()
+    assert [tuple(row) for row in tried] == [(1, 0)]
+
+
+def test_it_ends_after_the_items_under_way(
+    deployed: Stack, own_engine: Engine, own_client: ClientSecret
+) -> None:
+    with deployed.http(own_client) as http:
+        batches = _submit_each(http, [{"seconds": 0.4}] * 20)
+        _wait_until_under_way(own_engine, "queue", 2)
+        took = _replace_workers(deployed)
+        assert max(took.values()) < STOP_SECONDS, took
+        assert _stopped_late(deployed) == 0
+        for batch_id in batches:
+            _nothing_was_lost(deployed, own_engine, http, batch_id)
+
+
+def test_what_takes_too_long_is_given_back(
+    deployed: Stack, own_engine: Engine, own_client: ClientSecret
+) -> None:
+    before = _stopped_late(deployed)
+    with deployed.http(own_client) as http:
+        batches = _submit_each(http, [{"seconds": 8}])
+        _wait_until_under_way(own_engine, "batch_id", len(OPERATIONS))
+        took = _replace_workers(deployed)
+        assert min(took.values()) >= STOP_SECONDS, took
+        assert max(took.values()) < STOP_SECONDS + 3, took
+        assert _stopped_late(deployed) == before + 2
+        for batch_id in batches:
+            _nothing_was_lost(deployed, own_engine, http, batch_id)

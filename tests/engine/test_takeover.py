@@ -1,0 +1,109 @@
+"""Claims of processes that are gone, or hang in a transaction."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from app.db import make_engine, transaction
+from tests.engine.rig import Rig
+from workers.engine.claims import hold
+from workers.engine.identity import this_machine
+from workers.engine.runtime import Runtime
+from workers.engine.sessions import session_name
+
+
+def test_one_that_hangs_in_a_transaction_holds_nothing_up(rig: Rig) -> None:
+    batch_id = rig.submit("test.probe", [{"key": f"k{n}"} for n in range(4)])
+    rig.deliver(rig.messages.pop(0))
+    zombie = rig.worker()
+    with _sessions_of(rig, zombie) as engine:
+        claimed = rig.claim(rig.messages[0], zombie)
+        assert claimed is not None
+        lost: list[BaseException] = []
+        holding, over = threading.Event(), threading.Event()
+
+        def hang() -> None:
+            try:
+                with transaction(engine) as connection:
+                    hold(connection, claimed)
+                    connection.execute(text("SELECT FROM items FOR UPDATE"))
+                    holding.set()
+                    over.wait(30)
+                    connection.execute(text("SELECT 1"))
+            except Exception as error:
+                lost.append(error)
+
+        thread = threading.Thread(target=hang)
+        thread.start()
+        assert holding.wait(10)
+        zombie.identity.die()  # type: ignore[attr-defined]
+        taken = rig.sweep()["claims_taken_over"]
+        over.set()
+        thread.join(10)
+        assert taken == 1
+        assert len(lost) == 1, "its session was ended"
+    assert not rig.finish(claimed, zombie)
+    rig.run_out(batch_id)
+    assert rig.statuses(batch_id) == ["SUCCESS"] * 4
+    assert [row.crashes for row in rig.items(batch_id)] == [1] * 4
+
+
+def test_the_sweep_does_not_wait_for_a_slice_that_stays_locked(rig: Rig) -> None:
+    batch_id = rig.submit("test.probe", [{"key": "locked"}])
+    rig.deliver(rig.messages.pop(0))
+    zombie = rig.worker()
+    claimed = rig.claim(rig.messages[0], zombie)
+    assert claimed is not None
+    zombie.identity.die()  # type: ignore[attr-defined]
+    # Somebody's session that is not the worker's, and is let be.
+    with transaction(rig.engine) as connection:
+        connection.execute(text("SELECT FROM slices FOR UPDATE"))
+        assert rig.sweep()["claims_taken_over"] == 0
+    assert rig.sweep()["claims_taken_over"] == 1
+    rig.run_out(batch_id)
+
+
+def test_a_process_of_this_machine_that_is_gone_is_not_waited_for(rig: Rig) -> None:
+    batch_id = rig.submit("test.probe", [{"key": "gone"}])
+    rig.deliver(rig.messages.pop(0))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead = rig.worker()
+    assert rig.claim(rig.messages[0], dead) is not None
+    where: dict[str, Any] = {"id": dead.identity.id, "machine": this_machine(), "pid": gone.pid}
+    place = "UPDATE workers SET machine = :machine, pid = :pid, main_pid = :main WHERE id = :id"
+    rig.run(place, **where, main=os.getpid())
+    assert rig.sweep()["claims_taken_over"] == 0, "its parent lives, and will say what it died of"
+    rig.run("UPDATE workers SET ended = 'signal 11 (SIGSEGV)' WHERE id = :id", id=dead.identity.id)
+    assert rig.sweep()["claims_taken_over"] == 1
+    [item] = rig.items(batch_id)
+    assert item.message == "Its worker process died (signal 11 (SIGSEGV)) while it was tried."
+    rig.run_out(batch_id)
+
+    again = rig.submit("test.probe", [{"key": "gone again"}])
+    rig.deliver(rig.messages.pop(0))
+    assert rig.claim(rig.messages[0], dead) is not None
+    rig.run("UPDATE workers SET ended = NULL WHERE id = :id", id=dead.identity.id)
+    rig.run(place, **where, main=gone.pid)
+    assert rig.sweep()["claims_taken_over"] == 1, "its parent is gone too"
+    rig.run_out(again)
+
+
+class _sessions_of:
+    """An engine whose sessions are those of that worker process."""
+
+    def __init__(self, rig: Rig, runtime: Runtime) -> None:
+        url = rig.engine.url.render_as_string(hide_password=False)
+        self._engine = make_engine(url, name=session_name(runtime.identity.id))
+
+    def __enter__(self) -> Engine:
+        return self._engine
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.dispose()

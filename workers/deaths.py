@@ -1,0 +1,59 @@
+"""Notes what a pool's child died of, for whoever takes its slices over.
+
+Only its parent learns of it. The note is made in the parent's main thread, the one that forks, by
+a connection that lasts no longer: no child may inherit a lock or a socket of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import structlog
+from billiard.common import human_status
+
+from workers.engine.identity import this_machine
+
+log = structlog.get_logger(__name__)
+
+_NOTE = "UPDATE workers SET ended = %s WHERE machine = %s AND pid = %s"
+# The parent does nothing else meanwhile.
+_CONNECT_SECONDS = 2
+
+
+def note_deaths(task_pool: Any, database_dsn: str) -> None:
+    """Have the deaths of the processes of Celery's pool noted from now on."""
+    pool = task_pool._pool
+    make_handlers = pool._create_process_handlers
+
+    def make_again(*args: Any, **options: Any) -> None:
+        # Celery makes them anew whenever it has connected to its broker again.
+        make_handlers(*args, **options)
+        pool.on_process_down = _noting(pool.on_process_down, database_dsn)
+
+    pool._create_process_handlers = make_again
+    pool.on_process_down = _noting(pool.on_process_down, database_dsn)
+
+
+def _noting(handler: Callable[[Any], None], database_dsn: str) -> Callable[[Any], None]:
+    def noting(process: Any) -> None:
+        handler(process)
+        # One that ended well has no row any more; a handler may exit "well" too.
+        how = human_status(process.exitcode or 0).replace("exitcode", "exit status")
+        _note(database_dsn, process.pid, how)
+
+    return noting
+
+
+def _note(database_dsn: str, pid: int, how: str) -> None:
+    try:
+        with (
+            closing(psycopg2.connect(database_dsn, connect_timeout=_CONNECT_SECONDS)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(_NOTE, (how, this_machine(), pid))
+    except psycopg2.Error as error:  # it is found out without, only not what it was
+        log.warning("death.not_noted", pid=pid, how=how, error=str(error))
