@@ -12,6 +12,7 @@ from app.db import transaction
 from workers.engine.answers import HANDLER_ERROR
 from workers.engine.claims import ClaimedSlice, LostClaim
 from workers.engine.outcomes import shown
+from workers.engine.regrouping import regroup
 from workers.engine.runtime import Runtime
 from workers.engine.sessions import end_sessions
 from workers.engine.takeover import take_again
@@ -75,7 +76,9 @@ def end_overrun(engine: Engine, overrun: Overrun) -> None:
             "item.killed", batch=str(row.batch_id), index=overrun.index, seconds=overrun.seconds
         )
         if overrun.index is None:
-            take_again(connection, row, f"{message}, together with others.")
+            regroup(
+                connection, row, take_again(connection, row, f"{message}, together with others.")
+            )
             failed = 0
         else:
             message += " and could not be interrupted; its process was ended"

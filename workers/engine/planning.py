@@ -22,6 +22,7 @@ from app.broker import EXPRESS_QUEUE, FAST_QUEUE, SLOW_QUEUE
 from app.settings import Settings
 from handlers import Registry
 from workers.engine.costs import slice_size
+from workers.engine.regrouping import ALONE, SUSPECTS
 
 _LIVE_SLOTS = text(
     """SELECT coalesce(sum(slots), 0) FROM workers
@@ -62,10 +63,6 @@ _SLICES_A_SLOT = 8
 _LIMITED_WAVE_SECONDS = 5
 # Deferred items for one slice of an operation that gathers them: some seconds' worth.
 _GATHERED = 50_000
-# Of many items that a worker held when it died, one is to blame. Tried again in groups of
-# `_SUSPECTS`, most are cleared at once; from `_ALONE` deaths on, each is by itself.
-_SUSPECTS = 25
-_ALONE = 2
 _SMALL_BATCH = 500
 
 
@@ -182,22 +179,22 @@ class _Planner:
         limit = {"batch_id": self._batch.id, "limit": max(room * size, most)}
         rows: Sequence[Any] = self._connection.execute(_DUE, limit).all()
         laned = self._connection.execute(_DUE_LANES, limit).all() if self._batch.may_repeat else []
-        alone = [row for row in rows if row.crashes >= _ALONE]
-        suspects = [row for row in rows if 0 < row.crashes < _ALONE]
+        alone = [row for row in rows if row.crashes >= ALONE]
+        suspects = [row for row in rows if 0 < row.crashes < ALONE]
         loose = [row for row in rows if not row.crashes]
         lanes: list[list[Any]] = []
         suspect_lanes: list[list[Any]] = []
         for _, group in groupby(laned, key=lambda row: row.lane):
             lane = list(group)
-            if lane[0].crashes >= _ALONE:
+            if lane[0].crashes >= ALONE:
                 alone.append(lane[0])
             elif lane[0].crashes:
-                suspect_lanes.append(self._together(lane)[:_SUSPECTS])
+                suspect_lanes.append(self._together(lane)[:SUSPECTS])
             else:
                 lanes.append(self._together(lane)[:size])
         # What a worker died with is tried in small company, and if one dies again, by itself.
         slices = [self._picked([row.index], row.operation) for row in alone]
-        slices += self._by_operation(suspects, size=_SUSPECTS)
+        slices += self._by_operation(suspects, size=SUSPECTS)
         if gathering:
             together = [row for row in loose if self._gathered(row)]
             slices += self._by_operation(together, size=_GATHERED)
@@ -207,7 +204,7 @@ class _Planner:
             alike = [lane for lane in lanes if self._inside(lane[0]) == inside]
             slices += self._lane_slices(alike, size)
             alike = [lane for lane in suspect_lanes if self._inside(lane[0]) == inside]
-            slices += self._lane_slices(alike, _SUSPECTS)
+            slices += self._lane_slices(alike, SUSPECTS)
         return slices[: max(room, 1)]
 
     def _lane_slices(self, lanes: Sequence[Sequence[Any]], size: int) -> Iterator[PlannedSlice]:

@@ -2,9 +2,9 @@
 
 A claimed slice whose worker's heartbeat is stale, or whose process is seen to be gone, is ended
 without counts, and its items that have no outcome are due again: in small groups first, after a
-second death each by itself, so that whichever of them kills workers does so alone. One that has
-been there at `POISON_AFTER` deaths ends FAILED. A process that was only paused finds its
-claim gone when it comes back; should it sit in a transaction, that is ended here, so that its
+second death each by itself (regrouping.py), so that whichever of them kills workers does so alone.
+One that has been there at `POISON_AFTER` deaths ends FAILED. A process that was only paused finds
+its claim gone when it comes back; should it sit in a transaction, that is ended here, so that its
 locks do not hold up the others.
 """
 
@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from workers.engine.identity import this_machine
+from workers.engine.regrouping import regroup
 from workers.engine.sessions import end_sessions
 
 log = structlog.get_logger(__name__)
@@ -25,8 +26,7 @@ POISON_AFTER = 4
 
 _STALE = text(
     """
-    SELECT s.batch_id, s.wave, s.number, s.phase, s.first_index, s.last_index, s.picks,
-           s.worker_id, w.ended
+    SELECT s.*, w.ended
     FROM slices s LEFT JOIN workers w ON w.id = s.worker_id
     WHERE s.state = 'CLAIMED'
       AND (w.id IS NULL OR w.id = ANY(CAST(:gone AS uuid[]))
@@ -76,6 +76,7 @@ _AGAIN = text(
     UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
         attempts = attempts + 1, code = 500, message = :message
     {_THEIRS}
+    RETURNING index, lane, crashes
     """
 )
 _COUNT_POISON = text(
@@ -124,21 +125,22 @@ def _take_over(connection: Connection, row: Any) -> bool:
         how = f" ({row.ended})" if row.ended else ""
         again = take_again(connection, row, f"Its worker process died{how} while it was tried.")
         connection.execute(_COUNT_POISON, {**slice_, "failed": failed})
+        regroup(connection, row, again)
         log.warning(
             "claim.taken_over",
             batch=str(row.batch_id),
             slice=row.number,
             worker=str(row.worker_id),
             ended=row.ended,
-            items_again=again,
+            items_again=len(again),
             items_failed=failed,
         )
     return True
 
 
-def take_again(connection: Connection, row: Any, message: str) -> int:
-    """What the slice `row` has not done is due again, each item by itself; how many."""
-    return connection.execute(
+def take_again(connection: Connection, row: Any, message: str) -> list[Any]:
+    """Have what the slice `row` has not done be due again; those items' rows."""
+    again = connection.execute(
         _AGAIN,
         {
             "batch_id": row.batch_id,
@@ -147,4 +149,5 @@ def take_again(connection: Connection, row: Any, message: str) -> int:
             "picks": row.picks,
             "message": message,
         },
-    ).rowcount
+    )
+    return list(again.all())
