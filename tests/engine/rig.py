@@ -118,14 +118,14 @@ class Rig:
         self.messages.append(Message(batch_id))  # the chord's callback, whenever it comes
 
     def submit(
-        self, operation: str | None, items: Iterable[dict[str, Any]], **options: Any
+        self, operation: str | None, items: Iterable[dict[str, Any]], pad: int = 0, **options: Any
     ) -> UUID:
-        """Submit a batch; its `advance` is sent, as the API does."""
+        """Submit a batch; its `advance` is sent, as the API does. Items are widened by `pad`."""
         accepted = accept(
             self.engine,
             self.registry,
             Submission(self.client_id, operation, **options),
-            [RawItem(json.dumps(item)) for item in items],
+            [RawItem(json.dumps(item) + " " * pad) for item in items],
         )
         self.messages.append(Message(accepted.batch_id))
         return accepted.batch_id

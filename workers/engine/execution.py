@@ -100,6 +100,10 @@ class Run:
         ]
         self._failures += len(invalid)
 
+    def leave(self, indexes: list[int]) -> None:
+        """Leave these to another slice, untried."""
+        self.outcomes.left += indexes
+
     def process(self, items: list[Loaded]) -> None:
         """Run `items`; those that wait for one another again, as long as that brings any on.
 

@@ -13,6 +13,10 @@ from app.jsontext import loads
 from handlers import Item, Operation, Registry
 from workers.engine.claims import ClaimedSlice
 
+# So much of a slice's input (in characters) is held at once; one item may be more by itself.
+MOST_INPUT = 32 * 1024 * 1024
+# Read as it is used, some rows at a time, so that no more than that is read.
+_STREAMED = {"stream_results": True, "max_row_buffer": 500}
 # `later`: a slice that is run a second time put it off in the first.
 _COLUMNS = """
     index, operation, input::text, attempts, lane, coalesce(due_at > now(), false) AS later
@@ -24,6 +28,15 @@ _RANGE = f"""
 _FIRST_PASS = text(f"{_RANGE} AND due_at IS NULL ORDER BY index")
 _ALL = text(f"{_RANGE} ORDER BY index")
 _PICKS = text(f"{_RANGE} AND index = ANY(:picks) ORDER BY index")
+_INDEXES = text(
+    """
+    SELECT index FROM items
+    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
+      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
+               ELSE index = ANY(CAST(:picks AS integer[])) AND due_at <= now() END
+    ORDER BY index
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +57,29 @@ class InvalidItem:
 
 
 def load_slice(
-    connection: Connection, claimed: ClaimedSlice, registry: Registry
-) -> tuple[list[Loaded], list[InvalidItem]]:
-    """The slice's items that are to be done now, in order of index: the valid, and the others."""
+    connection: Connection, claimed: ClaimedSlice, registry: Registry, *, first: int | None = None
+) -> tuple[list[Loaded], list[InvalidItem], int | None]:
+    """The slice's items that are to be done now, in order of index: the valid, and the others.
+
+    Then the index of the first that there was no room for in memory, None where there was for all.
+    `first`: begin at that index.
+    """
     valid: list[Loaded] = []
     invalid: list[InvalidItem] = []
     blocked: set[int] = set()
-    rows = connection.execute(_statement(claimed), _parameters(claimed)).all()
+    held = 0
+    rows = connection.execute(
+        _statement(claimed), _parameters(claimed, first), execution_options=_STREAMED
+    )
     for index, own, sent, attempts, lane, later in rows:
         if claimed.phase != "validate" and (later or lane in blocked):
             if lane is not None:
                 blocked.add(lane)
             continue
+        if held > MOST_INPUT:
+            rows.close()
+            return valid, invalid, index
+        held += len(sent)
         operation = registry.get(own or claimed.operation)
         if operation is None:
             invalid.append(InvalidItem(index, f"Unknown operation {own or claimed.operation!r}."))
@@ -70,7 +94,13 @@ def load_slice(
             invalid.append(InvalidItem(index, f"Cannot be checked: {type(error).__name__}"))
         else:
             valid.append(Loaded(Item(index, key, data, attempts + 1), operation, lane))
-    return valid, invalid
+    return valid, invalid, None
+
+
+def pending_from(connection: Connection, claimed: ClaimedSlice, first: int) -> list[int]:
+    """The indexes of the slice's items from `first` on that are to be done now."""
+    rows = connection.execute(_INDEXES, {**_parameters(claimed, first), "picks": claimed.picks})
+    return list(rows.scalars())
 
 
 def _statement(claimed: ClaimedSlice) -> Any:
@@ -79,10 +109,10 @@ def _statement(claimed: ClaimedSlice) -> Any:
     return _ALL if claimed.phase == "validate" else _FIRST_PASS
 
 
-def _parameters(claimed: ClaimedSlice) -> dict[str, Any]:
+def _parameters(claimed: ClaimedSlice, first: int | None) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "batch_id": claimed.batch_id,
-        "first": claimed.first_index,
+        "first": claimed.first_index if first is None else first,
         "last": claimed.last_index,
     }
     if claimed.picks is not None:

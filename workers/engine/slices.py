@@ -23,7 +23,7 @@ from workers.engine.claims import ClaimedSlice, LostClaim, add_counts, claim_sli
 from workers.engine.execution import ItemTimedOut, Run, SliceTransactionLost, Terms
 from workers.engine.gates import Refused, release_parked
 from workers.engine.giving_up import fail_slice
-from workers.engine.loading import Loaded, load_slice
+from workers.engine.loading import Loaded, load_slice, pending_from
 from workers.engine.outcomes import Outcomes, write_outcomes
 from workers.engine.runtime import Runtime
 from workers.engine.waves import planned
@@ -149,13 +149,18 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
 def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
     with transaction(runtime.engine) as connection:
         hold(connection, claimed)
-        valid, invalid = load_slice(connection, claimed, runtime.registry)
+        valid, invalid, rest = load_slice(connection, claimed, runtime.registry)
         terms.allowance = _allowance(connection, claimed)
         looking = claimed.phase == "validate"
         calling = claimed.phase == "run"
         if looking or not calling or all(one.operation.in_database for one in valid):
             run = Run(claimed, connection, terms)
             run.refuse(invalid)
+            while looking and rest is not None:
+                _, invalid, rest = load_slice(connection, claimed, runtime.registry, first=rest)
+                run.refuse(invalid)
+            if rest is not None:
+                run.leave(pending_from(connection, claimed, rest))
             if calling:
                 _set_timeouts(connection, valid)
             if not looking:
@@ -164,9 +169,11 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
                 connection.execute(_NO_TIMEOUT)
             _write(connection, claimed, run.outcomes, done=True)
             return
+        left = [] if rest is None else pending_from(connection, claimed, rest)
     writer = _Writer(runtime, claimed)
     run = Run(claimed, None, terms, after_each=writer.maybe_write)
     run.refuse(invalid)
+    run.leave(left)
     run.process(valid)
     writer.write(run.outcomes, done=True)
 
