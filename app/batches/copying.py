@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,7 +11,8 @@ from sqlalchemy import Connection
 from app.db import cursor_of
 
 _COPY = "COPY items (batch_id, index, key, operation, input) FROM STDIN"
-_ROWS_A_CHUNK = 500
+# Characters of rows that are made at a time, or one row more.
+_CHUNK = 1 << 17
 
 
 # Tuples, since there are millions of them: a frozen dataclass takes three times as long to make.
@@ -59,26 +59,34 @@ class _CopySource:
         self._batch_id = batch_id
         self._rows = iter(rows)
         self._pending = b""
+        self._read = 0
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most `size`; none at the end."""
-        if not self._pending:
+        if self._read >= len(self._pending):
             try:
                 self._pending = "".join(self._lines()).encode()
             except Exception as error:
                 self.error = error
                 raise
-        wanted = len(self._pending) if size < 0 else size
-        chunk, self._pending = self._pending[:wanted], self._pending[wanted:]
+            self._read = 0
+        end = len(self._pending) if size < 0 else self._read + size
+        chunk = self._pending[self._read : end]
+        self._read += len(chunk)
         return chunk
 
     def _lines(self) -> Iterator[str]:
         batch_id = self._batch_id
-        for row in islice(self._rows, _ROWS_A_CHUNK):
+        room = _CHUNK
+        for row in self._rows:
             key = r"\N" if row.key is None else escape(row.key)
             operation = r"\N" if row.operation is None else escape(row.operation)
-            yield f"{batch_id}\t{self.index}\t{key}\t{operation}\t{escape(row.text)}\n"
+            line = f"{batch_id}\t{self.index}\t{key}\t{operation}\t{escape(row.text)}\n"
+            yield line
             self.index += 1
+            room -= len(line)
+            if room <= 0:
+                return
 
 
 def escape(text: str) -> str:

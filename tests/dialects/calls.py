@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from tests.dialects.speaking import CATALOG, JOBS
 
@@ -30,7 +29,7 @@ JOB = {
     "status": "Ready",
 }
 ENTRY = {"priceListCode": "L", "productCode": "P", "currencyCode": "EUR", "price": 1}
-UNKNOWN = str(uuid4())
+UNKNOWN = "01900000-0000-7000-8000-000000000000"
 BY = "batchJobCode=none"
 
 
