@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
+.PHONY: help run test test-long check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -14,10 +14,15 @@ help: ## Show what there is to make
 run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up until Ctrl-C
 	@exec $(BIN)/batchline serve --examples
 
-test: $(VENV)/.dev-installed ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+# Two at a time: most of them wait for processes of their own.
+TEST_JOBS ?= 2
+test: $(VENV)/.dev-installed ## Run the tests
+	$(BIN)/python -m pytest -m "not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: format-check lint types walls test ## The whole gate, for people and for CI
+test-long: $(VENV)/.dev-installed ## Run those that provoke one fault after the other
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+check: format-check lint types walls test test-long ## The whole gate, for people and for CI
 
 format: $(VENV)/.dev-installed ## Write the code in the one format
 	$(BIN)/ruff format .

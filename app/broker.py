@@ -6,10 +6,12 @@ was lost for is sent again by the sweep. These settings make that rare.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery, signals
-from kombu import Queue
+from celery.app.amqp import AMQP
+from kombu import Connection, Queue
 
 from app.correlation import TASK_HEADER, current_request
 from app.settings import Settings
@@ -27,21 +29,37 @@ VISIBILITY_TIMEOUT = 600
 WORKER_LOST_DELAY = 8
 LONGEST_COUNTDOWN = 60
 HARD_TIME_LIMIT = 140
+# Of a message that is not to be looked at before so many seconds have passed (workers/delays.py).
+DELAY_HEADER = "batchline_delay"
+# Seconds for which somebody who waits for an answer is kept waiting by the broker.
+_IMPATIENCE = 1
 
 
-def configure(celery: Celery, settings: Settings) -> None:
-    """Set up `celery` for these servers. Connects to nothing yet."""
+def configure(celery: Celery, settings: Settings, *, impatient: bool = False) -> None:
+    """Set up `celery` for these servers. Connects to nothing yet.
+
+    `impatient`: for a process that only sends, while somebody waits for its answer: a broker
+    that does not react is given up within three seconds.
+    """
+    celery.amqp_cls = "app.broker:Amqp"
     celery.conf.update(
         broker_url=settings.broker_url,
         result_backend=settings.result_backend_url,
-        broker_transport_options=_transport_options(settings.broker_url or ""),
+        broker_transport_options=_transport_options(settings.broker_url or "", impatient),
         result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
         broker_connection_retry_on_startup=True,
-        broker_connection_timeout=4,
-        # Sending takes under a millisecond, so few connections serve many threads; and nobody
-        # waits for one for ever, as is the default.
+        # A worker waits for its broker for as long as it takes.
+        broker_connection_max_retries=None,
+        # RabbitMQ alone: what it refuses (a queue of this worker's that its lost connection still
+        # holds, an acknowledgement that took too long) costs the connection, not the worker.
+        broker_channel_error_retry=True,
+        broker_connection_timeout=_IMPATIENCE if impatient else 4,
+        # RabbitMQ alone: a peer that is gone without a word is noticed within a minute.
+        broker_heartbeat=30,
+        # Sending takes a millisecond, so few connections serve many threads; and nobody waits for
+        # one for ever, as is the default.
         broker_pool_limit=min(32, max(10, settings.web_threads)),
-        broker_pool_acquire_timeout=10,
+        broker_pool_acquire_timeout=_IMPATIENCE if impatient else 10,
         redis_socket_timeout=30,
         redis_socket_connect_timeout=4,
         redis_retry_on_timeout=True,
@@ -62,15 +80,20 @@ def configure(celery: Celery, settings: Settings) -> None:
         worker_prefetch_multiplier=1,
         # Deduplication by stored results keeps a redelivered header task from counting its part.
         worker_deduplicate_successful_tasks=False,
-        worker_cancel_long_running_tasks_on_connection_loss=True,
+        # What runs when the connection to the broker is lost goes on: its message comes again, and
+        # finds the slice taken. Ended, its items would count as held by a worker that died.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # In a worker with threads, giving back what was reduced reads from RabbitMQ's connection in
+        # one thread while another reads from it, and both are lost.
+        worker_enable_prefetch_count_reduction=False,
         # Header tasks tell nothing: what happened is in the rows. Without results a child that
         # dies between storing one and counting its part cannot leave the chord hanging.
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         # Costs a third of the throughput of small tasks, and the rows know it anyway.
         task_track_started=False,
-        # Two parts of a wave may be far apart where items are slow.
-        result_chord_join_timeout=30,
+        # Two parts of a wave may be far apart where items are slow. (The join timeout keeps its
+        # default: nothing is joined here, and that lease is twice as long as it.)
         result_expires=3600,
         result_chord_expires=7 * 24 * 3600,
         task_time_limit=HARD_TIME_LIMIT,
@@ -87,6 +110,20 @@ def configure(celery: Celery, settings: Settings) -> None:
     )
 
 
+class _Connection(Connection):
+    """Looks for a broker that is away every few seconds, where Kombu's pauses grow to 30."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        options.setdefault("interval_max", 4)
+        return super().ensure_connection(*args, **options)
+
+
+class Amqp(AMQP):
+    """Celery's, with connections of ours."""
+
+    Connection = _Connection
+
+
 @signals.before_task_publish.connect
 def _pass_on(headers: dict[str, Any] | None = None, **_: Any) -> None:
     """Give the message that is about to be sent the id of the request that it comes of."""
@@ -95,10 +132,32 @@ def _pass_on(headers: dict[str, Any] | None = None, **_: Any) -> None:
         headers[TASK_HEADER] = request_id
 
 
-def _transport_options(url: str) -> dict[str, Any]:
+@signals.before_task_publish.connect
+def _delay(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Say a countdown in seconds, which whoever gets the message counts by its own clock.
+
+    Celery says it as a moment by the sender's clock: between machines whose clocks differ by a
+    minute, what should come in a second comes in a minute, or at once.
+    """
+    if headers and headers.get("eta"):
+        moment = datetime.fromisoformat(headers["eta"])
+        headers[DELAY_HEADER] = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        headers["eta"] = None
+
+
+def _transport_options(url: str, impatient: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {"max_retries": 0} if impatient else {}
     if not url.startswith("redis"):
-        return {"confirm_publish": True}
+        timeout = _IMPATIENCE if impatient else 10
+        # A message that RabbitMQ has not confirmed is not sent; one that hangs does so for a while.
+        return {
+            **options,
+            "confirm_publish": True,
+            "read_timeout": timeout,
+            "write_timeout": timeout,
+        }
     return {
+        **options,
         "visibility_timeout": VISIBILITY_TIMEOUT,
         # Give a dead worker's messages back within seconds instead of a hundred.
         "unacked_restore_interval": 5,
@@ -107,8 +166,8 @@ def _transport_options(url: str) -> dict[str, Any]:
         # Every queue gets its turn, or one client's long batch would starve the rest.
         "queue_order_strategy": "round_robin",
         # The defaults wait for ever on a connection that is gone.
-        "socket_timeout": 30,
-        "socket_connect_timeout": 4,
+        "socket_timeout": _IMPATIENCE if impatient else 30,
+        "socket_connect_timeout": _IMPATIENCE if impatient else 4,
         "socket_keepalive": True,
         "health_check_interval": 25,
     }

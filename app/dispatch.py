@@ -6,6 +6,7 @@ sweep sends it again.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,20 @@ from app.settings import Settings
 log = structlog.get_logger(__name__)
 
 
+# A broker that did not take a message is left alone for so many seconds: everybody who submits
+# would wait for it, and what is not sent the sweep finds within three.
+_LEAVE_ALONE = 5.0
+# What fails within so many seconds says that the connection was gone, not that the broker is.
+_AT_ONCE = 0.5
+
+
 class Dispatcher:
     """Sends tasks to the broker. One a process; safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
         self.celery = Celery("batchline-sender", set_as_current=False)
-        configure(self.celery, settings)
+        configure(self.celery, settings, impatient=True)
+        self._leave_alone_until = 0.0
 
     def advance(self, batch_id: UUID) -> bool:
         """Ask a worker to move the batch on. False, logged, where the broker is away."""
@@ -34,11 +43,21 @@ class Dispatcher:
         return self._send(DELIVER_TASK, SLOW_QUEUE, webhook_id=str(webhook_id))
 
     def _send(self, name: str, queue: str, **arguments: Any) -> bool:
-        try:
-            self.celery.send_task(
-                name, kwargs=arguments, queue=queue, ignore_result=True, retry=False
-            )
-        except Exception as error:  # kombu raises its transports' own errors, whatever they are
-            log.warning("dispatch.failed", task=name, error=str(error), **arguments)
+        if time.monotonic() < self._leave_alone_until:
+            log.debug("dispatch.left_to_the_sweep", task=name, **arguments)
             return False
+        for again in (True, False):
+            began = time.monotonic()
+            try:
+                self.celery.send_task(
+                    name, kwargs=arguments, queue=queue, ignore_result=True, retry=False
+                )
+            except Exception as error:  # kombu raises its transports' own errors, whatever they are
+                now = time.monotonic()
+                if again and now - began < _AT_ONCE:
+                    continue
+                self._leave_alone_until = now + _LEAVE_ALONE
+                log.warning("dispatch.failed", task=name, error=str(error), **arguments)
+                return False
+            break
         return True

@@ -51,7 +51,7 @@ class Settings:
     explicit_broker_url: str | None = field(default=None, repr=False)
     """`BROKER_URL` as given; read `broker_url`, which falls back to Redis."""
     batchline_home: Path = Path("var")
-    """Absolute (`load_settings` sees to it): data of embedded servers, state of beat and Flower."""
+    """Absolute (`load_settings` sees to it): data of embedded servers, Flower's state."""
 
     # Handlers, and what they and webhooks may reach
     handlers: tuple[str, ...] = ()

@@ -9,7 +9,8 @@ import workers.correlating  # noqa: F401 (it listens to what Celery says of task
 from app.broker import DELIVER_TASK, WORKER_LOST_DELAY
 from app.news import teller
 from workers import webhooks
-from workers.celery import app
+from workers.beating import Pace
+from workers.celery import app, settings
 from workers.engine import advance as advancing
 from workers.engine import slices as slicing
 from workers.engine import sweep as sweeping
@@ -19,7 +20,10 @@ _OPTIONS: dict[str, Any] = {
     "ignore_result": True,
     "max_retries": 5,
     "default_retry_delay": WORKER_LOST_DELAY,
+    "Request": "workers.delays:Request",
 }
+# Sweeps that waited while no worker was there come in a heap, and one of them does for all.
+_pace = Pace(settings.sweep_interval / 4)
 
 
 @app.task(name="batchline.advance", **_OPTIONS)
@@ -43,6 +47,8 @@ def settle(batch_id: str, wave: int) -> None:  # noqa: ARG001 (the wave is for t
 @app.task(name="batchline.sweep", **_OPTIONS)
 def sweep() -> None:
     """Repair what crashes and lost messages left, and have due webhooks sent."""
+    if not _pace.step():
+        return
     done = sweeping.sweep(runtime())
     for webhook_id in webhooks.find_due(runtime()):
         call_webhook(webhook_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from app.batches import lifecycle
+from app.batches.clock import has_passed
 from app.batches.copying import RawItem, copy_items
 from app.batches.reading import ItemReader
 from app.db import transaction
@@ -69,12 +70,16 @@ class Accepted:
     status: str
 
 
-def check(submission: Submission, registry: Registry) -> None:
-    """Raise Invalid where the envelope asks for something that cannot be."""
+def check(submission: Submission, registry: Registry, connection: Connection | None = None) -> None:
+    """Raise Invalid where the envelope asks for something that cannot be.
+
+    `connection`: without one, whether the time that it is scheduled for has passed is not asked.
+    """
     errors = []
     if submission.operation is not None and submission.operation not in registry:
         errors.append(FieldError("/operation", f"Unknown operation {submission.operation!r}."))
-    if submission.scheduled_at is not None and submission.scheduled_at <= datetime.now(UTC):
+    moment = submission.scheduled_at
+    if connection is not None and moment is not None and has_passed(connection, moment):
         errors.append(FieldError("/scheduledAt", "Must be in the future."))
     if errors:
         raise Invalid(errors[0].message, errors=errors)
@@ -97,7 +102,7 @@ def write(
     connection: Connection, registry: Registry, submission: Submission, items: Iterable[RawItem]
 ) -> Accepted:
     """`accept` inside a transaction that somebody else owns."""
-    check(submission, registry)
+    check(submission, registry, connection)
     reader = ItemReader(registry, submission.operation, own_operations=submission.own_operations)
     try:
         connection.execute(

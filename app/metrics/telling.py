@@ -26,6 +26,8 @@ _TIMEOUT = 0.5
 _LEAVE_ALONE = 5.0
 _MIXED = "mixed"
 _UNKNOWN = "unknown"
+# By Redis' clock: workers' may differ.
+_NOTE_TIME = "redis.call('SET', KEYS[1], redis.call('TIME')[1])"
 
 
 def impatient_redis(url: str) -> Redis:
@@ -137,7 +139,7 @@ class RedisTeller:
             with self._redis.pipeline(transaction=False) as pipeline:
                 additions.write(pipeline)
                 if swept:
-                    pipeline.set(LAST_SWEEP_KEY, f"{time.time():.3f}")
+                    pipeline.eval(_NOTE_TIME, 1, LAST_SWEEP_KEY)
                 if batch_id is not None:
                     call(pipeline, batch_id)
                 pipeline.execute()

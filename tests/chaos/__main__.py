@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tests.chaos.machine import BROKERS
 from tests.chaos.run import Report, run
 
 
@@ -17,7 +18,8 @@ from tests.chaos.run import Report, run
 @click.option("--seed", default=None, type=int, help="The first run's seed; printed if not given.")
 @click.option("--batches", default=150, show_default=True, help="Batches submitted in each run.")
 @click.option("--fault", "faults", multiple=True, help="Only these faults, in this order.")
-def main(runs: int, seed: int | None, batches: int, faults: tuple[str, ...]) -> None:
+@click.option("--broker", default=BROKERS[0], show_default=True, type=click.Choice(BROKERS))
+def main(runs: int, seed: int | None, batches: int, faults: tuple[str, ...], broker: str) -> None:
     """Inject faults into a stack of its own, and say what came of it."""
     first = int(time.time()) if seed is None else seed
     reports = []
@@ -25,7 +27,7 @@ def main(runs: int, seed: int | None, batches: int, faults: tuple[str, ...]) -> 
         click.echo(f"run {number + 1} of {runs}, seed {first + number}")
         with tempfile.TemporaryDirectory(prefix="batchline-chaos-") as home:
             Path(home).chmod(0o711)
-            report = run(Path(home), first + number, faults=faults, batches=batches)
+            report = run(Path(home), first + number, faults=faults, batches=batches, broker=broker)
         _tell(report)
         reports.append(report)
     broken = [report for report in reports if report.problems]

@@ -1,4 +1,8 @@
-"""The faults. Each is a function that injects one and undoes it, blocking until it is over."""
+"""The faults. Each is a function that injects one and undoes it, blocking until it is over.
+
+Where RabbitMQ is the broker, Redis goes on keeping results, and its faults stay faults; RabbitMQ
+has a few of its own beside them.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,31 @@ import redis
 from sqlalchemy import text
 
 from tests.chaos.machine import Machine
+from tests.chaos.messages import RabbitMessages
+from tests.chaos.rabbit import lose_data
 
 Fault = Callable[[Machine, random.Random], None]
 FAULTS: dict[str, Fault] = {}
+_OF_RABBITMQ: set[str] = set()
+# Seconds by which a clock is off.
+CLOCK_OFF = 60
 
 
 def fault(function: Fault) -> Fault:
     """Register a fault under its function's name."""
     FAULTS[function.__name__] = function
     return function
+
+
+def rabbitmq_fault(function: Fault) -> Fault:
+    """Register one that needs RabbitMQ as the broker."""
+    _OF_RABBITMQ.add(function.__name__)
+    return fault(function)
+
+
+def faults_of(broker: str) -> list[str]:
+    """The names of all faults that there are with that broker, sorted."""
+    return sorted(FAULTS if broker == "rabbitmq" else FAULTS.keys() - _OF_RABBITMQ)
 
 
 @fault
@@ -81,11 +101,7 @@ def deploy_worker(machine: Machine, rng: random.Random) -> None:
 def freeze_worker(machine: Machine, rng: random.Random) -> None:
     """SIGSTOP a worker for longer than its heartbeat may be old: a zombie that comes back."""
     pids = machine.pids(rng.choice(machine.workers))
-    for pid in pids:
-        _kill(pid, signal.SIGSTOP)
-    time.sleep(machine.stack.settings.heartbeat_timeout * 2)
-    for pid in pids:
-        _kill(pid, signal.SIGCONT)
+    _freeze(pids, machine.stack.settings.heartbeat_timeout * 2)
 
 
 @fault
@@ -116,14 +132,38 @@ def lose_valkey(machine: Machine, rng: random.Random) -> None:
 
 
 @fault
-def cut_off_broker(machine: Machine, rng: random.Random) -> None:
+def cut_off_valkey(machine: Machine, rng: random.Random) -> None:
     """Valkey answers nobody for a while."""
-    pids = machine.server_pids(machine.valkey)
-    for pid in pids:
-        _kill(pid, signal.SIGSTOP)
-    time.sleep(rng.uniform(1, 5))
-    for pid in pids:
-        _kill(pid, signal.SIGCONT)
+    _freeze(machine.server_pids(machine.valkey), rng.uniform(1, 5))
+
+
+@rabbitmq_fault
+def restart_rabbitmq(machine: Machine, rng: random.Random) -> None:
+    """kill -9 RabbitMQ; it comes back with its durable queues and their messages."""
+    _kill_server(machine, machine.broker)
+    machine.broker.revive()
+
+
+@rabbitmq_fault
+def lose_rabbitmq(machine: Machine, rng: random.Random) -> None:
+    """kill -9 RabbitMQ; it comes back with nothing."""
+    _kill_server(machine, machine.broker)
+    machine.broker.guarded.wait()
+    lose_data(machine.home)
+    machine.broker.revive()
+
+
+@rabbitmq_fault
+def cut_off_rabbitmq(machine: Machine, rng: random.Random) -> None:
+    """RabbitMQ answers nobody for a while; connections to it are taken, and then nothing comes."""
+    _freeze(machine.server_pids(machine.broker), rng.uniform(1, 15))
+
+
+@rabbitmq_fault
+def delete_queues(machine: Machine, rng: random.Random) -> None:
+    """Somebody deletes the queues, under their consumers and with all that is in them."""
+    assert isinstance(machine.messages, RabbitMessages)
+    machine.messages.delete_queues()
 
 
 @fault
@@ -186,28 +226,23 @@ def serialization_failures(machine: Machine, rng: random.Random) -> None:
 
 @fault
 def repeat_messages(machine: Machine, rng: random.Random) -> None:
-    """Every message that waits is delivered twice."""
-    with contextlib.suppress(redis.RedisError):
-        for queue in machine.queues:
-            for message in machine.redis.lrange(queue, 0, 20):
-                machine.redis.lpush(queue, message)
+    """Messages that wait are delivered twice."""
+    held = machine.messages.take(20)
+    machine.messages.put(held + held)
 
 
 @fault
 def delay_messages(machine: Machine, rng: random.Random) -> None:
-    """Every message that waits is delivered seconds late."""
-    with contextlib.suppress(redis.RedisError):
-        held = [(q, m) for q in machine.queues for m in machine.redis.lpop(q, 50) or []]
-        time.sleep(rng.uniform(1, 4))
-        for queue, message in held:
-            machine.redis.rpush(queue, message)
+    """Messages that wait are delivered seconds late."""
+    held = machine.messages.take(50)
+    time.sleep(rng.uniform(1, 4))
+    machine.messages.put(held)
 
 
 @fault
 def lose_messages(machine: Machine, rng: random.Random) -> None:
-    """Every message that waits is gone, and so are those not acknowledged."""
-    with contextlib.suppress(redis.RedisError):
-        machine.redis.delete(*machine.queues, "unacked", "unacked_index")
+    """Every message that waits is gone."""
+    machine.messages.lose()
 
 
 @fault
@@ -216,6 +251,45 @@ def lose_callbacks(machine: Machine, rng: random.Random) -> None:
     with contextlib.suppress(redis.RedisError):
         for key in machine.redis.scan_iter("celery-taskset-meta-*", count=1000):
             machine.redis.delete(key)
+
+
+@fault
+def skew_worker(machine: Machine, rng: random.Random) -> None:
+    """A worker whose clock is off takes another's place for a while, beside one that is right."""
+    _skew(machine, rng.choice(machine.workers), rng)
+
+
+@fault
+def skew_slow_worker(machine: Machine, rng: random.Random) -> None:
+    """The worker with threads has a clock that is off."""
+    _skew(machine, "slow", rng)
+
+
+@fault
+def skew_beat(machine: Machine, rng: random.Random) -> None:
+    """Beat has a clock that is off, and then it jumps back to the right time."""
+    _skew(machine, "beat", rng)
+
+
+@fault
+def skew_web(machine: Machine, rng: random.Random) -> None:
+    """Web has a clock that is off."""
+    _skew(machine, "web", rng)
+
+
+def _skew(machine: Machine, name: str, rng: random.Random) -> None:
+    for clock_off in (rng.choice((-CLOCK_OFF, CLOCK_OFF)), 0):
+        machine.replace(name, clock_off=clock_off)
+        if clock_off:
+            time.sleep(rng.uniform(4, 7))
+
+
+def _freeze(pids: list[int], seconds: float) -> None:
+    for pid in pids:
+        _kill(pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    for pid in pids:
+        _kill(pid, signal.SIGCONT)
 
 
 def _failing_writes(machine: Machine, code: str, seconds: float) -> None:

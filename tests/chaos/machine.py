@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import redis
 from sqlalchemy import Connection, Engine
 
-from app.broker import QUEUES
 from app.clients import ClientSecret, create_client
 from app.db import make_engine
 from app.migrations import upgrade
 from app.servers import Server, start_postgres, start_valkey
 from app.settings import load_settings
+from tests.chaos.messages import Messages, RabbitMessages, RedisMessages
+from tests.chaos.rabbit import start_rabbitmq
 from tests.support.stack import Stack, running_stack, wait_for
+
+CLOCK = Path(__file__).with_name("clock")
+BROKERS = ("redis", "rabbitmq")
 
 
 @dataclass
 class Machine:
-    """A running stack with two workers, its servers, and a client."""
+    """A running stack with two workers, its servers, and a client.
+
+    `broker`: Valkey itself, or a RabbitMQ beside it.
+    """
 
     home: Path
     postgres: Server
     valkey: Server
+    broker: Server
+    messages: Messages
     stack: Stack
     engine: Engine
     client: ClientSecret
     workers: list[str] = field(default_factory=lambda: ["worker", "worker-2"])
-    queues: tuple[str, ...] = QUEUES
 
     @property
     def redis(self) -> Any:
@@ -49,9 +58,17 @@ class Machine:
         finally:
             engine.dispose()
 
-    def restart(self, name: str) -> None:
-        """Start process `name` anew; the old one goes on ending, or is dead."""
-        self.stack.start(name.split("-")[0], name)
+    def restart(self, name: str, *, clock_off: float = 0.0) -> None:
+        """Start process `name` anew; the old one goes on ending, or is dead.
+
+        `clock_off`: by how many seconds its clock is ahead.
+        """
+        with_clock(self.stack, clock_off).start(name.split("-")[0], name)
+
+    def replace(self, name: str, *, clock_off: float = 0.0) -> None:
+        """Stop process `name` in order, and start another in its place."""
+        self.stack.processes[name].stop()
+        self.restart(name, clock_off=clock_off)
 
     def keep_alive(self) -> None:
         """Start what died without being told to, as `batchline serve` does."""
@@ -72,6 +89,12 @@ class Machine:
         return below(server.guarded.process.pid)
 
 
+def with_clock(stack: Stack, off: float) -> Stack:
+    """The same stack; what is started through it has a clock that is `off` seconds ahead."""
+    path = os.pathsep.join((str(CLOCK), stack.environ["PYTHONPATH"]))
+    return replace(stack, environ={**stack.environ, "CLOCK_OFF": str(off), "PYTHONPATH": path})
+
+
 def below(guard: int) -> list[int]:
     """All processes below process `guard`, parents first."""
     found: list[int] = []
@@ -89,15 +112,23 @@ def below(guard: int) -> list[int]:
 
 
 @contextmanager
-def running_machine(home: Path, receiver_url: str) -> Iterator[Machine]:
-    """A machine on `home`, ready to be submitted to."""
+def running_machine(
+    home: Path, receiver_url: str, *, broker: str = "redis", handlers: str = ""
+) -> Iterator[Machine]:
+    """A machine on `home`, ready to be submitted to. `broker`: one of BROKERS."""
     with ExitStack() as cleanup:
         postgres = cleanup.enter_context(start_postgres(home))
         valkey = cleanup.enter_context(start_valkey(home))
+        queues: Server = valkey
+        messages: Messages = RedisMessages(valkey.url)
+        if broker == "rabbitmq":
+            queues = cleanup.enter_context(start_rabbitmq(home))
+            messages = RabbitMessages(queues.url)
         settings = load_settings(
             {
                 "DATABASE_URL": postgres.url,
                 "REDIS_URL": valkey.url,
+                "BROKER_URL": "" if queues is valkey else queues.url,
                 "BATCHLINE_HOME": str(home),
                 "HEARTBEAT_INTERVAL": "0.5",
                 "HEARTBEAT_TIMEOUT": "3",
@@ -109,10 +140,15 @@ def running_machine(home: Path, receiver_url: str) -> Iterator[Machine]:
         engine = make_engine(settings.database_url or "", name="batchline-chaos", pool_size=10)
         upgrade(engine)
         stack = cleanup.enter_context(
-            running_stack(settings, extra={"HTTP_HANDLER_BASES": f"receiver={receiver_url}"})
+            running_stack(
+                settings,
+                handlers=handlers,
+                extra={"HTTP_HANDLER_BASES": f"receiver={receiver_url}"},
+            )
         )
         stack.start("worker", "worker-2")
-        yield Machine(home, postgres, valkey, stack, engine, create_client(engine, "chaos"))
+        client = create_client(engine, "chaos")
+        yield Machine(home, postgres, valkey, queues, messages, stack, engine, client)
 
 
 def seconds_until(condition: Any, *, within: float, what: str) -> float:

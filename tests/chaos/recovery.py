@@ -123,7 +123,7 @@ def measure(settings: Settings, engine: Engine, client: ClientSecret) -> Recover
 
 
 def _submit(http: httpx.Client) -> list[str]:
-    """A hundred batches of a little work each, which together is four seconds' for four processes."""
+    """A hundred batches of a little work each: four seconds' for four processes."""
     ids = []
     for number in range(UNFINISHED):
         items = [{"seconds": 0.02, "key": f"{number}-{n}"} for n in range(ITEMS)]

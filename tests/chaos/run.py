@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import make_engine
 from app.errors import BatchlineError
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, faults_of
 from tests.chaos.load import Load
 from tests.chaos.machine import Machine, running_machine
 from tests.chaos.receiver import Receiver
@@ -57,39 +57,53 @@ def run(
     faults: Sequence[str] = (),
     batches: int = 25,
     settle_within: float = 180,
+    broker: str = "redis",
 ) -> Report:
     """Run once with `seed`. `faults`: those to inject in that order; all, shuffled, by default."""
+    every = faults_of(broker)
+    chosen = list(faults) or random.Random(seed).sample(every, len(every))
+    with Receiver() as receiver, running_machine(home, receiver.url, broker=broker) as machine:
+        return run_on(machine, receiver, seed, chosen, batches, settle_within)
+
+
+def run_on(
+    machine: Machine,
+    receiver: Receiver,
+    seed: int,
+    faults: Sequence[str],
+    batches: int,
+    settle_within: float = 180,
+) -> Report:
+    """The same on a machine that is running, and whose client has submitted nothing yet."""
     rng = random.Random(seed)
-    chosen = list(faults) or rng.sample(sorted(FAULTS), len(FAULTS))
     report = Report(seed)
-    with Receiver() as receiver, running_machine(home, receiver.url) as machine:
-        load = Load(machine.stack.url, machine.client.secret, seed, batches=batches)
-        load.start()
-        with _Monitor(machine) as monitor:
-            moments = []
-            for name in chosen:
-                time.sleep(rng.uniform(0.5, 2.5))
-                machine.keep_alive()
-                moments.append(time.monotonic())
-                FAULTS[name](machine, rng)
-                report.faults.append(name)
-            load.join(settle_within)
-            _settled(machine, settle_within)
-            ends = [*moments[1:], time.monotonic()]
-        report.recoveries = [
-            (name, monitor.longest_stall(begin, end))
-            for name, begin, end in zip(chosen, moments, ends, strict=True)
-        ]
-        report.batches = sum(one.batch_id is not None for one in load.sent)
-        report.items = sum(one.count for one in load.sent)
-        report.unavailable = load.unavailable
-        report.problems = [
-            *load.surprises,
-            *problems(machine.engine, machine.client.client_id, load.sent, receiver.seen),
-        ]
-        report.tried_again = _count(machine, "SELECT sum(crashes) FROM items")
-        if report.problems:
-            report.problems.append(machine.stack.tail(40))
+    load = Load(machine.stack.url, machine.client.secret, seed, batches=batches)
+    load.start()
+    with _Monitor(machine) as monitor:
+        moments = []
+        for name in faults:
+            time.sleep(rng.uniform(0.5, 2.5))
+            machine.keep_alive()
+            moments.append(time.monotonic())
+            FAULTS[name](machine, rng)
+            report.faults.append(name)
+        load.join(settle_within)
+        _settled(machine, settle_within)
+        ends = [*moments[1:], time.monotonic()]
+    report.recoveries = [
+        (name, monitor.longest_stall(begin, end))
+        for name, begin, end in zip(faults, moments, ends, strict=True)
+    ]
+    report.batches = sum(one.batch_id is not None for one in load.sent)
+    report.items = sum(one.count for one in load.sent)
+    report.unavailable = load.unavailable
+    report.problems = [
+        *load.surprises,
+        *problems(machine.engine, machine.client.client_id, load.sent, receiver.seen),
+    ]
+    report.tried_again = _count(machine, "SELECT sum(crashes) FROM items")
+    if report.problems:
+        report.problems.append(machine.stack.tail(40))
     return report
 
 

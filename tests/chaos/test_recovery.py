@@ -14,6 +14,7 @@ from tests.chaos.recovery import ITEMS, measure
 from tests.conftest import fresh_database
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_work_goes_on_within_the_bounds(settings: Settings, postgres_url: str) -> None:
     with fresh_database(postgres_url) as url:

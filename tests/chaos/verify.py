@@ -23,12 +23,42 @@ _COUNTS = text(
     """
 )
 
+# Whatever the clocks of those that wrote them said.
+_WRONG_TIMES = text(
+    """
+    SELECT 'batch ' || id AS what, created_at, started_at, finished_at, now() AS now
+    FROM batches
+    WHERE started_at < created_at OR finished_at < started_at
+       OR greatest(created_at, started_at, finished_at) > clock_timestamp()
+    UNION ALL
+    SELECT 'item ' || i.batch_id || ':' || i.index, i.created_at, i.started_at, i.finished_at, now()
+    FROM items i JOIN batches b ON b.id = i.batch_id
+    WHERE i.started_at < i.created_at OR i.finished_at < i.started_at
+       OR i.started_at < b.started_at OR i.finished_at > b.finished_at
+       OR greatest(i.created_at, i.started_at, i.finished_at) > clock_timestamp()
+    UNION ALL
+    SELECT 'worker ' || id, started_at, heartbeat_at, NULL, now() FROM workers
+    WHERE greatest(started_at, heartbeat_at) > clock_timestamp()
+    UNION ALL
+    SELECT 'record ' || collection || ' ' || key, updated_at, NULL, NULL, now() FROM records
+    WHERE updated_at > clock_timestamp()
+    LIMIT 10
+    """
+)
+
+
+def wrong_times(engine: Engine) -> list[str]:
+    """Every time in the rows that is in the future, or before what it must come after."""
+    with engine.connect() as connection:
+        rows = connection.execute(_WRONG_TIMES).all()
+    return [f"times that cannot be: {row}" for row in rows]
+
 
 def problems(
     engine: Engine, client_id: UUID, sent: list[Sent], received: dict[str, list[str]]
 ) -> list[str]:
     """Every way in which the rows, the ledger or the receiver are not as they must be."""
-    found: list[str] = []
+    found = wrong_times(engine)
     with engine.connect() as connection:
         rows = {
             str(row.id): row for row in connection.execute(_COUNTS, {"client": client_id}).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, delete, update
 
 from app.batches import lifecycle
 from app.batches.actions.locking import lock_batch, require
+from app.batches.clock import has_passed
 from app.db import transaction
 from app.errors import FieldError, Invalid, WrongState
 from app.models import Batch
@@ -33,7 +34,7 @@ def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str,
         if "metadata" in changes:
             values["batch_metadata"] = changes["metadata"]
         if "scheduled_at" in changes:
-            values.update(_rescheduled(batch, changes["scheduled_at"]))
+            values.update(_rescheduled(connection, batch, changes["scheduled_at"]))
         if values:
             _write(connection, batch_id, values)
 
@@ -46,11 +47,11 @@ def remove(engine: Engine, client_id: UUID, batch_id: UUID) -> None:
         connection.execute(delete(Batch).where(Batch.id == batch_id))
 
 
-def _rescheduled(batch: Any, moment: datetime | None) -> dict[str, Any]:
+def _rescheduled(connection: Connection, batch: Any, moment: datetime | None) -> dict[str, Any]:
     require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be scheduled")
     if moment is None:
         return {"scheduled_at": None, "status": lifecycle.OPEN}
-    if moment <= datetime.now(UTC):
+    if has_passed(connection, moment):
         raise Invalid(
             "A batch can be scheduled only for a time in the future.",
             errors=[FieldError("/scheduledAt", "Must be in the future.")],

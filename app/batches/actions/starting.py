@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from app.batches import lifecycle
 from app.batches.actions.locking import require
+from app.batches.clock import has_passed
 from app.errors import WrongState
 
 _START = text("UPDATE batches SET status = :status, revision = revision + 1 WHERE id = :batch_id")
@@ -22,7 +22,7 @@ def start(connection: Connection, batch: Any, *, honour_schedule: bool) -> bool:
     wait = (
         honour_schedule
         and batch.scheduled_at is not None
-        and batch.scheduled_at > datetime.now(UTC)
+        and not has_passed(connection, batch.scheduled_at)
     )
     status = lifecycle.SCHEDULED if wait else lifecycle.PENDING
     connection.execute(_START, {"batch_id": batch.id, "status": status})

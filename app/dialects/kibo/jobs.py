@@ -11,6 +11,7 @@ from app.api.answers import answer
 from app.api.auth import caller
 from app.api.views import batch_headers
 from app.batches.actions import act, amend
+from app.batches.clock import has_passed
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.submission import Submission, write
 from app.batches.summary import BatchView
@@ -46,11 +47,15 @@ def create_job() -> Response:
     """Create Batch Job: empty, and Ready to take items until it is started."""
 
     def store(connection: Connection, asked: dict[str, Any]) -> Response:
+        scheduled_at = asked.get("scheduledDate")
+        if scheduled_at is not None and has_passed(connection, scheduled_at):
+            wrong = FieldError("/scheduledDate", "Must be in the future.")
+            raise Malformed(f"scheduledDate: {wrong.message}", errors=[wrong])
         submission = Submission(
             client_id=caller().client_id,
             name=asked["jobName"],
             start="manual",
-            scheduled_at=asked.get("scheduledDate"),
+            scheduled_at=scheduled_at,
             dialect=NAME,
             reference=asked["code"],
         )

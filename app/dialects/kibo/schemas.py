@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -16,11 +15,6 @@ DOMAIN = "Catalog"
 ACTIONS = ("start", "cancel", "reset")
 LONGEST_CODE = 200
 PAGE, LARGEST_PAGE = 100, 1000
-
-
-def _in_future(moment: datetime) -> None:
-    if moment <= datetime.now(UTC):
-        raise ma.ValidationError("Must be in the future.")
 
 
 class JobCode(Reference):
@@ -56,7 +50,7 @@ class KiboNewJob(_Named):
 
     code = JobCode(required=True, longest=LONGEST_CODE)
     domain = ma.fields.String(required=True, validate=ma.validate.OneOf([DOMAIN]))
-    scheduledDate = Timestamp(allow_none=True, validate=_in_future)
+    scheduledDate = Timestamp(allow_none=True)
     status = ma.fields.String(
         allow_none=True, validate=ma.validate.OneOf(["Ready"], error="A job begins as Ready.")
     )
