@@ -51,7 +51,7 @@ bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large o
 	$(BIN)/python -m benchmarks.fairness $(ARGS)
 
 RUNS ?= 3
-chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1
+chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1 ARGS="--broker rabbitmq"
 	$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 install: $(VENV)/.run-installed ## Build .venv for running

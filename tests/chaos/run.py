@@ -56,7 +56,7 @@ def run(
     *,
     faults: Sequence[str] = (),
     batches: int = 25,
-    settle_within: float = 180,
+    settle_within: float = 120,
     broker: str = "redis",
 ) -> Report:
     """Run once with `seed`. `faults`: those to inject in that order; all, shuffled, by default."""
@@ -72,7 +72,7 @@ def run_on(
     seed: int,
     faults: Sequence[str],
     batches: int,
-    settle_within: float = 180,
+    settle_within: float = 120,
 ) -> Report:
     """The same on a machine that is running, and whose client has submitted nothing yet."""
     rng = random.Random(seed)
@@ -87,7 +87,7 @@ def run_on(
             moments.append(time.monotonic())
             FAULTS[name](machine, rng)
             report.faults.append(name)
-        load.join(settle_within)
+        load.join(3 * settle_within)
         _settled(machine, settle_within)
         ends = [*moments[1:], time.monotonic()]
     report.recoveries = [
@@ -146,12 +146,15 @@ class _Monitor:
 
 
 def _settled(machine: Machine, within: float) -> None:
-    deadline = time.monotonic() + within
-    while _unfinished(machine):
+    """Wait until every batch has ended; `within`: seconds in which one must, or it hangs."""
+    before, deadline = -1, 0.0
+    while unfinished := _unfinished(machine):
         machine.keep_alive()
+        if unfinished != before:
+            before, deadline = unfinished, time.monotonic() + within
         if time.monotonic() > deadline:
             raise AssertionError(
-                f"{_unfinished(machine)} batches have not ended within {within} s\n"
+                f"of {unfinished} batches none has ended for {within} s\n"
                 f"{_what_is_left(machine)}\n{machine.stack.tail(40)}"
             )
         time.sleep(0.2)

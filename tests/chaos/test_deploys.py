@@ -18,7 +18,7 @@ from app.settings import Settings
 from tests.conftest import fresh_database
 from tests.support.stack import Stack, running_stack, wait_for
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 8.0
 OPERATIONS = ("test.probe", "test.outside", "test.slow")
 
 
@@ -47,7 +47,7 @@ def own_client(own_engine: Engine) -> ClientSecret:
 
 @pytest.fixture(scope="module")
 def deployed(own_settings: Settings, own_engine: Engine) -> Iterator[Stack]:
-    """A stack whose workers have five seconds to stop."""
+    """A stack whose workers have eight seconds to stop."""
     with running_stack(
         own_settings,
         handlers="tests.support.handlers",
@@ -70,11 +70,16 @@ def _submit_each(http: httpx.Client, items: list[dict[str, Any]]) -> list[str]:
     return ids
 
 
-def _wait_until_under_way(engine: Engine, what: str, number: int) -> None:
-    """Until slices of so many different `what` are claimed."""
+def _wait_until_under_way(engine: Engine, batches: list[str], what: str, number: int) -> None:
+    """Until slices of so many different `what` of the batches are claimed."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        claimed = text(f"SELECT count(DISTINCT {what}) FROM slices WHERE state = 'CLAIMED'")
-        wait_for(lambda: connection.execute(claimed).scalar() == number)
+        claimed = text(
+            f"""
+            SELECT count(DISTINCT {what}) FROM slices
+            WHERE state = 'CLAIMED' AND batch_id = ANY(CAST(:ids AS uuid[]))
+            """
+        )
+        wait_for(lambda: connection.execute(claimed, {"ids": batches}).scalar() == number)
 
 
 def _replace_workers(stack: Stack) -> dict[str, float]:
@@ -111,7 +116,7 @@ def test_it_ends_after_the_items_under_way(
 ) -> None:
     with deployed.http(own_client) as http:
         batches = _submit_each(http, [{"seconds": 0.4}] * 20)
-        _wait_until_under_way(own_engine, "queue", 2)
+        _wait_until_under_way(own_engine, batches, "queue", 2)
         took = _replace_workers(deployed)
         assert max(took.values()) < STOP_SECONDS, took
         assert _stopped_late(deployed) == 0
@@ -124,8 +129,8 @@ def test_what_takes_too_long_is_given_back(
 ) -> None:
     before = _stopped_late(deployed)
     with deployed.http(own_client) as http:
-        batches = _submit_each(http, [{"seconds": 8}])
-        _wait_until_under_way(own_engine, "batch_id", len(OPERATIONS))
+        batches = _submit_each(http, [{"seconds": 11}])
+        _wait_until_under_way(own_engine, batches, "batch_id", len(OPERATIONS))
         took = _replace_workers(deployed)
         assert min(took.values()) >= STOP_SECONDS, took
         assert max(took.values()) < STOP_SECONDS + 3, took
