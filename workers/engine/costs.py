@@ -13,6 +13,13 @@ _WEIGHT = 0.4
 # One that took less than this weighs less: of a few quick items the most was not theirs.
 _TELLING_SECONDS = 0.5
 
+# A bulk statement has a cost of its own, however few its items. Where it waits for locks or for a
+# busy machine, cutting slices smaller only makes each item seem to cost more, and they would shrink
+# until nothing but that is paid. So they are not cut below this many, as long as those take at most
+# so many seconds.
+_LEAST_BULK = 100
+_LONGEST_BULK_SECONDS = 1.0
+
 _LEARN = text(
     """
     INSERT INTO operation_costs (operation, seconds_per_item)
@@ -41,9 +48,11 @@ def slice_size(connection: Connection, settings: Settings, operation: Operation 
             500 if operation.bulk else 50 if operation.in_database else 1
         )
         return min(guess, settings.max_slice_items)
-    return max(
-        1, min(settings.max_slice_items, int(settings.slice_target_seconds / max(cost, 1e-6)))
-    )
+    cost = max(cost, 1e-6)
+    size = int(settings.slice_target_seconds / cost)
+    if operation.bulk and operation.in_database:
+        size = max(size, min(_LEAST_BULK, int(_LONGEST_BULK_SECONDS / cost)))
+    return max(1, min(settings.max_slice_items, size))
 
 
 def learn(connection: Connection, operation: str, *, items: int, seconds: float) -> None:
