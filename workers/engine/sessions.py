@@ -16,7 +16,7 @@ _END = text(
     """
     SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
     WHERE application_name = ANY(:names) AND datname = current_database()
-      AND pid <> pg_backend_pid() AND state IN ('idle in transaction', 'active')
+      AND pid <> pg_backend_pid() AND state <> 'idle'
     """
 )
 
