@@ -6,12 +6,13 @@ COPY requirements.lock ./
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY pyproject.toml README.md Procfile ./
 COPY app ./app
+COPY batchline ./batchline
 COPY handlers ./handlers
 COPY workers ./workers
 COPY examples ./examples
 # In place, so that the Procfile stays beside the code.
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation -e . \
-    && /opt/venv/bin/python -m compileall -q app handlers workers
+    && /opt/venv/bin/python -m compileall -q app batchline handlers workers
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /srv/batchline --shell /usr/sbin/nologin batchline \

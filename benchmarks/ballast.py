@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg2
 
-from app.ids import new_id
+from app.core.ids import new_id
 from benchmarks.feed import ASIN_SQL, COLLECTION, OPERATION, RESULT
 
 ITEMS_A_BATCH = 20_000

@@ -15,7 +15,7 @@ from statistics import median
 
 import httpx
 
-from app.clients import create_client
+from app.clients.credentials import create_client
 from benchmarks.batchline import Batchline
 from benchmarks.feed import Feeds
 from benchmarks.stack import Stack, running_stack

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg2
 
-from app.ids import new_id
+from app.core.ids import new_id
 from benchmarks.feed import COLLECTION, OPERATION, RESULT, Feed
 from benchmarks.timing import Timing
 

@@ -10,7 +10,7 @@ import msgspec
 import psycopg2
 from celery import chord
 
-from app.ids import new_id
+from app.core.ids import new_id
 from benchmarks.feed import OPERATION, Feed
 from benchmarks.naive_tasks import connect, finish, process
 from benchmarks.timing import Timing

@@ -12,9 +12,9 @@ from typing import Any
 from celery import Celery
 from sqlalchemy import Engine, create_engine, text
 
-from app.jsontext import dumps
-from app.settings import load_settings
-from handlers.registry import load_handlers
+from app.core.jsontext import dumps
+from app.core.settings import load_settings
+from handlers.load import load_handlers
 
 OPERATION = next(one for one in load_handlers() if one.name == "catalog.masterlist")
 

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 from sqlalchemy import Engine
 
-from app.clients import ClientSecret, create_client
+from app.clients.credentials import ClientSecret, create_client
+from app.core.settings import load_settings, variables_given
 from app.db import make_engine
-from app.migrations import upgrade
-from app.serve.procfile import ROOT, load_procfile
-from app.servers import start_postgres, start_valkey
-from app.servers.guarded import Guarded, Spec, Steps
-from app.servers.ports import free_port
-from app.settings import load_settings, variables_given
+from app.db.migrations import upgrade
+from app.local.serve.procfile import ROOT, load_procfile
+from app.local.servers import start_postgres, start_valkey
+from app.local.servers.guarded import Guarded, Spec, Steps
+from app.local.servers.ports import free_port
 
 PROCESSES = 2
 """Worker processes, for Batchline and for the naive chord alike."""

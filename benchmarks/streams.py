@@ -20,7 +20,7 @@ from uuid import UUID
 import psutil
 import psycopg2
 
-from app.ids import new_id
+from app.core.ids import new_id
 from benchmarks.stack import Stack, running_stack
 
 _PIECE = 1 << 16

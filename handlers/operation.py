@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -119,8 +118,3 @@ class Operation:
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             return str(value)
         return None
-
-    def backoff(self, attempt: int) -> float:
-        """Seconds to wait after failed try number `attempt`: doubling, capped, with jitter."""
-        longest = min(self.backoff_cap_seconds, self.backoff_seconds * 2 ** (attempt - 1))
-        return random.uniform(longest / 2, longest)  # noqa: S311 (spreads load, guards nothing)

@@ -1,24 +1,13 @@
-"""Which operations there are, and how handlers are found."""
+"""Which operations there are: `@operation` registers them."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import marshmallow
 
 from handlers.operation import Operation
-
-ENTRY_POINT_GROUP = "batchline.handlers"
-SHIPPED = (
-    "handlers.shipped.catalog",
-    "handlers.shipped.products",
-    "handlers.shipped.category",
-    "handlers.shipped.loyalty",
-    "handlers.shipped.demo",
-)
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -71,27 +60,6 @@ def operation(
         return handler
 
     return register
-
-
-def load_handlers(
-    modules: Iterable[str] = (), *, http_bases: Mapping[str, str] | None = None
-) -> Registry:
-    """Import the shipped handlers, the installed entry points and `modules`; the filled registry.
-
-    `http_bases`: the URLs, by name, that `http.request` may reach; it is offered only if there are
-    any. Raises ImportError, naming the module, if one cannot be imported.
-    """
-    from handlers.shipped.http_request import offer  # which needs this module
-
-    for module in (*SHIPPED, *modules):
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ImportError(f"handlers module {module!r}: {error}") from error
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()
-    offer(registry, http_bases or {})
-    return registry
 
 
 def _first_paragraph(docstring: str | None) -> str:

@@ -14,13 +14,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from app.clients import ClientSecret, create_client
+from app.clients.credentials import ClientSecret, create_client
+from app.core.settings import Settings, load_settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.servers import start_postgres, start_valkey
-from app.settings import Settings, load_settings
+from app.db.migrations import upgrade
+from app.local.servers import start_postgres, start_valkey
 from handlers import Registry
-from handlers.registry import load_handlers
+from handlers.load import load_handlers
 from tests.support.stack import Stack, running_stack
 
 # What a developer's shell has set must not change what the tests see.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from workers.beating import Pace, every
+from workers.schedule import Pace, every
 
 
 def test_of_a_heap_of_steps_one_is_made() -> None:

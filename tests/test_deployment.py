@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.broker import QUEUES
-from app.serve.procfile import load_procfile
+from app.local.serve.procfile import load_procfile
+from app.messaging.broker import QUEUES
 
 ROOT = Path(__file__).parents[1]
 OURS = {"migrate": "release", "web": "web", "worker": "worker"} | {
@@ -73,7 +73,7 @@ def test_services_share_one_image_and_the_servers_addresses(compose: dict[str, A
 
 
 def test_the_variables_that_are_passed_on_are_ones_we_know(compose: dict[str, Any]) -> None:
-    from app.settings import variables_given
+    from app.core.settings import variables_given
 
     for service in OURS:
         names = compose["services"][service]["environment"]

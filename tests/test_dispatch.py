@@ -12,10 +12,10 @@ from uuid import uuid4
 
 import pytest
 
-from app import dispatch
-from app.dispatch import Dispatcher
-from app.servers import Server, start_valkey
-from app.settings import load_settings
+from app.core.settings import load_settings
+from app.local.servers import Server, start_valkey
+from app.messaging import dispatch
+from app.messaging.dispatch import Dispatcher
 from tests.chaos.machine import below
 
 

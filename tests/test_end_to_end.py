@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.clients import ClientSecret
-from app.settings import Settings
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
 from tests.support.stack import Stack, running_stack, wait_for
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from app.envfile import read_env, write_env
+from app.core.envfile import read_env, write_env
 
 VARIABLES = {
     "DATABASE_URL": "postgresql://u:p'a$s \"w@h/d?x=1&y=#2",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import httpx
 
-from app.servers.ports import free_port
+from app.local.servers.ports import free_port
 from tests.support.stack import Stack, wait_for
 
 

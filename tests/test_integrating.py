@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.support.receiver import Received, Reply, receiving
 from tests.support.stack import Stack, wait_for
 

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from app.db import make_engine
-from app.migrations import downgrade, pending, upgrade
-from app.models import Base
-from app.models.guards import GUARD_FUNCTION, GUARDS
+from app.db.migrations import downgrade, pending, upgrade
+from app.db.models import Base
+from app.db.models.guards import GUARD_FUNCTION, GUARDS
 from tests.conftest import fresh_database
 
 # Everything that makes up a schema, as Postgres itself tells it.

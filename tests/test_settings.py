@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import SettingsError
-from app.settings import Settings, load_settings
+from app.core.errors import SettingsError
+from app.core.settings import Settings, load_settings
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from app import tracing
-from app.settings import Settings
+from app.core import tracing
+from app.core.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,10 +8,10 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning
 
-from app.broker import configure
-from app.logs import set_up_logs
-from app.settings import load_settings
-from workers.beating import every
+from app.core.logs import set_up_logs
+from app.core.settings import load_settings
+from app.messaging.broker import configure
+from workers.schedule import every
 
 settings = load_settings()
 set_up_logs(settings)

@@ -14,7 +14,7 @@ import psycopg2
 import structlog
 from billiard.common import human_status
 
-from workers.engine.identity import this_machine
+from workers.engine.process.heartbeat import this_machine
 
 log = structlog.get_logger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from celery.worker.request import Request as CeleryRequest
 
-from app.broker import DELAY_HEADER
+from app.messaging.broker import DELAY_HEADER
 
 
 class Request(CeleryRequest):
-    """A task message that a worker has received; see `app.broker` for the header."""
+    """A task message that a worker has received; see `app.messaging.broker` for the header."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import workers.correlating  # noqa: F401 (it listens to what Celery says of tasks)
-from app.broker import DELIVER_TASK, WORKER_LOST_DELAY
-from app.news import teller
+import workers.correlation  # noqa: F401 (it listens to what Celery says of tasks)
+from app.events.listeners import listener
+from app.messaging.broker import DELIVER_TASK, WORKER_LOST_DELAY
 from workers import webhooks
-from workers.beating import Pace
 from workers.celery import app, settings
-from workers.engine import advance as advancing
-from workers.engine import slices as slicing
-from workers.engine import sweep as sweeping
+from workers.engine.plan import advance as advancing
+from workers.engine.rescue import sweep as sweeping
+from workers.engine.run import run_slice as slicing
+from workers.schedule import Pace
 from workers.wiring import call_webhook, runtime
 
 _OPTIONS: dict[str, Any] = {
@@ -53,7 +53,7 @@ def sweep() -> None:
     for webhook_id in webhooks.find_due(runtime()):
         call_webhook(webhook_id)
     if done:
-        teller().swept(done)
+        listener().swept(done)
 
 
 @app.task(name=DELIVER_TASK, **_OPTIONS)

@@ -6,10 +6,10 @@ import time
 from uuid import UUID
 
 from app.db import transaction
-from app.news import teller
+from app.events.listeners import listener
 from app.webhooks.claiming import call_due
 from app.webhooks.delivering import deliver
-from app.webhooks.logbook import KEPT_DAYS, forget_old
+from app.webhooks.delivery_log import KEPT_DAYS, forget_old
 from app.webhooks.network import checker
 from workers.engine.runtime import Runtime
 
@@ -25,7 +25,7 @@ def send_due(runtime: Runtime, webhook_id: UUID) -> int:
         webhook_id,
         allowed=checker(allow_private=runtime.settings.webhook_allow_private),
         stopping=runtime.stopping.is_set,
-        noted=lambda outcome: teller().webhook_tried(outcome),
+        noted=lambda outcome: listener().webhook_tried(outcome),
     )
 
 

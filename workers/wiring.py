@@ -14,7 +14,11 @@ from billiard import current_process
 from celery import signals
 from sqlalchemy import Engine
 
-from app.broker import (
+from app.core.ids import new_id
+from app.core.tracing import trace_worker
+from app.db import make_engine
+from app.events.listeners import listen_with
+from app.messaging.broker import (
     ADVANCE_TASK,
     CONTROL_QUEUE,
     DELIVER_TASK,
@@ -22,21 +26,17 @@ from app.broker import (
     LONGEST_COUNTDOWN,
     SLOW_QUEUE,
 )
-from app.db import make_engine
-from app.ids import new_id
-from app.metrics.telling import RedisTeller, impatient_redis
-from app.news import tell_to
-from app.tracing import trace_worker
-from handlers.registry import load_handlers
+from app.metrics.listener import RedisListener, impatient_redis
+from handlers.load import load_handlers
 from workers.celery import app, settings
 from workers.deaths import note_deaths
-from workers.engine.chords import queue_depth, send_wave
-from workers.engine.giving_up import end_overrun
-from workers.engine.identity import WorkerIdentity
+from workers.engine.outcome.fail_slice import end_overrun
+from workers.engine.plan.chords import queue_depth, send_wave
+from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.process.sessions import session_name
+from workers.engine.process.watchdog import Board, Watch, Watchdog
 from workers.engine.runtime import Runtime
-from workers.engine.sessions import session_name
-from workers.engine.watchdog import Board, Watch, Watchdog
-from workers.stopping import stop, stop_sign
+from workers.shutdown import stop, stop_sign
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ def _make() -> Runtime:
 
     registry = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
     trace_worker(engine)
-    tell_to(RedisTeller(impatient_redis(settings.redis_url or ""), registry, call_webhook))
+    listen_with(RedisListener(impatient_redis(settings.redis_url or ""), registry, call_webhook))
     return Runtime(
         settings=settings,
         engine=engine,

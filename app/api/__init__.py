@@ -14,11 +14,11 @@ from app.api import (
     items,
     metrics,
     records,
-    requests,
     results,
     webhooks,
 )
-from app.api.openapi import make_api
+from app.web import request_log as requests
+from app.web.openapi import make_api
 
 _BLUEPRINTS = (
     batches.blueprint,

@@ -8,25 +8,25 @@ from uuid import UUID
 import marshmallow as ma
 from flask import Response, request
 
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.bodies import JSON, Body, media_type
-from app.api.documents import IDEMPOTENCY_KEY, items_body
+from app.api.documents import items_body
 from app.api.envelope import ChangesSchema, changes_of
-from app.api.errors import invalid, pointer_to
 from app.api.incoming import body_of, received
-from app.api.jsonbody import SMALL, fields_of, read_object
-from app.api.once import attempt
 from app.api.schemas import BatchSchema
-from app.api.views import batch_answer
 from app.batches.actions import ACTIONS, act, amend, remove
 from app.batches.appending import append as append_items
 from app.batches.appending import check_open
-from app.batches.lifecycle import CANCELED, FAILED, INVALID
 from app.batches.queries import find_batch
+from app.core.errors import FieldError, Invalid
+from app.core.lifecycle import CANCELED, FAILED, INVALID
 from app.db import transaction
-from app.errors import FieldError, Invalid
-from app.services import services
+from app.web.auth import caller, require
+from app.web.batch_responses import batch_answer
+from app.web.blueprint import Blueprint
+from app.web.bodies import JSON, Body, media_type
+from app.web.idempotency import IDEMPOTENCY_KEY, attempt
+from app.web.jsonbody import SMALL, fields_of, read_object
+from app.web.problems import invalid, pointer_to
+from app.web.services import services
 
 blueprint = Blueprint(
     "actions", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Act on batches."

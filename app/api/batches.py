@@ -7,26 +7,26 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.bodies import JSON
-from app.api.documents import FIELDS_IN_QUERY, IDEMPOTENCY_KEY, submission_body
+from app.api.documents import FIELDS_IN_QUERY, submission_body
 from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
-from app.api.jsonbody import fields_of
-from app.api.once import attempt
-from app.api.paging import cursor_at, page_of, paged
 from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
-from app.api.views import batch_answer, conditional, list_answer
-from app.api.watch import batch_watch
-from app.batches.lifecycle import PENDING
 from app.batches.queries import BatchFilter, find_batch, list_batches
-from app.batches.shown import batch_body
+from app.batches.serializers import batch_body
 from app.batches.submission import check, write
+from app.core.errors import FieldError, Invalid
+from app.core.lifecycle import PENDING
 from app.db import transaction
-from app.errors import FieldError, Invalid
-from app.services import services
+from app.web.auth import caller, require
+from app.web.batch_responses import batch_answer, conditional, list_answer
+from app.web.blueprint import Blueprint
+from app.web.bodies import JSON
+from app.web.idempotency import IDEMPOTENCY_KEY, attempt
+from app.web.jsonbody import fields_of
+from app.web.paging import cursor_at, page_of, paged
+from app.web.services import services
+from app.web.watch import batch_watch
 
 blueprint = Blueprint(
     "batches", __name__, url_prefix="/v1", description="Submit batches, and see how far they got."

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Response
 
-from app.api.answers import answer
-from app.api.auth import require
-from app.api.blueprint import Blueprint
 from app.api.jsonschema import item_schema
 from app.api.schemas import LimitsSchema, OperationListSchema
-from app.services import services
+from app.web.auth import require
+from app.web.blueprint import Blueprint
+from app.web.responses import answer
+from app.web.services import services
 
 blueprint = Blueprint(
     "operations", __name__, url_prefix="/v1", description="What can be asked for, and how much."

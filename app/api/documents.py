@@ -6,16 +6,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.api.bodies import CSV, JSON, NDJSON
 from app.api.envelope import EnvelopeSchema
-
-IDEMPOTENCY_KEY: dict[str, Any] = {
-    "in": "header",
-    "name": "Idempotency-Key",
-    "schema": {"type": "string", "maxLength": 255},
-    "description": "The same key with the same request, within 24 hours, is answered as the "
-    "first time, with `Idempotent-Replayed: true`, and carried out only once.",
-}
+from app.web.bodies import CSV, JSON, NDJSON
 
 _ITEMS = ma.fields.List(
     ma.fields.Raw(),

@@ -10,11 +10,11 @@ import marshmallow as ma
 import msgspec
 from werkzeug.datastructures import MultiDict
 
-from app.api.errors import invalid, pointer_to
 from app.batches.copying import storable
 from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submission
-from app.errors import FieldError, Invalid
-from app.jsontext import dumps, loads
+from app.core.errors import FieldError, Invalid
+from app.core.jsontext import dumps, loads
+from app.web.problems import invalid, pointer_to
 from handlers.fields import Timestamp
 
 

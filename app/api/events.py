@@ -8,17 +8,17 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.api.answers import encode
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
-from app.api.watch import batch_watch
+from app.batches.batch_view import BatchView
 from app.batches.queries import find_batch
-from app.batches.shown import batch_body, summary_body
-from app.batches.summary import BatchView
+from app.batches.serializers import batch_body, summary_body
 from app.batches.watching import BatchWatch
 from app.db import transaction
-from app.services import services
+from app.web.auth import caller, require
+from app.web.blueprint import Blueprint
+from app.web.responses import encode
+from app.web.services import services
+from app.web.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
+from app.web.watch import batch_watch
 
 blueprint = Blueprint(
     "events", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Follow a batch."

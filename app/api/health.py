@@ -11,11 +11,11 @@ from flask import Flask, Response, current_app
 from kombu import Connection
 from sqlalchemy import text
 
-from app.api.answers import answer
-from app.api.blueprint import Blueprint
+from app.core.errors import Unavailable
 from app.db import transaction
-from app.errors import Unavailable
-from app.services import Services, services
+from app.web.blueprint import Blueprint
+from app.web.responses import answer
+from app.web.services import Services, services
 
 log = structlog.get_logger(__name__)
 

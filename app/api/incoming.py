@@ -11,14 +11,14 @@ from typing import BinaryIO, cast
 import msgspec
 from flask import Request
 
-from app.api.bodies import CSV, JSON, NDJSON, Body, media_type
 from app.api.envelope import FIELDS
-from app.api.jsonbody import Raws, read_array, read_object
-from app.api.once import Attempt
-from app.batches.copying import RawItem
-from app.errors import Malformed
+from app.core.errors import Malformed
+from app.core.settings import Settings
 from app.formats import Limits, Spool, read_csv, read_ndjson
-from app.settings import Settings
+from app.formats.raw_item import RawItem
+from app.web.bodies import CSV, JSON, NDJSON, Body, media_type
+from app.web.idempotency import Attempt
+from app.web.jsonbody import Raws, read_array, read_object
 
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 _READERS = {NDJSON: read_ndjson, CSV: read_csv}

@@ -8,17 +8,17 @@ from uuid import UUID
 
 from flask import Response
 
-from app.api.answers import answer
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.paging import cursor_at, page_of, paged
 from app.api.queries import ItemListQuery
 from app.api.schemas import ItemPageSchema, ItemSchema
-from app.api.views import list_answer
 from app.batches.queries import ItemView, find_item, list_items
-from app.batches.shown import item_body
+from app.batches.serializers import item_body
 from app.db import transaction
-from app.services import services
+from app.web.auth import caller, require
+from app.web.batch_responses import list_answer
+from app.web.blueprint import Blueprint
+from app.web.paging import cursor_at, page_of, paged
+from app.web.responses import answer
+from app.web.services import services
 
 blueprint = Blueprint(
     "items", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="A batch's items."

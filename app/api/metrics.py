@@ -7,11 +7,11 @@ import secrets
 from flask import Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from app.api.auth import bearer
-from app.api.blueprint import Blueprint
-from app.errors import Unauthenticated
+from app.core.errors import Unauthenticated
 from app.metrics.exposition import expose
-from app.services import services
+from app.web.auth import bearer
+from app.web.blueprint import Blueprint
+from app.web.services import services
 
 blueprint = Blueprint("metrics", __name__, description="For Prometheus.")
 

@@ -7,9 +7,9 @@ from typing import Any
 import marshmallow as ma
 
 from app.api.envelope import Name
-from app.api.paging import PageQuery
-from app.batches.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
-from app.services import services
+from app.core.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
+from app.web.paging import PageQuery
+from app.web.services import services
 from handlers.fields import Timestamp
 
 

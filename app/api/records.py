@@ -11,18 +11,18 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.routing import BaseConverter
 
-from app.api.answers import answer
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.paging import PageQuery, cursor_at, page_of, paged
 from app.api.schemas import RecordPageSchema, RecordSchema
-from app.api.views import list_answer
 from app.batches.copying import storable
+from app.core.errors import NotFound
+from app.core.jsontext import moment
 from app.db import transaction
-from app.errors import NotFound
-from app.jsontext import moment
-from app.records import RecordStore, StoredRecord
-from app.services import services
+from app.db.records import RecordStore, StoredRecord
+from app.web.auth import caller, require
+from app.web.batch_responses import list_answer
+from app.web.blueprint import Blueprint
+from app.web.paging import PageQuery, cursor_at, page_of, paged
+from app.web.responses import answer
+from app.web.services import services
 
 
 class KeyConverter(BaseConverter):

@@ -10,16 +10,16 @@ from uuid import UUID
 import marshmallow as ma
 from flask import Response, request
 
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.bodies import CSV, NDJSON
-from app.api.streaming import streamed
-from app.batches.exporting import read_items
-from app.batches.lifecycle import ITEM_STATUSES_SHOWN
-from app.batches.lines import Lines, csv_header, csv_rows, ndjson, resubmission
+from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
+from app.batches.item_pages import read_items
 from app.batches.queries import find_batch, names_its_operations
+from app.core.lifecycle import ITEM_STATUSES_SHOWN
 from app.db import transaction
-from app.services import services
+from app.web.auth import caller, require
+from app.web.blueprint import Blueprint
+from app.web.bodies import CSV, NDJSON
+from app.web.services import services
+from app.web.streaming import streamed
 
 blueprint = Blueprint(
     "results", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Take results away."

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.batches.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
+from app.core.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
 
 
 def _one_of(values: tuple[str, ...]) -> ma.fields.String:

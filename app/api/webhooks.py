@@ -8,21 +8,21 @@ from uuid import UUID
 import marshmallow as ma
 from flask import Response, request
 
-from app.api.answers import answer
-from app.api.auth import caller, require
-from app.api.blueprint import Blueprint
-from app.api.bodies import JSON, Body, media_type
 from app.api.envelope import Name
-from app.api.errors import invalid
-from app.api.jsonbody import fields_of, read_object
-from app.api.paging import PageQuery, cursor_at, page_of, paged
 from app.api.schemas import page_schema
-from app.api.views import list_answer
+from app.core.jsontext import moment
 from app.db import transaction
-from app.jsontext import moment
-from app.models.webhook import DELIVERY_STATUSES
-from app.services import services
-from app.webhooks.logbook import DeliveryEntry, list_deliveries, resend
+from app.db.models.webhook import DELIVERY_STATUSES
+from app.web.auth import caller, require
+from app.web.batch_responses import list_answer
+from app.web.blueprint import Blueprint
+from app.web.bodies import JSON, Body, media_type
+from app.web.jsonbody import fields_of, read_object
+from app.web.paging import PageQuery, cursor_at, page_of, paged
+from app.web.problems import invalid
+from app.web.responses import answer
+from app.web.services import services
+from app.webhooks.delivery_log import DeliveryEntry, list_deliveries, resend
 from app.webhooks.recording import BATCH_FINISHED, EVENTS
 from app.webhooks.registering import (
     WebhookEntry,

@@ -12,13 +12,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, update
 
-from app.batches.actions.locking import lock_batch, require
-from app.batches.copying import RawItem, copy_items
-from app.batches.lifecycle import OPEN
+from app.batches.actions.lock import lock_batch, require
+from app.batches.copying import copy_items
+from app.batches.item_keys import ItemReader
 from app.batches.queries import find_batch
-from app.batches.reading import ItemReader
-from app.errors import FieldError, TooLarge
-from app.models import Batch
+from app.core.errors import FieldError, TooLarge
+from app.core.lifecycle import OPEN
+from app.db.models import Batch
+from app.formats.raw_item import RawItem
 from handlers import Registry
 
 

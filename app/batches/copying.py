@@ -16,13 +16,6 @@ _CHUNK = 1 << 17
 
 
 # Tuples, since there are millions of them: a frozen dataclass takes three times as long to make.
-class RawItem(NamedTuple):
-    """An item as it was sent: its JSON text, and the operation if it names one of its own."""
-
-    text: str
-    operation: str | None = None
-
-
 class ItemRow(NamedTuple):
     """What is stored of an item at first."""
 

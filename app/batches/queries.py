@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from app.batches.lifecycle import FAILED, INVALID, PENDING, RUNNING
-from app.batches.summary import BATCHES, BatchView, batch_view, held_items
-from app.errors import NotFound
+from app.batches.batch_view import BATCHES, BatchView, batch_view, held_items
+from app.core.errors import NotFound
+from app.core.lifecycle import FAILED, INVALID, PENDING, RUNNING
 
 _BATCH_FILTERS = {
     "status": "b.status = :status",

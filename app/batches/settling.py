@@ -7,11 +7,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, text
 
-from app.batches.lifecycle import STOP_CANCELED, settled_status
-from app.batches.shown import batch_body
-from app.batches.summary import BATCHES, batch_view
+from app.batches.batch_view import BATCHES, batch_view
+from app.batches.serializers import batch_body
+from app.core.lifecycle import STOP_CANCELED, settled_status
 from app.db import after_commit
-from app.news import EndNews, teller
+from app.events.listeners import BatchEnded, listener
 from app.webhooks.recording import BATCH_FINISHED, record, wants
 
 log = structlog.get_logger(__name__)
@@ -82,8 +82,8 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
         },
     ).one()
     webhooks = _note_for_webhooks(connection, ended.client_id, batch_id)
-    end = EndNews(batch_id, status, ended.operation, float(ended.seconds), tuple(webhooks))
-    after_commit(connection, lambda: teller().ended(end))
+    end = BatchEnded(batch_id, status, ended.operation, float(ended.seconds), tuple(webhooks))
+    after_commit(connection, lambda: listener().ended(end))
     log.info("batch.settled", batch=str(batch_id), status=status, total=counts.total)
     return status
 

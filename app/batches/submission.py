@@ -16,14 +16,15 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from app.batches import lifecycle
-from app.batches.clock import has_passed
-from app.batches.copying import RawItem, copy_items
-from app.batches.reading import ItemReader
+from app.batches.copying import copy_items
+from app.batches.item_keys import ItemReader
+from app.core import lifecycle
+from app.core.errors import FieldError, Invalid, WrongState
+from app.core.ids import new_id
 from app.db import transaction
-from app.errors import FieldError, Invalid, WrongState
-from app.ids import new_id
-from app.models import Batch
+from app.db.clock import has_passed
+from app.db.models import Batch
+from app.formats.raw_item import RawItem
 from handlers import Registry
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -141,7 +142,7 @@ def write(
 
 
 def first_phase(on_invalid: str, dry_run: bool) -> str:
-    """The phase a batch begins with: see app.models.batch."""
+    """The phase a batch begins with: see app.db.models.batch."""
     if on_invalid == "reject":
         return "validate"
     return "dry" if dry_run else "run"

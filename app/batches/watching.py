@@ -20,10 +20,10 @@ from redis import Redis, RedisError
 from sqlalchemy import ARRAY, Engine, Uuid, bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.calling import CHANNEL, called
-from app.batches.summary import BATCHES, BatchView, batch_view
+from app.batches.batch_view import BATCHES, BatchView, batch_view
+from app.core.errors import BatchlineError
 from app.db import transaction
-from app.errors import BatchlineError
+from app.events.notify import CHANNEL, called
 
 log = structlog.get_logger(__name__)
 

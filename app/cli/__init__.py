@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from app.errors import BatchlineError
+from app.core.errors import BatchlineError
+from batchline.client.errors import ClientError
 
 # Name and what it does; the module of the same name defines a click command of the same name.
 # Said here, so that `batchline --help` imports none of them.
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BatchlineError as error:
+        except (BatchlineError, ClientError) as error:
             raise click.ClickException(str(error)) from error
 
 

@@ -17,9 +17,9 @@ def cancel(
     """Cancel batches: items that have not begun end CANCELED, those under way finish."""
     from rich.console import Console
 
-    from app.cli.local import connect
-    from app.remote.api import segment
-    from app.remote.progress import summary_line
+    from app.cli.connection import connect
+    from app.terminal.progress import summary_line
+    from batchline.client.api import segment
 
     console = Console(stderr=True)
     canceled = []

@@ -8,10 +8,10 @@ from uuid import UUID
 import click
 
 from app.cli.options import as_json, print_json, print_table
-from app.settings import load_settings
+from app.core.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.clients import ClientSecret
+    from app.clients.credentials import ClientSecret
 
 
 @click.group()
@@ -34,8 +34,8 @@ def clients() -> None:
 @as_json
 def create(name: str, scopes: tuple[str, ...], json_output: bool) -> None:
     """Create a client and print its credentials: the only time its secret is shown."""
-    from app.cli.local import database
-    from app.clients import create_client
+    from app.cli.connection import database
+    from app.clients.credentials import create_client
 
     with database(load_settings()) as engine:
         made = create_client(engine, name, scopes or None)
@@ -46,8 +46,8 @@ def create(name: str, scopes: tuple[str, ...], json_output: bool) -> None:
 @as_json
 def list_(json_output: bool) -> None:
     """List the clients, the revoked ones too."""
-    from app.cli.local import database
-    from app.clients import list_clients
+    from app.cli.connection import database
+    from app.clients.credentials import list_clients
 
     with database(load_settings()) as engine:
         entries = list_clients(engine)
@@ -87,8 +87,8 @@ def list_(json_output: bool) -> None:
 @as_json
 def rotate(client_id: UUID, json_output: bool) -> None:
     """Give a client a new secret and print it; the old one stops working at once."""
-    from app.cli.local import database
-    from app.clients import rotate_client
+    from app.cli.connection import database
+    from app.clients.credentials import rotate_client
 
     with database(load_settings()) as engine:
         made = rotate_client(engine, client_id)
@@ -99,8 +99,8 @@ def rotate(client_id: UUID, json_output: bool) -> None:
 @click.argument("client_id", type=click.UUID)
 def revoke(client_id: UUID) -> None:
     """Refuse a client from now on. Batches that were accepted go on."""
-    from app.cli.local import database
-    from app.clients import revoke_client
+    from app.cli.connection import database
+    from app.clients.credentials import revoke_client
 
     with database(load_settings()) as engine:
         revoke_client(engine, client_id)

@@ -18,9 +18,9 @@ def events(batch_id: str, url: str | None, secret: str | None, json_output: bool
 
     With --json, an object a line with `event` and `data`. The exit status is that of `watch`.
     """
-    from app.cli.local import connect
-    from app.remote import progress
-    from app.remote.events import FINISHED, follow
+    from app.cli.connection import connect
+    from app.terminal import progress
+    from batchline.client.events import FINISHED, follow
 
     with connect(url, secret) as api:
         for event in follow(api, batch_id):

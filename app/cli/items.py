@@ -32,7 +32,7 @@ def items(
 
     With --json, an item a line.
     """
-    from app.cli.local import connect
+    from app.cli.connection import connect
 
     with connect(url, secret) as api:
         for item in api.items(batch_id, limit=limit, status=status, key=key):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.settings import load_settings
+from app.core.settings import load_settings
 
 
 @click.command()
@@ -12,8 +12,8 @@ from app.settings import load_settings
 @click.option("--revision", default="head", show_default=True, help="Go up to this revision.")
 def migrate(check: bool, revision: str) -> None:
     """Bring the schema of DATABASE_URL up to date. Safe to run twice, and side by side."""
-    from app.cli.local import database
-    from app.migrations import pending, upgrade
+    from app.cli.connection import database
+    from app.db.migrations import pending, upgrade
 
     with database(load_settings()) as engine:
         missing = pending(engine)

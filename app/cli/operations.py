@@ -12,7 +12,7 @@ from app.cli.options import as_json, print_json, print_table, remote
 @as_json
 def operations(url: str | None, secret: str | None, json_output: bool) -> None:
     """List the operations that batches can ask for."""
-    from app.cli.local import connect
+    from app.cli.connection import connect
 
     with connect(url, secret) as api:
         offered = api.get("/v1/operations")["data"]

@@ -51,9 +51,9 @@ def results(
     """
     from rich.console import Console
 
-    from app.cli.local import connect
-    from app.remote import progress
-    from app.remote.download import download
+    from app.cli.connection import connect
+    from app.terminal import progress
+    from batchline.client.download import download
 
     query = {
         "format": format_,

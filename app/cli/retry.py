@@ -34,9 +34,9 @@ def retry(
     """
     from rich.console import Console
 
-    from app.cli.local import connect
-    from app.remote import progress
-    from app.remote.api import segment
+    from app.cli.connection import connect
+    from app.terminal import progress
+    from batchline.client.api import segment
 
     console = Console(stderr=True)
     body = {"statuses": [status.upper() for status in statuses]} if statuses else {}

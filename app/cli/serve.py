@@ -18,6 +18,6 @@ def serve(examples: bool) -> None:
 
     PORT=0 and FLOWER_PORT=0 take free ports.
     """
-    from app.serve import run
+    from app.local.serve import run
 
     raise SystemExit(run(examples=examples))

@@ -18,8 +18,8 @@ def status(
     """Show the batches with these IDs, or the newest ones (--limit of them)."""
     from rich.console import Console
 
-    from app.cli.local import connect
-    from app.remote.progress import summary_line
+    from app.cli.connection import connect
+    from app.terminal.progress import summary_line
 
     with connect(url, secret) as api:
         if batch_ids:

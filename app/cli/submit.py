@@ -61,10 +61,10 @@ def submit(
     """
     from rich.console import Console
 
-    from app.cli.local import connect
-    from app.remote import progress
-    from app.remote.submission import describe
-    from app.remote.submission import submit as send
+    from app.cli.connection import connect
+    from app.terminal import progress
+    from batchline.client.submission import describe
+    from batchline.client.submission import submit as send
 
     console = Console(stderr=True)
     fields = {_camel(name): value for name, value in options.items()}

@@ -21,8 +21,8 @@ def watch(
     """
     from rich.console import Console
 
-    from app.cli.local import connect
-    from app.remote import progress
+    from app.cli.connection import connect
+    from app.terminal import progress
 
     console = Console(stderr=True)
     with connect(url, secret) as api:

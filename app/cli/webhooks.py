@@ -30,7 +30,7 @@ def add(
     target: str, events: tuple[str, ...], url: str | None, secret: str | None, json_output: bool
 ) -> None:
     """Have URL_TO_TELL told of events. Prints the secret that verifies them: the only time."""
-    from app.cli.local import connect
+    from app.cli.connection import connect
 
     with connect(url, secret) as api:
         body = {"url": target, "events": list(events)}
@@ -43,7 +43,7 @@ def add(
 @as_json
 def list_(url: str | None, secret: str | None, json_output: bool) -> None:
     """List the webhooks."""
-    from app.cli.local import connect
+    from app.cli.connection import connect
 
     with connect(url, secret) as api:
         found = list(api.pages("/v1/webhooks"))
@@ -69,8 +69,8 @@ def list_(url: str | None, secret: str | None, json_output: bool) -> None:
 @remote
 def remove(webhook_id: str, url: str | None, secret: str | None) -> None:
     """Remove the webhook ID, with its delivery log."""
-    from app.cli.local import connect
-    from app.remote.api import segment
+    from app.cli.connection import connect
+    from batchline.client.api import segment
 
     with connect(url, secret) as api:
         api.request("DELETE", f"/v1/webhooks/{segment(webhook_id)}")
@@ -83,8 +83,8 @@ def remove(webhook_id: str, url: str | None, secret: str | None) -> None:
 @as_json
 def rotate(webhook_id: str, url: str | None, secret: str | None, json_output: bool) -> None:
     """Give the webhook ID a new secret; for a day the old one signs as well."""
-    from app.cli.local import connect
-    from app.remote.api import segment
+    from app.cli.connection import connect
+    from batchline.client.api import segment
 
     with connect(url, secret) as api:
         made = api.request("POST", f"/v1/webhooks/{segment(webhook_id)}/rotate").json()
@@ -100,8 +100,8 @@ def deliveries(
     webhook_id: str, limit: int, url: str | None, secret: str | None, json_output: bool
 ) -> None:
     """List what was sent to the webhook ID, newest first."""
-    from app.cli.local import connect
-    from app.remote.api import segment
+    from app.cli.connection import connect
+    from batchline.client.api import segment
 
     with connect(url, secret) as api:
         found = list(api.pages(f"/v1/webhooks/{segment(webhook_id)}/deliveries", limit=limit))
@@ -133,8 +133,8 @@ def resend(
     webhook_id: str, delivery_id: str, url: str | None, secret: str | None, json_output: bool
 ) -> None:
     """Send DELIVERY_ID to the webhook ID again."""
-    from app.cli.local import connect
-    from app.remote.api import segment
+    from app.cli.connection import connect
+    from batchline.client.api import segment
 
     with connect(url, secret) as api:
         path = f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}/resend"

@@ -1,7 +1,7 @@
 """The APIs of five systems that are already in the field, all on the same domain functions.
 
 A client written for one of them works against Batchline by changing the host. What they share is
-in `app.dialects.kit`; docs/dialects.md shows how another one is added.
+in `app.dialects.common`; docs/dialects.md shows how another one is added.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.dialects import fluent, gameball, kibo, nilo, quartile
-from app.dialects.kit.dialect import Dialect
+from app.dialects.common.dialect import Dialect
 
 DIALECTS: tuple[Dialect, ...] = (
     nilo.dialect,

@@ -10,31 +10,31 @@ from flask import Response
 from flask_smorest import Blueprint
 from sqlalchemy import Connection, insert, select
 
-from app.api.answers import answer
-from app.api.auth import caller
-from app.api.errors import Problem
-from app.api.views import batch_headers
-from app.batches.lifecycle import FAILED, SUCCESS
+from app.batches.batch_view import BatchView
 from app.batches.queries import ItemView
 from app.batches.submission import MAX_NAME_LENGTH, Submission, write
-from app.batches.summary import BatchView
+from app.core.errors import NotFound
+from app.core.ids import new_id
+from app.core.jsontext import moment
+from app.core.lifecycle import FAILED, SUCCESS
 from app.db import transaction
+from app.db.models import FLUENT_BATCH_IDS, FluentBatch, FluentJob
 from app.dialects import examples
-from app.dialects.kit.answers import field_of, message_of, result_of
-from app.dialects.kit.batches import find, items_from, whole_number
-from app.dialects.kit.bodies import Entries, read_envelope
-from app.dialects.kit.dialect import Dialect
-from app.dialects.kit.documents import takes
-from app.dialects.kit.errors import bad_request
-from app.dialects.kit.submitting import carry_out
-from app.dialects.kit.words import batch_words
-from app.errors import NotFound
-from app.ids import new_id
-from app.jsontext import moment
-from app.models import FLUENT_BATCH_IDS, FluentBatch, FluentJob
-from app.services import services
+from app.dialects.common.batches import find, items_from, whole_number
+from app.dialects.common.bodies import Entries, read_envelope
+from app.dialects.common.dialect import Dialect
+from app.dialects.common.documents import takes
+from app.dialects.common.errors import bad_request
+from app.dialects.common.item_fields import field_of, message_of, result_of
+from app.dialects.common.status_map import batch_words
+from app.dialects.common.submitting import carry_out
+from app.web.auth import caller
+from app.web.batch_responses import batch_headers
+from app.web.problems import ProblemDetails
+from app.web.responses import answer
+from app.web.services import services
 from handlers.fields import Text
-from handlers.shipped.category import CategorySchema
+from handlers.shipped.category.handler import CategorySchema
 
 NAME = "fluent"
 OPERATION = "catalog.category"
@@ -57,7 +57,7 @@ _ERRORS = {
 }
 
 
-def render(problem: Problem) -> Response:
+def render(problem: ProblemDetails) -> Response:
     """The document's shape of an error: its word for the code, and what is wrong."""
     problem = bad_request(problem)
     word = _ERRORS.get(problem.status) or HTTPStatus(problem.status).phrase

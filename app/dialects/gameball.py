@@ -10,26 +10,26 @@ from flask import Response
 from flask_smorest import Blueprint
 from sqlalchemy import Connection
 
-from app.api.answers import answer
-from app.api.auth import caller
-from app.api.views import batch_headers
 from app.batches.actions import act
-from app.batches.lifecycle import SUCCESS
+from app.batches.batch_view import BatchView
 from app.batches.queries import ItemView
 from app.batches.submission import MAX_METADATA_BYTES, Submission, write
-from app.batches.summary import BatchView
+from app.core.ids import new_id
+from app.core.jsontext import dumps
+from app.core.lifecycle import SUCCESS
 from app.dialects import examples
-from app.dialects.kit.answers import field_of, message_of, result_of, seconds
-from app.dialects.kit.batches import find, items_from
-from app.dialects.kit.bodies import Entries, read_envelope
-from app.dialects.kit.credentials import header, key_and_secret
-from app.dialects.kit.dialect import Dialect, in_header
-from app.dialects.kit.documents import takes
-from app.dialects.kit.submitting import carry_out
-from app.dialects.kit.words import batch_words
-from app.ids import new_id
-from app.jsontext import dumps
-from app.services import services
+from app.dialects.common.batches import find, items_from
+from app.dialects.common.bodies import Entries, read_envelope
+from app.dialects.common.credentials import header, key_and_secret
+from app.dialects.common.dialect import Dialect, in_header
+from app.dialects.common.documents import takes
+from app.dialects.common.item_fields import field_of, message_of, result_of, seconds
+from app.dialects.common.status_map import batch_words
+from app.dialects.common.submitting import carry_out
+from app.web.auth import caller
+from app.web.batch_responses import batch_headers
+from app.web.responses import answer
+from app.web.services import services
 
 NAME = "gameball"
 MOST_ENTRIES = 1000

@@ -10,24 +10,24 @@ import marshmallow as ma
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from app.api.answers import answer
-from app.api.auth import caller
-from app.api.views import batch_headers
+from app.batches.batch_view import BatchView
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
-from app.batches.summary import BatchView
+from app.core.ids import new_id
 from app.dialects import examples
-from app.dialects.kit.answers import field_of, message_of, seconds
-from app.dialects.kit.batches import find, items_from, whole_number
-from app.dialects.kit.bodies import read_items
-from app.dialects.kit.credentials import authorization, header, key_and_secret
-from app.dialects.kit.dialect import Dialect, in_header
-from app.dialects.kit.documents import array_of, takes
-from app.dialects.kit.references import item_id
-from app.dialects.kit.submitting import submit
-from app.dialects.kit.words import batch_words, item_words
-from app.ids import new_id
-from handlers.shipped.catalog import AvailabilitySchema, PriceSchema, PromotionSchema
+from app.dialects.common.batches import find, items_from, whole_number
+from app.dialects.common.bodies import read_items
+from app.dialects.common.credentials import authorization, header, key_and_secret
+from app.dialects.common.dialect import Dialect, in_header
+from app.dialects.common.documents import array_of, takes
+from app.dialects.common.item_fields import field_of, message_of, seconds
+from app.dialects.common.references import item_id
+from app.dialects.common.status_map import batch_words, item_words
+from app.dialects.common.submitting import submit
+from app.web.auth import caller
+from app.web.batch_responses import batch_headers
+from app.web.responses import answer
+from handlers.shipped.catalog.handler import AvailabilitySchema, PriceSchema, PromotionSchema
 
 NAME = "nilo"
 DETAIL_PAGE = 10_000

@@ -9,24 +9,24 @@ import msgspec
 from flask import Response
 from flask_smorest import Blueprint
 
-from app.api.answers import answer, encode
-from app.api.auth import caller
-from app.api.views import batch_headers
-from app.batches.lifecycle import SUCCESS
+from app.batches.batch_view import BatchView
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
-from app.batches.summary import BatchView
+from app.core.lifecycle import SUCCESS
 from app.dialects import examples
-from app.dialects.kit.answers import members_of, message_of, result_of
-from app.dialects.kit.batches import find, items_from
-from app.dialects.kit.bodies import read_items
-from app.dialects.kit.credentials import authorization, header, key_and_secret
-from app.dialects.kit.dialect import Dialect, in_header
-from app.dialects.kit.documents import array_of, takes
-from app.dialects.kit.references import item_id, object_id
-from app.dialects.kit.submitting import submit
-from app.dialects.kit.words import batch_words
-from handlers.shipped.catalog import MasterlistSchema
+from app.dialects.common.batches import find, items_from
+from app.dialects.common.bodies import read_items
+from app.dialects.common.credentials import authorization, header, key_and_secret
+from app.dialects.common.dialect import Dialect, in_header
+from app.dialects.common.documents import array_of, takes
+from app.dialects.common.item_fields import members_of, message_of, result_of
+from app.dialects.common.references import item_id, object_id
+from app.dialects.common.status_map import batch_words
+from app.dialects.common.submitting import submit
+from app.web.auth import caller
+from app.web.batch_responses import batch_headers
+from app.web.responses import answer, encode
+from handlers.shipped.catalog.handler import MasterlistSchema
 
 NAME = "quartile"
 MOST_ITEMS = 100

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from app.errors import Malformed
+from app.core.errors import Malformed
 from app.formats.limits import Limits, bad_line
 
 _encode = msgspec.json.encode

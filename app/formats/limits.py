@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.errors import FieldError, Malformed, TooLarge
+from app.core.errors import FieldError, Malformed, TooLarge
 
 TOO_DEEP = "Not taken as JSON: it nests too deep."
 

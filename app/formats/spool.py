@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 
-from app.batches.copying import RawItem
-from app.errors import Unavailable
+from app.core.errors import Unavailable
+from app.formats.raw_item import RawItem
 
 _BUFFER = 1 << 18
 

@@ -15,13 +15,13 @@ from prometheus_client.core import GaugeMetricFamily
 from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
-from app.batches.summary import BATCHES as BATCH_VIEWS
-from app.broker import QUEUES
+from app.batches.batch_view import BATCHES as BATCH_VIEWS
 from app.db import transaction
+from app.messaging.broker import QUEUES
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
 from app.metrics.counters import LAST_SWEEP_KEY
-from app.webhooks.logbook import count_pending
+from app.webhooks.delivery_log import count_pending
 
 _UNFINISHED = text(
     f"""

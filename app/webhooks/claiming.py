@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from app.ids import new_id
+from app.core.ids import new_id
 from app.webhooks.sending import TIME_LIMIT, Answer
 
 LEASE = TIME_LIMIT * 4

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Engine
 
 from app.db import transaction
-from app.models.webhook import DELIVERED, FAILED, PENDING
+from app.db.models.webhook import DELIVERED, FAILED, PENDING
 from app.webhooks.claiming import Claimed, claim_next, disable, nothing_left, write_answer
 from app.webhooks.network import Check
 from app.webhooks.schedule import next_wait

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, any_, insert, literal, select
 
-from app.ids import new_id
-from app.jsontext import dumps, moment
-from app.models import Webhook, WebhookDelivery
+from app.core.ids import new_id
+from app.core.jsontext import dumps, moment
+from app.db.models import Webhook, WebhookDelivery
 
 BATCH_FINISHED = "batch.finished"
 EVENTS = (BATCH_FINISHED,)

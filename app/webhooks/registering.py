@@ -13,9 +13,9 @@ from uuid import UUID
 import httpx
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
-from app.errors import FieldError, Invalid, NotFound
-from app.ids import new_id
-from app.models import Webhook
+from app.core.errors import FieldError, Invalid, NotFound
+from app.core.ids import new_id
+from app.db.models import Webhook
 from app.webhooks.addresses import may_connect
 from app.webhooks.recording import EVENTS
 from app.webhooks.signing import new_secret

@@ -16,10 +16,10 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app.clients import ClientSecret
-from app.services import EXTENSION
-from app.settings import Settings
-from app.wsgi import create_app
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.server.wsgi import create_app
+from app.web.services import EXTENSION
 
 ITEM = {"asin": "A1", "countryCode": "US", "percACoS": 2.7}
 MASTERLIST = "operation=catalog.masterlist"

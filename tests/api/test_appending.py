@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.api.conftest import ITEM, Caller
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
-from app.clients import ClientSecret, create_client, revoke_client, rotate_client
+from app.clients.credentials import ClientSecret, create_client, revoke_client, rotate_client
 from tests.api.conftest import ITEM, Caller
 
 OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"}

@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from marshmallow import ValidationError
 from sqlalchemy import Engine
 
-from app.api.answers import encode
 from app.api.jsonschema import item_schema
-from app.clients import ClientSecret, create_client
-from app.records import RecordStore
+from app.clients.credentials import ClientSecret, create_client
+from app.db.records import RecordStore
+from app.web.responses import encode
 from handlers import Registry
 from handlers.keys import join_key
 from tests.api.conftest import Caller

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from structlog.contextvars import get_contextvars
 
-from app import correlation
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
+from app.core import correlation
 from tests.api.conftest import Caller
 from tests.support.stack import Stack, wait_for
 

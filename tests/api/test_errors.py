@@ -8,11 +8,11 @@ import marshmallow as ma
 import pytest
 from flask import Flask, Response, abort
 
-from app.api.errors import Problem, render_errors_under
-from app.clients import ClientSecret
-from app.errors import FieldError, Invalid, TooMany, WrongState
-from app.servers.ports import free_port
-from app.settings import Settings
+from app.clients.credentials import ClientSecret
+from app.core.errors import FieldError, Invalid, TooMany, WrongState
+from app.core.settings import Settings
+from app.local.servers.ports import free_port
+from app.web.problems import ProblemDetails, render_errors_under
 from tests.api.conftest import Caller, make_app
 
 
@@ -90,7 +90,7 @@ def test_fields_at_fault_are_pointed_at(broken: Flask) -> None:
 
 
 def test_a_prefix_may_have_a_shape_of_its_own(broken: Flask) -> None:
-    def render(problem: Problem) -> Response:
+    def render(problem: ProblemDetails) -> Response:
         return Response(f"oh: {problem.status}", problem.status, mimetype="text/plain")
 
     render_errors_under(broken, "/other", render)

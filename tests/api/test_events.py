@@ -15,10 +15,10 @@ import httpx
 import pytest
 from flask import Flask
 
-from app.api import sse
-from app.api.sse import Line
-from app.clients import ClientSecret
-from app.settings import Settings
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.web import sse
+from app.web.sse import Line
 from tests.api.conftest import Caller, make_app
 from tests.support.stack import Stack
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from app.ids import new_id
-from app.servers.ports import free_port
-from app.settings import Settings
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.local.servers.ports import free_port
 from tests.api.conftest import Caller, make_app
 
 

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
-from app.batches.idempotency import Claim, forget_expired
-from app.clients import ClientSecret, create_client
-from app.errors import WrongState
+from app.clients.credentials import ClientSecret, create_client
+from app.clients.idempotency_keys import Claim, forget_expired
+from app.core.errors import WrongState
 from tests.api.conftest import ITEM, MASTERLIST, Caller
 
 NDJSON = "application/x-ndjson"
@@ -206,7 +206,7 @@ def test_who_says_to_be_at_work_keeps_the_claim(
     claim = Claim(engine, client.client_id, "feed-7")
     claim.take()
     backdate("121 seconds")
-    monkeypatch.setattr("app.batches.idempotency._TOUCH_EVERY", 0)
+    monkeypatch.setattr("app.clients.idempotency_keys._TOUCH_EVERY", 0)
     claim.touch()
     with pytest.raises(WrongState):
         Claim(engine, client.client_id, "feed-7").take()

@@ -12,13 +12,13 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.events.listeners import SliceFolded, listen_with, listener
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
 from app.metrics.counters import HASH, Additions, read_counters
-from app.metrics.telling import RedisTeller, impatient_redis
-from app.news import SliceNews, tell_to, teller
-from app.settings import Settings
+from app.metrics.listener import RedisListener, impatient_redis
 from tests.api.conftest import Caller, make_app
 from tests.support.stack import Stack, wait_for
 
@@ -127,7 +127,7 @@ def test_without_redis_the_rest_is_told(settings: Settings) -> None:
     apps = make_app(
         replace(settings, redis_url="redis://127.0.0.1:1/0", explicit_broker_url=settings.redis_url)
     )
-    before = teller()
+    before = listener()
     try:
         answer = Caller(next(apps), None).get("/metrics")
         assert answer.status_code == 200
@@ -138,7 +138,7 @@ def test_without_redis_the_rest_is_told(settings: Settings) -> None:
         assert (catalogue.WEBHOOKS_PENDING.name, ()) in samples
     finally:
         next(apps, None)
-        tell_to(before)
+        listen_with(before)
 
 
 @pytest.fixture
@@ -172,8 +172,10 @@ def test_histograms_add_up(redis: Redis) -> None:
 
 def test_an_unknown_operation_is_no_label_of_its_own(redis: Redis) -> None:
     """Items may name any operation; each would otherwise be a series for ever."""
-    told = RedisTeller(redis, {"known"}, lambda _: None)
-    news = [SliceNews(operation, "run", 1, 0, 0, 1, 0.1) for operation in ("known", "a", "b", None)]
+    told = RedisListener(redis, {"known"}, lambda _: None)
+    news = [
+        SliceFolded(operation, "run", 1, 0, 0, 1, 0.1) for operation in ("known", "a", "b", None)
+    ]
     told.folded(uuid4(), news)
     [family] = [one for one in read_counters(redis) if one.name.startswith("batchline_items_pr")]
     assert {sample.labels["operation"]: sample.value for sample in family.samples} == {
@@ -184,7 +186,7 @@ def test_an_unknown_operation_is_no_label_of_its_own(redis: Redis) -> None:
 
 
 def test_a_redis_that_is_away_is_left_alone_for_a_while() -> None:
-    told = RedisTeller(impatient_redis("redis://127.0.0.1:1/0"), set(), lambda _: None)
+    told = RedisListener(impatient_redis("redis://127.0.0.1:1/0"), set(), lambda _: None)
     told.claim_lost()
     assert told._leave_alone_until > 0
     told.swept({"claims_taken_over": 1})

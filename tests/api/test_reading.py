@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from app.api.paging import cursor_at, read_cursor
-from app.api.views import retry_after
 from app.batches import queries
 from app.batches.queries import find_batch
-from app.clients import ClientSecret
-from app.errors import Invalid
-from app.jsontext import moment
+from app.clients.credentials import ClientSecret
+from app.core.errors import Invalid
+from app.core.jsontext import moment
+from app.web.batch_responses import retry_after
+from app.web.paging import cursor_at, read_cursor
 from tests.api.conftest import ITEM, Caller
 
 

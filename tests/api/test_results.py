@@ -13,8 +13,8 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from app.batches import exporting
-from app.clients import ClientSecret, create_client
+from app.batches import item_pages as exporting
+from app.clients.credentials import ClientSecret, create_client
 from tests.support.stack import Stack
 
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from app.batches.watching import BatchWatch
+from app.core.settings import Settings
 from app.db import make_engine
-from app.settings import Settings
 from tests.api.conftest import Caller
 from tests.support.stack import wait_for
 

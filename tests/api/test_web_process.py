@@ -15,7 +15,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.api.conftest import MASTERLIST
 from tests.support.stack import Stack, wait_for
 

@@ -13,13 +13,13 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.batches.lifecycle import STOP_CANCELED
 from app.batches.settling import cancel_rest, settle
-from app.batches.stopping import request_stop
-from app.clients import ClientSecret, create_client
+from app.batches.stop import request_stop
+from app.clients.credentials import ClientSecret, create_client
+from app.core.errors import BatchlineError
+from app.core.lifecycle import STOP_CANCELED
+from app.core.settings import Settings
 from app.db import transaction
-from app.errors import BatchlineError
-from app.settings import Settings
 from app.webhooks.recording import BATCH_FINISHED, record, wants
 from tests.api.conftest import Caller, make_app
 from tests.support.receiver import Reply, receiving

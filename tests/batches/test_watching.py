@@ -11,12 +11,12 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from app.batches import watching
-from app.batches.calling import CHANNEL, call, called
 from app.batches.submission import Submission, accept
 from app.batches.watching import BatchWatch
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
 from app.db import transaction
-from app.settings import Settings
+from app.events.notify import CHANNEL, call, called
 from handlers import Registry
 from tests.support.stack import wait_for
 

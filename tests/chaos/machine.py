@@ -13,11 +13,11 @@ from typing import Any
 import redis
 from sqlalchemy import Connection, Engine
 
-from app.clients import ClientSecret, create_client
+from app.clients.credentials import ClientSecret, create_client
+from app.core.settings import load_settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.servers import Server, start_postgres, start_valkey
-from app.settings import load_settings
+from app.db.migrations import upgrade
+from app.local.servers import Server, start_postgres, start_valkey
 from tests.chaos.messages import Messages, RabbitMessages, RedisMessages
 from tests.chaos.rabbit import start_rabbitmq
 from tests.support.stack import Stack, running_stack, wait_for

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import amqp
 import redis
 
-from app.broker import QUEUES
+from app.messaging.broker import QUEUES
 
 Held = list[tuple[str, Any]]
 _NOT_THERE = (redis.RedisError, amqp.AMQPError, OSError)

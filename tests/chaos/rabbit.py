@@ -16,10 +16,10 @@ from pathlib import Path
 
 import amqp
 
-from app.servers.errors import ServerError
-from app.servers.guarded import Guarded, Spec
-from app.servers.ports import free_port
-from app.servers.server import Server, bare_environ, last_lines, open_log
+from app.local.servers.errors import ServerError
+from app.local.servers.guarded import Guarded, Spec
+from app.local.servers.ports import free_port
+from app.local.servers.server import Server, bare_environ, last_lines, open_log
 
 NOT_INSTALLED = "RabbitMQ is not installed (on Debian and Ubuntu: apt-get install rabbitmq-server)"
 USER = "batchline"

@@ -21,11 +21,11 @@ import httpx
 import redis
 from sqlalchemy import Engine, text
 
-from app.clients import ClientSecret, create_client
+from app.clients.credentials import ClientSecret, create_client
+from app.core.settings import Settings, load_settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.servers import start_postgres, start_valkey
-from app.settings import Settings, load_settings
+from app.db.migrations import upgrade
+from app.local.servers import start_postgres, start_valkey
 from tests.chaos.machine import below
 from tests.support.stack import Stack, running_stack, wait_for
 

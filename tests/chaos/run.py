@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.errors import BatchlineError
 from app.db import make_engine
-from app.errors import BatchlineError
 from tests.chaos.faults import FAULTS, faults_of
 from tests.chaos.load import Load
 from tests.chaos.machine import Machine, running_machine

@@ -19,7 +19,7 @@ from celery.worker.request import Request
 from kombu.transport.redis import QoS
 
 from tests.chaos.arming import Arms, Moment
-from workers.engine.chords import RUN_SLICE, SETTLE
+from workers.engine.plan.chords import RUN_SLICE, SETTLE
 
 _MIDWAY = 3
 _arms = Arms(Path(os.environ["SABOTAGE"]))

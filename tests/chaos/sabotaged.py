@@ -21,14 +21,14 @@ from uuid import UUID
 import redis
 from sqlalchemy import Engine, Row, text
 
-from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
-from app.broker import CONTROL_QUEUE, EXPRESS_QUEUE, FAST_QUEUE
-from app.clients import create_client
+from app.clients.credentials import create_client
+from app.core.settings import Settings
 from app.db import make_engine, transaction
-from app.dispatch import Dispatcher
-from app.migrations import upgrade
-from app.settings import Settings
+from app.db.migrations import upgrade
+from app.formats.raw_item import RawItem
+from app.messaging.broker import CONTROL_QUEUE, EXPRESS_QUEUE, FAST_QUEUE
+from app.messaging.dispatch import Dispatcher
 from handlers import Registry
 from tests.chaos.arming import Arms, Moment
 from tests.chaos.machine import below

@@ -17,12 +17,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from app.settings import Settings
+from app.core.settings import Settings
 from handlers import Registry
 from tests.chaos.arming import Moment
 from tests.chaos.sabotaged import Workers, sabotaged_workers
 from tests.support.stack import wait_for
-from workers.engine.chords import RUN_SLICE, SETTLE
+from workers.engine.plan.chords import RUN_SLICE, SETTLE
 
 Record = Callable[[str, object], None]
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def test_a_child_dies_that_has_claimed_the_callback_and_not_published_it(
 def test_a_worker_is_killed_whose_message_was_acknowledged_when_its_task_began(
     workers: Workers, record_property: Record
 ) -> None:
-    """Nobody is given the message again: it is gone, and its slice half done."""
+    """NoListener is given the message again: it is gone, and its slice half done."""
     moment = Moment.EARLY_ACK
     batch = workers.submit(moment, first_takes=2.0, number=0)
     main = workers.struck(batch, moment)["main"]

@@ -17,10 +17,10 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from app.clients import create_client
+from app.clients.credentials import create_client
+from app.core.settings import Settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.settings import Settings
+from app.db.migrations import upgrade
 from tests.chaos.machine import with_clock
 from tests.chaos.verify import wrong_times
 from tests.conftest import fresh_database

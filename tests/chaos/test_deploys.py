@@ -11,10 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.clients import ClientSecret, create_client
+from app.clients.credentials import ClientSecret, create_client
+from app.core.settings import Settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.settings import Settings
+from app.db.migrations import upgrade
 from tests.conftest import fresh_database
 from tests.support.stack import Stack, running_stack, wait_for
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
 
 DIED = "died each of the 4 times it was tried, the last time by"

@@ -13,17 +13,17 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.broker import QUEUES
-from app.clients import create_client
-from app.dispatch import Dispatcher
-from app.servers.ports import free_port
+from app.clients.credentials import create_client
+from app.local.servers.ports import free_port
+from app.messaging.broker import QUEUES
+from app.messaging.dispatch import Dispatcher
 from tests.chaos.machine import Machine, running_machine
 from tests.chaos.messages import RabbitMessages
 from tests.chaos.rabbit import NOT_INSTALLED, rabbitmq_script
 from tests.chaos.receiver import Receiver
 from tests.chaos.run import run_on
 from tests.support.stack import wait_for
-from workers.engine.chords import queue_depth
+from workers.engine.plan.chords import queue_depth
 
 pytestmark = [
     pytest.mark.long,

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.clients import create_client
+from app.clients.credentials import create_client
+from app.core.settings import Settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.settings import Settings
+from app.db.migrations import upgrade
 from tests.chaos.recovery import ITEMS, measure
 from tests.conftest import fresh_database
 

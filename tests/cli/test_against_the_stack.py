@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
 
 Run = Callable[..., Result]

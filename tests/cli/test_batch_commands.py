@@ -189,7 +189,7 @@ def test_errors_are_one_clean_line(run, fake: FakeBatchline, tmp_path: Path) -> 
 
 
 def test_what_runs_from_batchline_home_is_found_there(fake: FakeBatchline, tmp_path: Path) -> None:
-    from app.envfile import write_env
+    from app.core.envfile import write_env
 
     write_env(tmp_path, {"BATCHLINE_URL": fake.url, "BATCHLINE_SECRET": SECRET})
     runner = CliRunner(env={"BATCHLINE_HOME": str(tmp_path)})

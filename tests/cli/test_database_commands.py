@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.clients import SCOPES, find_caller
+from app.clients.credentials import SCOPES, find_caller
+from app.core.envfile import write_env
+from app.core.settings import load_settings
 from app.db import make_engine
-from app.envfile import write_env
-from app.servers import start_postgres
-from app.settings import load_settings
+from app.local.servers import start_postgres
 from tests.conftest import fresh_database
 
 

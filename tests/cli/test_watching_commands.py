@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.clients import ClientSecret
-from app.remote import download, events
-from app.remote.api import Api, ApiError
+from app.clients.credentials import ClientSecret
+from batchline.client import download, events
+from batchline.client.api import Api
+from batchline.client.errors import ApiError
 from tests.support.receiver import Receiver, receiving
 from tests.support.stack import Stack
 

@@ -15,9 +15,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from app.clients import ClientSecret, create_client
-from app.settings import Settings
-from app.wsgi import create_app
+from app.clients.credentials import ClientSecret, create_client
+from app.core.settings import Settings
+from app.server.wsgi import create_app
 from handlers import Registry
 from tests.dialects.speaking import Speaker, ended, held
 from tests.support.stack import Stack

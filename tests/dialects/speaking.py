@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, update
 from werkzeug.test import TestResponse
 
-from app.batches.copying import RawItem
 from app.batches.submission import Submission, write
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from app.db import transaction
-from app.models import Batch
+from app.db.models import Batch
+from app.formats.raw_item import RawItem
 from handlers import Registry
 from tests.support.stack import Stack
 

@@ -13,10 +13,10 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from werkzeug.test import TestResponse
 
-from app.clients import ClientSecret
-from app.models import Batch, FluentJob, IdempotencyKey, Item
-from app.settings import Settings
-from app.wsgi import create_app
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.db.models import Batch, FluentJob, IdempotencyKey, Item
+from app.server.wsgi import create_app
 from tests.dialects.calls import (
     CASHBACK,
     CATALOG_CALLS,

@@ -9,7 +9,13 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from app.clients import SCOPES, ClientSecret, create_client, revoke_client, rotate_client
+from app.clients.credentials import (
+    SCOPES,
+    ClientSecret,
+    create_client,
+    revoke_client,
+    rotate_client,
+)
 from tests.dialects.calls import ALL_CALLS, Call
 from tests.dialects.speaking import HEADERS, Headers
 

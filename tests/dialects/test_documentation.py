@@ -18,9 +18,9 @@ from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import validate
 
 import app.dialects
-from app.clients import ClientSecret
-from app.settings import Settings
-from app.wsgi import create_app
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.server.wsgi import create_app
 from tests.dialects.conftest import Finish
 from tests.dialects.speaking import HEADERS, Speaker
 from tests.support.stack import ROOT, Stack

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
+from app.db.models import Batch, FluentBatch
 from app.dialects import fluent as module
-from app.models import Batch, FluentBatch
 from tests.dialects.conftest import Finish, Hold
 from tests.dialects.speaking import Speaker
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.dialects.conftest import Hold
 from tests.dialects.speaking import JOBS, Speaker
 

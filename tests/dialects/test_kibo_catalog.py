@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.settings import Settings
-from app.wsgi import create_app
+from app.core.settings import Settings
+from app.server.wsgi import create_app
 from tests.dialects.calls import CATALOG_CALLS, ENTRY, JOB, Call
 from tests.dialects.conftest import Finish
 from tests.dialects.speaking import CATALOG, JOBS, Speaker

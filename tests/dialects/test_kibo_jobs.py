@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Engine, update
 from werkzeug.test import TestResponse
 
-from app.clients import ClientSecret
-from app.models import Batch
+from app.clients.credentials import ClientSecret
+from app.db.models import Batch
 from tests.dialects.calls import JOB
 from tests.dialects.conftest import Finish, Hold
 from tests.dialects.speaking import CATALOG, JOBS, Speaker

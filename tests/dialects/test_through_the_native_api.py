@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.dialects.calls import JOB
 from tests.dialects.conftest import Finish, Hold
 from tests.dialects.speaking import CATALOG, JOBS, Speaker

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import requests
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.batches.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
+from app.core.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
 from app.dialects import fluent, gameball, kibo, nilo, quartile
+from app.dialects.common.status_map import Words, batch_words
 from app.dialects.kibo.dialect import ITEM, JOB
-from app.dialects.kit.words import Words, batch_words
 
 TABLE = """
 OPEN       processing  PENDING  Ready      Queued     PENDING

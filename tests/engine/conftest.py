@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
+from app.core.settings import Settings
 from app.db import make_engine
-from app.migrations import upgrade
-from app.settings import Settings
+from app.db.migrations import upgrade
 from handlers import Registry
-from handlers.registry import load_handlers
+from handlers.load import load_handlers
 from tests.conftest import TEST_HANDLERS, fresh_database
 from tests.engine.rig import Rig
 

@@ -11,24 +11,24 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Row, text
 
-from app.batches import lifecycle
 from app.batches.actions import act
 from app.batches.appending import append
-from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
-from app.broker import LONGEST_COUNTDOWN
-from app.clients import create_client
+from app.clients.credentials import create_client
+from app.core import lifecycle
+from app.core.ids import new_id
+from app.core.settings import Settings
 from app.db import transaction
-from app.ids import new_id
-from app.settings import Settings
+from app.formats.raw_item import RawItem
+from app.messaging.broker import LONGEST_COUNTDOWN
 from handlers import Registry
-from workers.engine.advance import advance
-from workers.engine.claims import ClaimedSlice, LostClaim, claim_slice
-from workers.engine.identity import WorkerIdentity
-from workers.engine.planning import PlannedSlice
+from workers.engine.claim.claims import ClaimedSlice, LostClaim, claim_slice
+from workers.engine.plan.advance import advance
+from workers.engine.planned_slice import PlannedSlice
+from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.rescue.sweep import sweep
+from workers.engine.run.run_slice import process, run_slice
 from workers.engine.runtime import Runtime
-from workers.engine.slices import process, run_slice
-from workers.engine.sweep import sweep
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.batches import lifecycle
 from app.batches.actions import ACTIONS, act, amend, remove
-from app.errors import Invalid, NotFound, WrongState
+from app.core import lifecycle
+from app.core.errors import Invalid, NotFound, WrongState
 from tests.engine.rig import Rig
 
 LATER = timedelta(hours=1)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from app.batches import lifecycle
 from app.batches.actions import ACTIONS
-from app.errors import WrongState
+from app.core import lifecycle
+from app.core.errors import WrongState
 from tests.engine.rig import Message, Rig
 
 SECONDS = 8.0

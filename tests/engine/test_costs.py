@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.engine.rig import Rig
-from workers.engine.costs import slice_size
+from workers.engine.plan.costs import slice_size
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine.rig import Rig
-from workers.engine import loading
+from workers.engine.claim import load_items as loading
 
 WIDE = 10_000
 
@@ -24,7 +24,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> list[int]:
         sizes.append(len(found[0]) + len(found[1]))
         return found
 
-    monkeypatch.setattr("workers.engine.slices.load_slice", counted)
+    monkeypatch.setattr("workers.engine.run.run_slice.load_slice", counted)
     return sizes
 
 

@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
-from app.clients import ClientSecret, create_client
-from app.dispatch import Dispatcher
-from app.jsontext import dumps
-from app.settings import Settings
+from app.clients.credentials import ClientSecret, create_client
+from app.core.jsontext import dumps
+from app.core.settings import Settings
+from app.formats.raw_item import RawItem
+from app.messaging.dispatch import Dispatcher
 from handlers import Registry
 from tests.support.stack import Stack, wait_for
 

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.batches.actions import act, amend
-from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
-from app.clients import ClientSecret
-from app.dispatch import Dispatcher
-from app.settings import Settings
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.formats.raw_item import RawItem
+from app.messaging.dispatch import Dispatcher
 from handlers import Registry
 from tests.support.stack import Stack, wait_for
 

@@ -22,13 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.batches import lifecycle
 from app.batches.actions import ACTIONS, remove
 from app.batches.queries import find_batch
-from app.errors import WrongState
+from app.core import lifecycle
+from app.core.errors import WrongState
 from tests.engine.rig import Message, Rig
 from tests.engine.test_actions import ALLOWED
-from workers.engine.claims import ClaimedSlice
+from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.runtime import Runtime
 
 OPERATIONS = ("log.one", "log.bulk", "log.outside", "log.crowded", "log.paced")

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from sqlalchemy import text
 
-from app.batches import lifecycle
+from app.core import lifecycle
 from tests.engine.rig import Rig
 from tests.support.stack import wait_for
-from workers.engine.sweep import sweep
+from workers.engine.rescue.sweep import sweep
 
 _OTHERS = text(
     """

@@ -12,10 +12,10 @@ from sqlalchemy import Engine, text
 
 from app.db import make_engine, transaction
 from tests.engine.rig import Rig
-from workers.engine.claims import hold
-from workers.engine.identity import this_machine
+from workers.engine.claim.claims import hold
+from workers.engine.process.heartbeat import this_machine
+from workers.engine.process.sessions import session_name
 from workers.engine.runtime import Runtime
-from workers.engine.sessions import session_name
 
 
 def test_one_that_hangs_in_a_transaction_holds_nothing_up(rig: Rig) -> None:

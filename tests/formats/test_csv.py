@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.errors import Malformed, TooLarge
+from app.core.errors import Malformed, TooLarge
 from app.formats import Limits, read_csv
 
 WIDE = Limits(items=1000, item_bytes=300_000)

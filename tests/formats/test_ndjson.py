@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import Malformed, TooLarge
+from app.core.errors import Malformed, TooLarge
 from app.formats import Limits, Spool, read_ndjson
 
 WIDE = Limits(items=1000, item_bytes=10_000)

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from app.jsontext import dumps, loads
-from app.records import RecordStore
+from app.core.jsontext import dumps, loads
+from app.db.records import RecordStore
 from handlers import Item, Operation, Outcome
 from handlers.contract import Answer, Problem
-from handlers.registry import load_handlers
+from handlers.load import load_handlers
 
 
 @dataclass

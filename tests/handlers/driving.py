@@ -13,17 +13,17 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from app.batches.copying import RawItem
 from app.batches.submission import Submission, accept
-from app.broker import FAST_QUEUE
-from app.ids import new_id
-from app.jsontext import dumps, loads
-from app.settings import Settings
+from app.core.ids import new_id
+from app.core.jsontext import dumps, loads
+from app.core.settings import Settings
+from app.formats.raw_item import RawItem
+from app.messaging.broker import FAST_QUEUE
 from handlers import Registry
-from workers.engine.advance import advance
-from workers.engine.identity import WorkerIdentity
+from workers.engine.plan.advance import advance
+from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.run.run_slice import run_slice
 from workers.engine.runtime import Runtime
-from workers.engine.slices import run_slice
 
 _ENDED = text("SELECT finished_at FROM batches WHERE id = :batch_id")
 _ITEMS = text(

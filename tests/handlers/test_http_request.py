@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from app.jsontext import dumps, loads
+from app.core.jsontext import dumps, loads
 from handlers import Item, Outcome, Registry, Reject, Retry
 from handlers.contract import Answer, Problem
-from handlers.registry import load_handlers
-from handlers.shipped.http_request import Forwarder, Limits, offer
+from handlers.load import load_handlers
+from handlers.shipped.http_request.handler import Forwarder, Limits, offer
 from tests.handlers.calling import HandlerContext, load
 from tests.handlers.downstream import CERTIFICATE, Downstream, downstream
 

@@ -35,7 +35,7 @@ def order(item: Item, context: Context) -> Outcome:
 '''
 LOOK = """
 import sys
-from handlers.registry import load_handlers
+from handlers.load import load_handlers
 
 registry = load_handlers()
 operation = registry.get("acme.order")

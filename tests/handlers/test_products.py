@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from marshmallow import ValidationError
 
-from app.jsontext import loads
+from app.core.jsontext import loads
 from handlers import Reject
 from tests.handlers.calling import HandlerContext, call, operation, summed
 

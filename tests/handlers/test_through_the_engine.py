@@ -15,10 +15,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
-from app.clients import ClientSecret
-from app.settings import Settings
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
 from handlers import Registry
-from handlers.shipped.http_request import offer
+from handlers.shipped.http_request.handler import offer
 from tests.handlers.calling import HandlerContext
 from tests.handlers.downstream import downstream
 from tests.handlers.driving import Driver, Ended, driver

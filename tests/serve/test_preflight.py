@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import SettingsError
-from app.serve.preflight import check_given_servers, check_handlers, listen, reserve
-from app.settings import load_settings
+from app.core.errors import SettingsError
+from app.core.settings import load_settings
+from app.local.serve.preflight import check_given_servers, check_handlers, listen, reserve
 
 
 def test_a_taken_port_is_named() -> None:

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from app.servers.guarded import GUARD
+from app.local.servers.guarded import GUARD
 
 ROOT = Path(__file__).parents[2]
 BATCHLINE = str(Path(sys.executable).with_name("batchline"))
@@ -190,7 +190,7 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     made = shell("batchline clients create another --json", served.home)
     assert made["secret"] != served.secret
 
-    # Nobody but the owner may read what holds secrets.
+    # NoListener but the owner may read what holds secrets.
     for name in ("env", "demo-client.json"):
         assert (served.home / name).stat().st_mode & 0o077 == 0
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.serve import supervisor as module
-from app.serve.errors import ServeError
-from app.serve.output import Output
-from app.serve.supervisor import Supervisor
-from app.servers import start_valkey
+from app.local.serve import supervisor as module
+from app.local.serve.errors import ServeError
+from app.local.serve.output import Output
+from app.local.serve.supervisor import Supervisor
+from app.local.servers import start_valkey
 
 PATIENCE = 20.0
 

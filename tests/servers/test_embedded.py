@@ -17,9 +17,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.servers import HomeInUse, ServerError, embedded_servers, start_postgres, start_valkey
-from app.servers.lock import take_lock
-from app.settings import Settings
+from app.core.settings import Settings
+from app.local.servers import HomeInUse, ServerError, embedded_servers, start_postgres, start_valkey
+from app.local.servers.lock import take_lock
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ OWNER = """
 import signal, sys
 from pathlib import Path
 import psycopg2, redis
-from app.servers import start_postgres, start_valkey
+from app.local.servers import start_postgres, start_valkey
 home = Path(sys.argv[1])
 postgres, valkey = start_postgres(home), start_valkey(home)
 connection = psycopg2.connect(postgres.url)
@@ -242,7 +242,7 @@ def test_as_root_programs_that_others_cannot_reach_are_run_all_the_same(
 ) -> None:
     import shutil
 
-    from app.servers import postgres
+    from app.local.servers import postgres
 
     # As in a checkout under /root: a copy, below a folder that only root can enter.
     closed = tmp_path / "closed"

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.servers.guarded import Guarded, RunAs, Spec
+from app.local.servers.guarded import Guarded, RunAs, Spec
 
 TERM_THEN_KILL = (("SIGTERM", 5.0), ("SIGKILL", 5.0))
 
@@ -110,7 +110,7 @@ def test_when_the_guard_is_killed_the_command_gets_its_signal() -> None:
 OWNER = """
 import subprocess, sys, os, signal
 sys.path.insert(0, {root!r})
-from app.servers.guarded import Guarded, Spec
+from app.local.servers.guarded import Guarded, Spec
 steps = (("SIGTERM", 5.0), ("SIGKILL", 5.0))
 code = {code!r}
 guarded = Guarded(Spec([sys.executable, "-c", code], steps, steps))

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 from honcho.environ import parse_procfile
 
-from app.clients import ClientSecret
-from app.servers.guarded import Guarded, Spec
-from app.servers.ports import free_port
-from app.settings import Settings
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from app.local.servers.guarded import Guarded, Spec
+from app.local.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 _STOP = [("SIGTERM", 20.0), ("SIGKILL", 5.0)]

@@ -11,10 +11,10 @@ import logging
 from celery.contrib.testing.worker import start_worker
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from app import tracing
-from app.clients import create_client
-from app.services import EXTENSION
-from app.wsgi import create_app
+from app.clients.credentials import create_client
+from app.core import tracing
+from app.server.wsgi import create_app
+from app.web.services import EXTENSION
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.db import make_engine
-from app.migrations import upgrade
+from app.db.migrations import upgrade
 from tests.conftest import fresh_database
 
 

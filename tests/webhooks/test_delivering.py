@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine, text
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from app.clients import ClientSecret
+from app.clients.credentials import ClientSecret
+from app.core.errors import Invalid, NotFound, WrongState
 from app.db import transaction
-from app.errors import Invalid, NotFound, WrongState
 from app.webhooks.claiming import AT_ONCE, call_due, claim_next, write_answer
 from app.webhooks.delivering import deliver
-from app.webhooks.logbook import DeliveryEntry, forget_old, list_deliveries, resend
+from app.webhooks.delivery_log import DeliveryEntry, forget_old, list_deliveries, resend
 from app.webhooks.network import checker
 from app.webhooks.recording import BATCH_FINISHED, record, wants
 from app.webhooks.registering import (

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from app.settings import Settings
+from app.core.settings import Settings
 from handlers import Registry
-from workers.engine.identity import WorkerIdentity
-from workers.engine.planning import PlannedSlice
-from workers.engine.stopping import StopSign
-from workers.engine.watchdog import Watch
+from workers.engine.planned_slice import PlannedSlice
+from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.process.stop_sign import StopSign
+from workers.engine.process.watchdog import Watch
 
 
 @dataclass(slots=True)

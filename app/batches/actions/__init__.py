@@ -13,14 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from app.batches.actions.again import DEFAULT_RETRIED, reset, retry
-from app.batches.actions.amending import amend, remove
-from app.batches.actions.canceling import cancel
-from app.batches.actions.holding import pause, resume
-from app.batches.actions.locking import lock_batch
-from app.batches.actions.starting import start
+from app.batches.actions.amend import amend, remove
+from app.batches.actions.cancel import cancel
+from app.batches.actions.lock import lock_batch
+from app.batches.actions.pause_resume import pause, resume
+from app.batches.actions.retry_reset import DEFAULT_RETRIED, reset, retry
+from app.batches.actions.start import start
+from app.core.errors import NotFound
 from app.db import transaction
-from app.errors import NotFound
 
 Action = Literal["start", "pause", "resume", "cancel", "retry", "reset"]
 ACTIONS: tuple[Action, ...] = ("start", "pause", "resume", "cancel", "retry", "reset")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from flask import Response
 from sqlalchemy import Connection
 
-from app.api.answers import answer
-from app.api.auth import caller
 from app.batches.appending import append
-from app.batches.copying import RawItem
+from app.dialects.common.batches import id_of
+from app.dialects.common.submitting import carry_out
 from app.dialects.kibo.dialect import NAME
-from app.dialects.kit.batches import id_of
-from app.dialects.kit.submitting import carry_out
-from app.services import services
+from app.formats.raw_item import RawItem
+from app.web.auth import caller
+from app.web.responses import answer
+from app.web.services import services
 
 
 def add_items(code: str, operation: str, read: Callable[[bytes], Sequence[RawItem]]) -> Response:

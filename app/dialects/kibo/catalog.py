@@ -14,17 +14,17 @@ import marshmallow as ma
 import msgspec
 from flask import Response
 
-from app.api.answers import encode
-from app.api.documents import IDEMPOTENCY_KEY
-from app.batches.copying import RawItem
+from app.core.errors import FieldError, Malformed
+from app.core.jsontext import loads
+from app.dialects.common.bodies import read_items, read_object
+from app.dialects.common.documents import array_of, takes
 from app.dialects.kibo.adding import add_items
 from app.dialects.kibo.dialect import blueprint, dialect
 from app.dialects.kibo.schemas import KiboAdded, KiboJobQuery
-from app.dialects.kit.bodies import read_items, read_object
-from app.dialects.kit.documents import array_of, takes
-from app.errors import FieldError, Malformed
-from app.jsontext import loads
-from handlers.shipped.products import PriceListEntrySchema, ProductSchema, PropertySchema
+from app.formats.raw_item import RawItem
+from app.web.idempotency import IDEMPOTENCY_KEY
+from app.web.responses import encode
+from handlers.shipped.products.handler import PriceListEntrySchema, ProductSchema, PropertySchema
 
 _CATALOG = "/commerce/catalog/admin"
 _PRODUCT = f"{_CATALOG}/products/<productCode>"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask_smorest import Blueprint
 
-from app.batches.summary import BatchView
-from app.dialects.kit import batches
-from app.dialects.kit.dialect import Dialect
-from app.dialects.kit.words import batch_words, item_words
+from app.batches.batch_view import BatchView
+from app.dialects.common import batches
+from app.dialects.common.dialect import Dialect
+from app.dialects.common.status_map import batch_words, item_words
 
 NAME = "kibo"
 

@@ -9,15 +9,15 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from app.api.answers import answer
-from app.batches.lifecycle import FAILED, RUNNING
-from app.batches.shown import raw
-from app.batches.summary import BatchView, held_items
+from app.batches.batch_view import BatchView, held_items
+from app.batches.serializers import raw
+from app.core.lifecycle import FAILED, RUNNING
 from app.db import transaction
+from app.dialects.common.references import item_id
 from app.dialects.kibo.dialect import ITEM, RESOURCES, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import KiboItems, KiboItemsQuery
-from app.dialects.kit.references import item_id
-from app.services import services
+from app.web.responses import answer
+from app.web.services import services
 
 _RESOURCE_OF = {
     operation: name for name, operations in RESOURCES.items() for operation in operations

@@ -7,16 +7,19 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection, func, select
 
-from app.api.answers import answer
-from app.api.auth import caller
-from app.api.views import batch_headers
 from app.batches.actions import act, amend
-from app.batches.clock import has_passed
+from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.submission import Submission, write
-from app.batches.summary import BatchView
+from app.core.errors import FieldError, Malformed
+from app.core.jsontext import moment
 from app.db import transaction
+from app.db.clock import has_passed
+from app.db.models import Batch
 from app.dialects import examples
+from app.dialects.common.bodies import read_envelope
+from app.dialects.common.documents import json_body, takes
+from app.dialects.common.submitting import carry_out, read_body
 from app.dialects.kibo.dialect import JOB, NAME, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import (
     DOMAIN,
@@ -27,13 +30,10 @@ from app.dialects.kibo.schemas import (
     KiboNewJob,
     KiboPage,
 )
-from app.dialects.kit.bodies import read_envelope
-from app.dialects.kit.documents import json_body, takes
-from app.dialects.kit.submitting import carry_out, read_body
-from app.errors import FieldError, Malformed
-from app.jsontext import moment
-from app.models import Batch
-from app.services import services
+from app.web.auth import caller
+from app.web.batch_responses import batch_headers
+from app.web.responses import answer
+from app.web.services import services
 
 _NEW_JOB, _CHANGE, _ACTION = KiboNewJob(), KiboJobChange(), KiboAction()
 _JOBS = "/platform/data/batchJob"

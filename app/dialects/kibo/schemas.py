@@ -7,8 +7,8 @@ from typing import Any
 import marshmallow as ma
 
 from app.batches.submission import MAX_NAME_LENGTH
+from app.dialects.common.batches import whole_number
 from app.dialects.kibo.dialect import ITEM, JOB, RESOURCES
-from app.dialects.kit.batches import whole_number
 from handlers.fields import Reference, Text, Timestamp
 
 DOMAIN = "Catalog"

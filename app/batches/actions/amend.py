@@ -1,0 +1,69 @@
+"""What may be changed of a batch, and its removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, delete, update
+
+from app.batches.actions.lock import lock_batch, require
+from app.core import lifecycle
+from app.core.errors import FieldError, Invalid, WrongState
+from app.db import transaction
+from app.db.clock import has_passed
+from app.db.models import Batch
+
+CHANGEABLE = ("name", "metadata", "scheduled_at")
+
+
+def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str, Any]) -> None:
+    """Change `name`, `metadata` and `scheduled_at`, as far as they are in `changes`.
+
+    Name and metadata may be changed in any state. `scheduled_at` (aware, in the future) only
+    while the batch is OPEN, which makes it SCHEDULED, or SCHEDULED; None makes it OPEN again.
+    Raises NotFound, Invalid (a time that is past) and WrongState, all before anything is changed.
+    """
+    with transaction(engine) as connection:
+        batch = lock_batch(connection, client_id, batch_id)
+        values: dict[str, Any] = {}
+        if "name" in changes:
+            values["name"] = changes["name"]
+        if "metadata" in changes:
+            values["batch_metadata"] = changes["metadata"]
+        if "scheduled_at" in changes:
+            values.update(_rescheduled(connection, batch, changes["scheduled_at"]))
+        if values:
+            _write(connection, batch_id, values)
+
+
+def remove(engine: Engine, client_id: UUID, batch_id: UUID) -> None:
+    """Delete an ended batch with its items. Raises NotFound and WrongState."""
+    with transaction(engine) as connection:
+        batch = lock_batch(connection, client_id, batch_id)
+        require(batch, lifecycle.BATCH_ENDED, "be deleted")
+        connection.execute(delete(Batch).where(Batch.id == batch_id))
+
+
+def _rescheduled(connection: Connection, batch: Any, moment: datetime | None) -> dict[str, Any]:
+    require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be scheduled")
+    if moment is None:
+        return {"scheduled_at": None, "status": lifecycle.OPEN}
+    if has_passed(connection, moment):
+        raise Invalid(
+            "A batch can be scheduled only for a time in the future.",
+            errors=[FieldError("/scheduledAt", "Must be in the future.")],
+        )
+    if batch.total == 0:
+        raise WrongState(
+            f"The batch is {batch.status} and empty; it needs an item to be scheduled."
+        )
+    return {"scheduled_at": moment, "status": lifecycle.SCHEDULED}
+
+
+def _write(connection: Connection, batch_id: UUID, values: dict[str, Any]) -> None:
+    connection.execute(
+        update(Batch).where(Batch.id == batch_id).values(**values, revision=Batch.revision + 1)
+    )

@@ -1,0 +1,29 @@
+"""start: a batch that was staged, or that waits for its time, begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.batches.actions.lock import require
+from app.core import lifecycle
+from app.core.errors import WrongState
+from app.db.clock import has_passed
+
+_START = text("UPDATE batches SET status = :status, revision = revision + 1 WHERE id = :batch_id")
+
+
+def start(connection: Connection, batch: Any, *, honour_schedule: bool) -> bool:
+    """Begin now, whatever its time was; with `honour_schedule` wait for a time still to come."""
+    require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be started")
+    if batch.total == 0:
+        raise WrongState(f"The batch is {batch.status} and empty; it needs an item to be started.")
+    wait = (
+        honour_schedule
+        and batch.scheduled_at is not None
+        and not has_passed(connection, batch.scheduled_at)
+    )
+    status = lifecycle.SCHEDULED if wait else lifecycle.PENDING
+    connection.execute(_START, {"batch_id": batch.id, "status": status})
+    return not wait

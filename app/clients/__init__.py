@@ -1,0 +1,1 @@
+"""Who may submit and read: clients, their credentials, and their idempotency keys."""

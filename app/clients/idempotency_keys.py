@@ -1,0 +1,161 @@
+"""Idempotency keys: a request that is sent again is answered again, not carried out again.
+
+A key is claimed before anything is read of the request, so that a second one that comes while the
+first is in flight is told so. The answer is stored in the transaction that does the work: both
+are there, or neither. A request that is refused gives its key back. What a crash leaves of a
+claim expires; whoever is slow rather than dead says so by `touch`, and a claim that was lost all
+the same makes the work roll back, so that nothing is ever done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import JSON, Connection, Engine, bindparam, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.errors import BatchlineError, FieldError, Invalid, WrongState
+from app.core.ids import new_id
+from app.db import transaction
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED_HOURS = 24
+# Longer than a body may pause, and as short as that allows: so long a caller whose request died
+# with the web process is told that it is still being carried out.
+CLAIM_SECONDS = 45
+_TOUCH_EVERY = 10
+LONGEST_KEY = 255
+
+_EXPIRED = f"""
+    (k.status IS NULL AND k.created_at < now() - interval '{CLAIM_SECONDS} seconds'
+     OR k.created_at < now() - interval '{REMEMBERED_HOURS} hours')
+"""
+_CLAIM = text(
+    f"""
+    INSERT INTO idempotency_keys AS k (client_id, key, claim) VALUES (:client_id, :key, :claim)
+    ON CONFLICT (client_id, key) DO UPDATE
+    SET claim = excluded.claim, created_at = now(), fingerprint = NULL, status = NULL,
+        headers = NULL, body = NULL
+    WHERE {_EXPIRED}
+    RETURNING claim
+    """
+)
+_FIND = text(
+    """
+    SELECT fingerprint, status, headers, body FROM idempotency_keys
+    WHERE client_id = :client_id AND key = :key
+    """
+)
+_OURS = "client_id = :client_id AND key = :key AND claim = :claim AND status IS NULL"
+_TOUCH = text(f"UPDATE idempotency_keys SET created_at = now() WHERE {_OURS}")
+_RELEASE = text(f"DELETE FROM idempotency_keys WHERE {_OURS}")
+_KEEP = text(
+    f"""
+    UPDATE idempotency_keys SET fingerprint = :fingerprint, status = :status, headers = :headers,
+        body = :body, created_at = now()
+    WHERE {_OURS}
+    """
+).bindparams(bindparam("headers", type_=JSON))
+_FORGET = text(f"DELETE FROM idempotency_keys AS k WHERE {_EXPIRED}")
+_IN_FLIGHT = "A request with this Idempotency-Key is still being carried out."
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An answer given before. `headers` are those that belong to it."""
+
+    fingerprint: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def check(self, fingerprint: bytes) -> None:
+        """Raise Invalid unless the request is the one that was answered."""
+        if fingerprint != self.fingerprint:
+            raise Invalid(
+                "This Idempotency-Key was used for another request.",
+                errors=[FieldError("", "Not the request that the key was used for.")],
+            )
+
+
+class Claim:
+    """A key that this request holds until it is kept or released."""
+
+    def __init__(self, engine: Engine, client_id: UUID, key: str) -> None:
+        self._engine = engine
+        self._named: dict[str, Any] = {"client_id": client_id, "key": key, "claim": new_id()}
+        self._touched_at = time.monotonic()
+
+    def take(self) -> Remembered | None:
+        """Claim the key, or tell what was answered before.
+
+        Raises WrongState where another request with the key is in flight.
+        """
+        while True:
+            with transaction(self._engine) as connection:
+                if connection.execute(_CLAIM, self._named).one_or_none() is not None:
+                    return None
+                found = connection.execute(_FIND, self._named).one_or_none()
+            if found is None:
+                continue  # given back in between
+            if found.status is None:
+                raise WrongState(_IN_FLIGHT, retry_after=1)
+            return Remembered(
+                bytes(found.fingerprint), found.status, dict(found.headers), bytes(found.body)
+            )
+
+    def touch(self) -> None:
+        """Say that the request is still at work. Cheap: most calls do nothing."""
+        now = time.monotonic()
+        if now - self._touched_at >= _TOUCH_EVERY:
+            self._touched_at = now
+            try:
+                with transaction(self._engine) as connection:
+                    connection.execute(_TOUCH, self._named)
+            except (SQLAlchemyError, BatchlineError) as error:
+                # No reason to give up the work: the claim lasts for some of these.
+                log.warning("idempotency.not_touched", error=str(error))
+
+    def keep(
+        self,
+        connection: Connection,
+        *,
+        fingerprint: bytes,
+        status: int,
+        headers: dict[str, str],
+        body: bytes,
+    ) -> None:
+        """Remember the answer, in the transaction that does the work.
+
+        Raises WrongState where the claim has been lost to another request.
+        """
+        kept = connection.execute(
+            _KEEP,
+            {
+                **self._named,
+                "fingerprint": fingerprint,
+                "status": status,
+                "headers": headers,
+                "body": body,
+            },
+        ).rowcount
+        if kept != 1:
+            raise WrongState(_IN_FLIGHT, retry_after=1)
+
+    def release(self) -> None:
+        """Give the key back, as the request was refused. Does nothing once it has been kept."""
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(_RELEASE, self._named)
+        except (SQLAlchemyError, BatchlineError) as error:
+            log.warning("idempotency.not_released", error=str(error))  # it expires
+
+
+def forget_expired(connection: Connection) -> int:
+    """Remove what is remembered no longer; how many keys that were."""
+    return connection.execute(_FORGET).rowcount

@@ -1,0 +1,56 @@
+"""Whose work a log line tells of: ids bound to whatever runs, carried along with what it sends.
+
+A request gets an id, its caller's or one of ours. Every task that it sends bears the id in its
+headers, and so does every task that those send in turn; so the lines of a batch's whole life can
+be found by the id of the request that submitted it. What the sweep finds again has lost it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+
+from app.core.ids import new_id
+
+HEADER = "X-Request-Id"
+TASK_HEADER = "batchline_request"
+_KEY = "request"
+_USABLE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# What a task's arguments are called in the logs.
+_ARGUMENTS = {"batch_id": "batch", "wave": "wave", "number": "slice", "webhook_id": "webhook"}
+
+
+def begin_request(given: str | None) -> str:
+    """Bind an id for the request that begins: `given` if it is usable, else a new one."""
+    request_id = given if given and _USABLE.fullmatch(given) else new_id().hex
+    clear_contextvars()
+    bind_contextvars(**{_KEY: request_id})
+    return request_id
+
+
+def begin_task(request_id: Any, arguments: Mapping[str, Any]) -> None:
+    """Bind the ids of the task that begins: the request's, where it bears one, and its own."""
+    clear_contextvars()
+    found = {name: arguments[key] for key, name in _ARGUMENTS.items() if key in arguments}
+    if isinstance(request_id, str):
+        found[_KEY] = request_id
+    bind_contextvars(**found)
+
+
+def note(**ids: Any) -> None:
+    """Bind what became known on the way, as text: `client`, `batch`."""
+    bind_contextvars(**{name: str(value) for name, value in ids.items()})
+
+
+def end() -> None:
+    """Forget everything that was bound."""
+    clear_contextvars()
+
+
+def current_request() -> str | None:
+    """The id of the request that the present work comes of."""
+    found = get_contextvars().get(_KEY)
+    return found if isinstance(found, str) else None

@@ -1,0 +1,65 @@
+"""The two state machines, drawn once. Postgres enforces what stands here (see app/db/models).
+
+A batch: OPEN and SCHEDULED wait for their caller or their time; PENDING waits for the engine;
+RUNNING and PAUSED are under way; SUCCESS, PARTIAL, FAILED and CANCELED have ended.
+
+An item row holds PENDING or how it ended. RUNNING is not written to the row: an item is RUNNING
+while a claimed slice holds it (docs/states.md says why).
+"""
+
+from __future__ import annotations
+
+OPEN = "OPEN"
+SCHEDULED = "SCHEDULED"
+PENDING = "PENDING"
+RUNNING = "RUNNING"
+PAUSED = "PAUSED"
+SUCCESS = "SUCCESS"
+PARTIAL = "PARTIAL"
+FAILED = "FAILED"
+CANCELED = "CANCELED"
+INVALID = "INVALID"
+
+BATCH_ENDED = (SUCCESS, PARTIAL, FAILED, CANCELED)
+BATCH_STATUSES = (OPEN, SCHEDULED, PENDING, RUNNING, PAUSED, *BATCH_ENDED)
+BATCH_MOVES: dict[str, tuple[str, ...]] = {
+    OPEN: (SCHEDULED, PENDING, CANCELED),
+    SCHEDULED: (OPEN, PENDING, CANCELED),
+    PENDING: (RUNNING, PAUSED, *BATCH_ENDED),
+    RUNNING: (PAUSED, *BATCH_ENDED),
+    PAUSED: (RUNNING, PENDING, *BATCH_ENDED),
+    # An ended batch moves again only by its caller's retry or reset.
+    SUCCESS: (PENDING, OPEN),
+    PARTIAL: (PENDING, OPEN),
+    FAILED: (PENDING, OPEN),
+    CANCELED: (PENDING, OPEN),
+}
+
+ITEM_ENDED = (SUCCESS, INVALID, FAILED, CANCELED)
+ITEM_STATUSES = (PENDING, *ITEM_ENDED)
+ITEM_MOVES: dict[str, tuple[str, ...]] = {
+    PENDING: ITEM_ENDED,
+    SUCCESS: (),
+    INVALID: (PENDING,),
+    FAILED: (PENDING,),
+    CANCELED: (PENDING,),
+}
+# What callers may ask for: the derived RUNNING included.
+ITEM_STATUSES_SHOWN = (PENDING, RUNNING, *ITEM_ENDED)
+
+SLICE_READY = "READY"
+SLICE_CLAIMED = "CLAIMED"
+SLICE_DONE = "DONE"
+SLICE_STATES = (SLICE_READY, SLICE_CLAIMED, SLICE_DONE)
+
+STOP_CANCELED = "canceled"
+STOP_MAX_FAILURES = "max_failures"
+
+
+def settled_status(*, total: int, completed: int, canceled_by_caller: bool) -> str:
+    """How a batch ends whose items have all ended."""
+    if canceled_by_caller:
+        return CANCELED
+    if completed == total:
+        return SUCCESS
+    return PARTIAL if completed else FAILED

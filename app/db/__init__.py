@@ -1,0 +1,21 @@
+"""Postgres: the engine and its transactions, the tables, their migrations, the statements."""
+
+from app.db.engine import (
+    after_commit,
+    cursor_of,
+    is_away,
+    is_retryable,
+    make_engine,
+    sqlstate,
+    transaction,
+)
+
+__all__ = [
+    "after_commit",
+    "cursor_of",
+    "is_away",
+    "is_retryable",
+    "make_engine",
+    "sqlstate",
+    "transaction",
+]

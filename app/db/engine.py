@@ -1,0 +1,127 @@
+"""The connection to Postgres: one engine a process, and transactions with one owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import structlog
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.core.errors import Unavailable
+from app.core.jsontext import dumps
+
+log = structlog.get_logger(__name__)
+
+_HOOKS = "batchline.after_commit"
+
+# Sessions that died with their client, or sit in a transaction that nobody finishes, must not
+# hold locks for ever.
+_SESSION = {
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    # Nested-loop plans over short arrays are all there is here; compiling them costs more
+    # than running them.
+    "jit": "off",
+}
+
+# SQLSTATEs that another try of the same transaction may get past.
+_RETRYABLE = {"40001", "40P01", "55P03"}
+# SQLSTATE classes and codes that mean the server is away, starting, stopping or full.
+_AWAY = ("08", "53", "57P01", "57P02", "57P03", "57P05", "25P03", "58")
+
+
+def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> Engine:
+    """An engine for `url`. `name` shows in pg_stat_activity; `pool_size`: most connections."""
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        # Numbers with a point are Decimals, and are written as they are.
+        json_serializer=dumps,
+        connect_args={
+            "application_name": name,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "options": " ".join(f"-c {key}={value}" for key, value in _SESSION.items()),
+        },
+        **options,
+    )
+
+    @event.listens_for(engine, "handle_error")
+    def mark_lost_connections(context: Any) -> None:
+        # A connection the server has cut must leave the pool, whatever words it was cut with.
+        if sqlstate(context.original_exception) in ("57P01", "57P05", "25P03"):
+            context.is_disconnect = True
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that commits when its block ends and rolls back when it raises.
+
+    Raises Unavailable where the server is away, so that callers can say so with a 503.
+    """
+    hooks: list[Callable[[], None]] = []
+    try:
+        with engine.begin() as connection:
+            connection.info[_HOOKS] = hooks
+            yield connection
+    except (DBAPIError, PoolTimeoutError) as error:
+        if is_away(error):
+            raise Unavailable("The database is not reachable just now.", retry_after=5) from error
+        raise
+    for hook in hooks:
+        try:
+            hook()
+        except Exception as error:  # what has committed stays so, whatever a hook does
+            log.warning("after_commit.failed", error=str(error), exc_info=error)
+
+
+def after_commit(connection: Connection, hook: Callable[[], None]) -> None:
+    """Call `hook` once the `transaction` that `connection` is in has committed, and only then."""
+    connection.info[_HOOKS].append(hook)
+
+
+def sqlstate(error: BaseException | None) -> str:
+    """The five characters by which Postgres names an error, or an empty string."""
+    original = getattr(error, "orig", error)
+    return str(getattr(original, "pgcode", None) or "")
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same transaction, tried again, may well succeed (deadlock, serialization)."""
+    return sqlstate(error) in _RETRYABLE
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether `error` says that the server cannot be used for the moment."""
+    if isinstance(error, (PoolTimeoutError, Unavailable)):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if sqlstate(error).startswith(_AWAY):
+        return True
+    original = getattr(error, "orig", error)
+    return isinstance(error, OperationalError) and (
+        isinstance(original, psycopg2.OperationalError) and not sqlstate(error)
+    )
+
+
+def cursor_of(connection: Connection) -> Any:
+    """A psycopg2 cursor of the connection's own transaction, for COPY."""
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 (a checked-out connection has one)
+    return driver.cursor()

@@ -1,0 +1,105 @@
+"""Batches: what was asked, how far it got, how it ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES
+from app.db.models.base import Base, one_of
+
+_ENDED = ", ".join(f"'{status}'" for status in BATCH_ENDED)
+
+
+class Batch(Base):
+    """One submission and its items.
+
+    `operation` is null where the items name their own. The four counts are what the waves that
+    have been folded in ended with; slices of the wave under way add to them
+    (app/batches/batch_view.py). `next_index` is the first item that no wave has taken yet.
+    `phase`: "validate" (onInvalid: reject looks at every item first), "run" or "dry" (dryRun).
+    `stopping`: why the rest is being canceled. `forgiven`: failures from before a retry, which
+    `max_failures` counts no more. `stalled`: items tried since the last one that ended. `due_at`:
+    when `advance` should look again; the sweep sees to it.
+    """
+
+    __tablename__ = "batches"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"))
+    name: Mapped[str | None]
+    operation: Mapped[str | None]
+    status: Mapped[str]
+    dialect: Mapped[str] = mapped_column(server_default="native")
+    reference: Mapped[str | None]
+    batch_metadata: Mapped[Any | None] = mapped_column("metadata", JSON(none_as_null=True))
+    on_invalid: Mapped[str] = mapped_column(server_default="partial")
+    max_failures: Mapped[int | None]
+    dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    scheduled_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    total: Mapped[int] = mapped_column(server_default=text("0"))
+    completed: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[int] = mapped_column(server_default=text("0"))
+    invalid: Mapped[int] = mapped_column(server_default=text("0"))
+    canceled: Mapped[int] = mapped_column(server_default=text("0"))
+
+    phase: Mapped[str] = mapped_column(server_default="run")
+    stopping: Mapped[str | None]
+    stop_reason: Mapped[str | None]
+    wave: Mapped[int] = mapped_column(server_default=text("0"))
+    next_index: Mapped[int] = mapped_column(server_default=text("0"))
+    mixed: Mapped[bool] = mapped_column(server_default=text("false"))
+    may_repeat: Mapped[bool] = mapped_column(server_default=text("false"))
+    forgiven: Mapped[int] = mapped_column(server_default=text("0"))
+    stalled: Mapped[int] = mapped_column(server_default=text("0"))
+    due_at: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column(server_default=text("0"))
+
+    __table_args__ = (
+        one_of("status", BATCH_STATUSES),
+        one_of("phase", ("validate", "run", "dry")),
+        one_of("on_invalid", ("partial", "reject")),
+        CheckConstraint(
+            f"(status IN ({_ENDED})) = (finished_at IS NOT NULL)", name="ended_has_finish"
+        ),
+        CheckConstraint(
+            f"status NOT IN ({_ENDED}) OR completed + failed + invalid + canceled = total",
+            name="ended_is_counted",
+        ),
+        CheckConstraint(
+            "completed >= 0 AND failed >= 0 AND invalid >= 0 AND canceled >= 0", name="counts"
+        ),
+        CheckConstraint("status <> 'SCHEDULED' OR scheduled_at IS NOT NULL", name="schedule"),
+        UniqueConstraint("client_id", "dialect", "reference"),
+        Index("ix_batches_client_id_id", "client_id", desc("id")),
+        # The sweep reads only this: its cost is that of the unfinished batches.
+        Index(
+            "ix_batches_unfinished",
+            "status",
+            "due_at",
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+        Index(
+            "ix_batches_finished_at",
+            "finished_at",
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+    )

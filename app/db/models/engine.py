@@ -1,0 +1,117 @@
+"""What the engine keeps: live worker processes, the slices under way, what operations cost."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.lifecycle import SLICE_STATES
+from app.db.models.base import Base, one_of
+
+
+class Worker(Base):
+    """A worker process that processes slices. Gone when it stops.
+
+    `slots`: how many slices at once. `machine`: where its pid means something. `main_pid`: the
+    process that notes under `ended` what this one died of, where there is one.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    hostname: Mapped[str]
+    machine: Mapped[str] = mapped_column(server_default="")
+    pid: Mapped[int]
+    queue: Mapped[str]
+    slots: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    main_pid: Mapped[int | None]
+    ended: Mapped[str | None]
+
+    __table_args__ = (Index("ix_workers_heartbeat_at", "heartbeat_at"),)
+
+
+class Slice(Base):
+    """A part of one wave of a batch: the items that one task processes.
+
+    Its items are those of `first_index`..`last_index` that the first pass has not taken yet, or,
+    where `picks` is set, exactly those. READY waits for a worker; CLAIMED belongs to `worker_id`
+    under the token `claim`, which every write of an outcome names; DONE waits for the wave to be
+    settled. Rows live as long as their wave.
+
+    `limited`: those operations of its items that have a concurrency or rate limit, else null.
+    `not_before`: the moment that the rate limit gave it. `parked_at`: since when it waits for a
+    place under the concurrency limit; whoever leaves one sends it again.
+    """
+
+    __tablename__ = "slices"
+
+    batch_id: Mapped[UUID] = mapped_column(
+        ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
+    )
+    wave: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    operation: Mapped[str | None]
+    queue: Mapped[str]
+    phase: Mapped[str]
+    first_index: Mapped[int]
+    last_index: Mapped[int]
+    picks: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    size: Mapped[int]
+    state: Mapped[str] = mapped_column(server_default="READY")
+    sent_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    limited: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    not_before: Mapped[datetime | None]
+    parked_at: Mapped[datetime | None]
+    sends: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    claim: Mapped[UUID | None]
+    worker_id: Mapped[UUID | None]
+    claimed_at: Mapped[datetime | None]
+    seconds: Mapped[float] = mapped_column(server_default=text("0"))
+    completed: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[int] = mapped_column(server_default=text("0"))
+    invalid: Mapped[int] = mapped_column(server_default=text("0"))
+
+    __table_args__ = (
+        one_of("state", SLICE_STATES),
+        CheckConstraint("(state = 'CLAIMED') <= (claim IS NOT NULL)", name="claimed_has_claim"),
+        CheckConstraint("first_index <= last_index", name="range"),
+        Index("ix_slices_state", "state", "sent_at"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+
+class OperationCost(Base):
+    """What an item of an operation has lately cost: seconds, smoothed over the last waves."""
+
+    __tablename__ = "operation_costs"
+
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    seconds_per_item: Mapped[float]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class OperationGate(Base):
+    """What holds an operation's limits over all workers: whoever claims one of its slices locks it.
+
+    `free_at`: when its rate limit lets the next item begin.
+    """
+
+    __tablename__ = "operation_gates"
+
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,63 @@
+"""Triggers that refuse what must not be: a move that the state machine does not have, and any
+change of what is only appended to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.core.lifecycle import BATCH_MOVES, ITEM_MOVES
+
+GUARD_FUNCTION = """
+CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% may not go from % to %', TG_TABLE_NAME, OLD.status, NEW.status
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$
+"""
+DROP_GUARD_FUNCTION = "DROP FUNCTION refuse_transition()"
+
+
+def guard(table: str, moves: Mapping[str, tuple[str, ...]]) -> str:
+    """The CREATE TRIGGER for `table`.
+
+    The WHEN clause decides, so that a move that is allowed costs no function call.
+    """
+    allowed = " OR ".join(
+        f"(OLD.status = '{start}' AND NEW.status IN ({_listed(ends)}))"
+        for start, ends in moves.items()
+        if ends
+    )
+    return (
+        f"CREATE TRIGGER {table}_transition BEFORE UPDATE OF status ON {table} FOR EACH ROW "
+        f"WHEN (OLD.status <> NEW.status AND NOT ({allowed})) "
+        "EXECUTE FUNCTION refuse_transition()"
+    )
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
+
+APPEND_ONLY_FUNCTION = """
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is only appended to', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$
+"""
+
+
+def append_only(table: str) -> str:
+    """The CREATE TRIGGER that keeps `table`'s rows from being changed or removed."""
+    return (
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
+
+
+GUARDS = (
+    guard("batches", BATCH_MOVES),
+    guard("items", ITEM_MOVES),
+    APPEND_ONLY_FUNCTION,
+    append_only("ledger_entries"),
+)

@@ -1,0 +1,62 @@
+"""A batch by the id that its dialect gave, its items, and where a page of them begins."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import marshmallow as ma
+from sqlalchemy import Connection, select
+
+from app.batches.batch_view import BatchView
+from app.batches.copying import storable
+from app.batches.queries import ItemView, find_batch_by_reference, list_items
+from app.core.errors import NotFound
+from app.db import transaction
+from app.db.models import Batch
+from app.web.auth import caller
+from app.web.services import services
+
+_LARGEST = 2**31 - 1
+
+
+def find(dialect: str, reference: str) -> BatchView:
+    """The caller's batch with that id. Raises NotFound: unknown, malformed, or another client's."""
+    if not storable(reference):
+        raise _none(reference)
+    with transaction(services().engine) as connection:
+        return find_batch_by_reference(connection, caller().client_id, dialect, reference)
+
+
+def id_of(connection: Connection, dialect: str, reference: str) -> UUID:
+    """Just the id of the caller's batch: for calls that are made very often. Raises NotFound."""
+    if not storable(reference):
+        raise _none(reference)
+    batch_id = connection.execute(
+        select(Batch.id).where(
+            Batch.client_id == caller().client_id,
+            Batch.dialect == dialect,
+            Batch.reference == reference,
+        )
+    ).scalar_one_or_none()
+    if batch_id is None:
+        raise _none(reference)
+    return batch_id
+
+
+def items_from(batch: BatchView, first: int, most: int) -> list[ItemView]:
+    """At most `most` items of the caller's batch, from index `first` on."""
+    with transaction(services().engine) as connection:
+        return list_items(connection, caller().client_id, batch.id, after=first - 1, limit=most)
+
+
+def whole_number(*, default: int, low: int, high: int = _LARGEST, says: str) -> ma.fields.Integer:
+    """A whole number in a query, `low` to `high`; `says` describes it."""
+    return ma.fields.Integer(
+        load_default=default,
+        validate=ma.validate.Range(low, high),
+        metadata={"description": says},
+    )
+
+
+def _none(reference: str) -> NotFound:
+    return NotFound(f"There is no batch {reference!r}.")

@@ -1,0 +1,58 @@
+"""What makes up a dialect, and how it is hung into the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Blueprint
+
+from app.dialects.common.errors import render
+from app.web.auth import BEARER, Extract, View, bearer, require
+from app.web.openapi import api_of
+from app.web.problems import Renderer, render_errors_under
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One other system's API.
+
+    `name`: as `batches.dialect` and the OpenAPI tag have it. `prefixes`: the paths below which its
+    `renderer` shapes every error. `extract`: finds the credentials of a request. `security`: the
+    OpenAPI security schemes that describe them, by name, all of them needed; the native bearer
+    secret if there are none.
+    """
+
+    name: str
+    blueprint: Blueprint
+    prefixes: tuple[str, ...]
+    extract: Extract = bearer
+    security: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    renderer: Renderer = render
+
+    def require(self, scope: str) -> Callable[[View], View]:
+        """Let the view be called only for a client that has `scope`, by this dialect's headers."""
+        guard = require(scope, extract=self.extract)
+        described = self.blueprint.doc(security=[{name: [] for name in self.security or (BEARER,)}])
+
+        def decorate(view: View) -> View:
+            guarded: View = described(guard(view))
+            return guarded
+
+        return decorate
+
+    def register(self, flask: Flask) -> None:
+        """Serve the dialect from `flask` and describe it in the OpenAPI document."""
+        api = api_of(flask)
+        for name, scheme in self.security.items():
+            api.spec.components.security_scheme(name, dict(scheme))
+        api.register_blueprint(self.blueprint)
+        for prefix in self.prefixes:
+            render_errors_under(flask, prefix, self.renderer)
+
+
+def in_header(name: str) -> dict[str, str]:
+    """An OpenAPI security scheme: a value in the header `name`."""
+    return {"type": "apiKey", "in": "header", "name": name}

@@ -1,0 +1,66 @@
+"""Requests that change something: read whole, carried out once, and handed to the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from flask import Response, request
+from sqlalchemy import Connection
+
+from app.batches.submission import Submission, write
+from app.db import transaction
+from app.formats.raw_item import RawItem
+from app.web.bodies import Body
+from app.web.idempotency import attempt
+from app.web.services import services
+
+Parsed = TypeVar("Parsed")
+
+
+def read_body() -> bytes:
+    """The request's body. Raises an error that ends as a 400 where it is cut short or too large."""
+    return Body(request, services().settings.max_body_bytes).read_all()
+
+
+def carry_out(
+    parse: Callable[[bytes], Parsed],
+    work: Callable[[Connection, Parsed], Response],
+    *,
+    begins: UUID | None = None,
+) -> Response:
+    """Answer the request by `work`, one transaction, on what `parse` made of its body.
+
+    `begins`: the batch to hand to the workers then. An `Idempotency-Key` is honoured as in the
+    native API: its answer is kept in that transaction.
+    """
+    here = services()
+    with attempt(request) as this:
+        body = Body(request, here.settings.max_body_bytes, digest=this.digest, tick=this.tick)
+        if this.remembered is not None:
+            return this.replay(body)
+        parsed = parse(body.read_all())
+        with transaction(here.engine) as connection:
+            response = work(connection, parsed)
+            this.keep(connection, response)
+    if begins is not None:
+        here.dispatcher.advance(begins)
+    return response
+
+
+def submit(
+    submission: Submission,
+    parse: Callable[[bytes], Sequence[RawItem]],
+    respond: Callable[[], Response],
+) -> Response:
+    """Store a batch of the items that `parse` finds in the body, and let it begin.
+
+    `respond`: makes the answer. Raises what `app.batches.submission.write` raises.
+    """
+
+    def store(connection: Connection, items: Sequence[RawItem]) -> Response:
+        write(connection, services().registry, submission, items)
+        return respond()
+
+    return carry_out(parse, store, begins=submission.id)

@@ -1,0 +1,1 @@
+"""What happened, told once it has committed, to whoever listens or waits."""

@@ -1,0 +1,45 @@
+"""The environment that the processes run in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from app.core.settings import Settings, variables_given
+from app.local.serve.procfile import ROOT
+from app.local.servers import ServerUrls
+
+
+def shared_environ(settings: Settings, servers: ServerUrls) -> dict[str, str]:
+    """The variables that every process needs, and that a shell needs to start another by hand."""
+    variables = variables_given(os.environ)
+    variables |= {
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "BATCHLINE_HOME": str(settings.batchline_home),
+        "PORT": str(settings.port),
+        "FLOWER_PORT": str(settings.flower_port),
+        # Where gunicorn, celery and batchline are.
+        "PATH": str(Path(sys.executable).parent),
+    }
+    if settings.handlers:
+        # The user's handlers are found from the folder where they started us; our own packages
+        # come first, whatever else that folder holds.
+        folders = [str(ROOT), str(Path.cwd()), os.environ.get("PYTHONPATH", "")]
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    return variables
+
+
+def child_environ(variables: dict[str, str]) -> dict[str, str]:
+    """The whole environment of a child, from the variables of `shared_environ`."""
+    path = os.pathsep.join([variables["PATH"], os.environ.get("PATH", os.defpath)])
+    quieter = {}
+    if sys.stdout.isatty() and os.environ.get("LOG_FORMAT", "auto") in ("", "auto"):
+        # They write to a pipe, and would take it for a log collector.
+        quieter["LOG_FORMAT"] = "console"
+    if os.geteuid() == 0:
+        # Celery warns of pickled messages, and takes none here.
+        quieter["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser privileges"
+    inherited = {name: value for name, value in os.environ.items() if value}
+    return {**inherited, **variables, **quieter, "PATH": path, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,63 @@
+"""Hands work to the workers: by task name and batch id alone, and only after the commit.
+
+A message that cannot be sent is not an error here. What was accepted is in Postgres, and the
+sweep sends it again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery
+
+from app.core.settings import Settings
+from app.messaging.broker import ADVANCE_TASK, CONTROL_QUEUE, DELIVER_TASK, SLOW_QUEUE, configure
+
+log = structlog.get_logger(__name__)
+
+
+# A broker that did not take a message is left alone for so many seconds: everybody who submits
+# would wait for it, and what is not sent the sweep finds within three.
+_LEAVE_ALONE = 5.0
+# What fails within so many seconds says that the connection was gone, not that the broker is.
+_AT_ONCE = 0.5
+
+
+class Dispatcher:
+    """Sends tasks to the broker. One a process; safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.celery = Celery("batchline-sender", set_as_current=False)
+        configure(self.celery, settings, impatient=True)
+        self._leave_alone_until = 0.0
+
+    def advance(self, batch_id: UUID) -> bool:
+        """Ask a worker to move the batch on. False, logged, where the broker is away."""
+        return self._send(ADVANCE_TASK, CONTROL_QUEUE, batch_id=str(batch_id))
+
+    def call_webhook(self, webhook_id: UUID) -> bool:
+        """Ask a worker to send what is due for a webhook. False as above."""
+        return self._send(DELIVER_TASK, SLOW_QUEUE, webhook_id=str(webhook_id))
+
+    def _send(self, name: str, queue: str, **arguments: Any) -> bool:
+        if time.monotonic() < self._leave_alone_until:
+            log.debug("dispatch.left_to_the_sweep", task=name, **arguments)
+            return False
+        for again in (True, False):
+            began = time.monotonic()
+            try:
+                self.celery.send_task(
+                    name, kwargs=arguments, queue=queue, ignore_result=True, retry=False
+                )
+            except Exception as error:  # kombu raises its transports' own errors, whatever they are
+                now = time.monotonic()
+                if again and now - began < _AT_ONCE:
+                    continue
+                self._leave_alone_until = now + _LEAVE_ALONE
+                log.warning("dispatch.failed", task=name, error=str(error), **arguments)
+                return False
+            break
+        return True

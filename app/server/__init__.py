@@ -1,0 +1,1 @@
+"""The web process: the WSGI application, and gunicorn to run it."""

@@ -1,0 +1,53 @@
+"""Gunicorn's configuration; the Procfile's line `web` names it.
+
+Threads, because most of a request's time is spent waiting: for Postgres, or for a batch to end
+(`?wait=`, Server-Sent Events). There are many, since one that waits costs nothing but some 50 KiB
+of memory, and they are made only when they are needed; those who wait may take four of five. One
+process serves hundreds of requests a second; more of them (`WEB_WORKERS`) use more cores.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from app.core.settings import load_settings
+
+_settings = load_settings()
+
+# `batchline serve` has bound the port already (so that it is known to be ours before anything
+# starts, and stays ours when the web process is restarted) and hands it down.
+_inherited = os.environ.get("BATCHLINE_WEB_FD")
+bind = f"fd://{_inherited}" if _inherited else f"{_settings.bind_host}:{_settings.port}"
+
+worker_class = "app.server.worker.WebWorker"
+workers = _settings.web_workers
+threads = _settings.web_threads
+# Open connections, busy or idle; the threads bound how many are being answered.
+worker_connections = 2000
+keepalive = 75
+
+# A worker that has not come back to its loop for so long is stuck. Threads that are busy with a
+# long request do not count: the loop runs beside them.
+timeout = 60
+graceful_timeout = 10
+# The heartbeat is a file that is touched every second: not on a disk that may be slow.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+# Each worker makes the application for itself: connections and threads do not survive a fork.
+preload_app = False
+limit_request_line = 8190
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level.lower()
+proc_name = "batchline-web"
+# Its path would be shared by every gunicorn of this user.
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let those who hold an answer know when the process is to stop, and they with it."""
+    from app.web.watch import ALIVE  # not in the parent process, which answers nothing
+
+    worker.wsgi.extensions[ALIVE] = lambda: worker.alive

@@ -1,0 +1,67 @@
+"""The web process: one Flask application with the native API, the dialects and what is around.
+
+Gunicorn calls `create_app()` in each of its workers; tests call it with settings of their own.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+from redis import Redis
+
+import app.api
+import app.dialects
+from app.core.logs import set_up_logs
+from app.core.settings import Settings, load_settings
+from app.core.tracing import trace_web
+from app.db import make_engine
+from app.events.listeners import listen_with
+from app.messaging.dispatch import Dispatcher
+from app.metrics.listener import RedisListener, impatient_redis
+from app.web.services import EXTENSION, Services
+from handlers.load import load_handlers
+
+# Requests hold a connection only while they use it, and most of a request's time is spent
+# elsewhere; what waits (`?wait=`, events) holds none.
+MOST_CONNECTIONS = 20
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application for `settings`, or for those of the environment.
+
+    Connects to nothing yet: a server that is away is a 503 while it is, not a failed start.
+    Raises SettingsError, and ImportError for a module of handlers that cannot be imported.
+    """
+    if settings is None:
+        settings = load_settings()
+        set_up_logs(settings)
+    settings.require_servers()
+    flask = Flask("batchline", static_folder=None)
+    # A path is taken as it is sent: a key may hold what a router would tidy up.
+    flask.url_map.merge_slashes = False
+    flask.extensions[EXTENSION] = here = Services(
+        settings=settings,
+        engine=make_engine(
+            settings.database_url or "",
+            name="batchline-web",
+            pool_size=min(settings.web_threads, MOST_CONNECTIONS),
+        ),
+        dispatcher=Dispatcher(settings),
+        registry=load_handlers(settings.handlers, http_bases=settings.http_handler_bases),
+        redis=Redis.from_url(
+            settings.redis_url or "",
+            socket_timeout=5,
+            socket_connect_timeout=2,
+            health_check_interval=25,
+        ),
+    )
+    listen_with(
+        RedisListener(
+            impatient_redis(settings.redis_url or ""),
+            here.registry,
+            here.dispatcher.call_webhook,
+        )
+    )
+    trace_web(flask, here.engine)
+    app.api.register(flask)
+    app.dialects.register(flask)
+    return flask

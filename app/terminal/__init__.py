@@ -1,0 +1,1 @@
+"""What is drawn on terminals: by commands, and by `batchline serve`."""

@@ -1,0 +1,1 @@
+"""What every HTTP API of ours shares: credentials, bodies, problems, streams, OpenAPI."""

@@ -1,0 +1,88 @@
+"""Who makes a request, and what they may do: credentials, scopes.
+
+A view says what it needs by `@require("batches.read")`, the outermost decorator but for the
+route's, so that nothing of a request is looked at before its credentials. Where a dialect carries
+its credentials in other headers it passes its own `extract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Request, g, request
+
+from app.clients.credentials import SCOPES, Caller, find_caller
+from app.core import correlation
+from app.core.errors import Forbidden, Unauthenticated
+from app.db import transaction
+from app.web.services import services
+
+View = TypeVar("View", bound=Callable[..., Any])
+BEARER = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request carries. `api_key`: where a dialect wants both, they must belong together."""
+
+    secret: str
+    api_key: str | None = None
+
+
+Extract = Callable[[Request], Credentials | None]
+
+
+def bearer(carrier: Request) -> Credentials | None:
+    """`Authorization: Bearer <secret>`, or None."""
+    scheme, _, secret = carrier.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    return Credentials(secret) if secret and scheme.lower() == "bearer" else None
+
+
+def require(
+    scope: str, *, extract: Extract = bearer, security: str = BEARER
+) -> Callable[[View], View]:
+    """Let the view be called only for a known client that has `scope`; `caller()` says who it is.
+
+    `security`: the name of the OpenAPI security scheme that describes `extract`. Raises
+    Unauthenticated and Forbidden.
+    """
+    assert scope in SCOPES, scope  # noqa: S101 (a slip of the programmer's)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            g.caller = authenticate(extract)
+            correlation.note(client=g.caller.client_id)
+            if scope not in g.caller.scopes:
+                raise Forbidden(f"This needs the scope {scope}, which the client does not have.")
+            return view(*args, **kwargs)
+
+        guarded.required_scope = scope  # type: ignore[attr-defined]
+        document: dict[str, Any] = dict(getattr(guarded, "_apidoc", {}))
+        manual = {**document.get("manual_doc", {}), "security": [{security: []}]}
+        guarded._apidoc = {**document, "manual_doc": manual}  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def authenticate(extract: Extract = bearer) -> Caller:
+    """The client whose credentials the request carries. Raises Unauthenticated."""
+    credentials = extract(request)
+    if credentials is None:
+        raise Unauthenticated("This needs the credentials of a client.")
+    with transaction(services().engine) as connection:
+        found = find_caller(connection, credentials.secret, api_key=credentials.api_key)
+    if found is None:
+        raise Unauthenticated("These are not the credentials of an active client.")
+    return found
+
+
+def caller() -> Caller:
+    """Who makes the request that is being answered."""
+    found: Caller = g.caller
+    return found

@@ -1,0 +1,89 @@
+"""Pages of a list: `limit`, and an opaque `cursor` that says where the last page ended.
+
+A cursor names the last entry of its page, not a count of entries, so that pages do not shift when
+entries are added. It belongs to its list: one of another list is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import marshmallow as ma
+import msgspec
+
+from app.core.errors import FieldError, Invalid
+from app.web.services import services
+
+Entry = TypeVar("Entry")
+_LONGEST_CURSOR = 4096
+
+
+class PageQuery(ma.Schema):
+    """The query parameters of every list."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    limit = ma.fields.Integer(
+        strict=False,
+        validate=ma.validate.Range(min=1),
+        metadata={"description": "Most entries to answer; at most `maxPageSize` of `/v1/limits`."},
+    )
+    cursor = ma.fields.String(metadata={"description": "`next` of the page before."})
+
+    @ma.validates("limit")
+    def _not_too_many(self, limit: int, **_: Any) -> None:
+        most = services().settings.max_page_size
+        if limit > most:
+            raise ma.ValidationError(f"Must be at most {most}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a request asks of a list. `position`: where the last page ended, None at first."""
+
+    limit: int
+    position: Any = None
+
+
+def page_of(query: dict[str, Any], kind: type, name: str) -> Page:
+    """Take `limit` and `cursor` out of a loaded query.
+
+    `kind`: the type of the position in this list's cursors; `name`: the list's. Raises Invalid for
+    a cursor that is not of this list.
+    """
+    limit = query.pop("limit", None) or services().settings.default_page_size
+    cursor = query.pop("cursor", None)
+    return Page(limit, None if cursor is None else read_cursor(cursor, kind, name))
+
+
+def cursor_at(position: Any, name: str) -> str:
+    """The cursor of list `name` behind `position` (a UUID, text or a number)."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode((name, position))).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, kind: type, name: str) -> Any:
+    """The position in a cursor of list `name`. Raises Invalid for anything else."""
+    try:
+        if len(cursor) > _LONGEST_CURSOR:
+            raise ValueError
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        packed = base64.b64decode(padded, altchars=b"-_", validate=True)
+        found, position = msgspec.msgpack.decode(packed, type=tuple[str, kind])  # type: ignore[valid-type]
+        if found != name:
+            raise ValueError
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise Invalid(
+            "The cursor is not one of this list.",
+            errors=[FieldError("/cursor", "Must be `next` of a page of this list.")],
+        ) from None
+    return position
+
+
+def paged(entries: Sequence[Entry], limit: int) -> tuple[Sequence[Entry], bool]:
+    """The page of `entries`, which were asked for one above `limit`, and whether more follow."""
+    return entries[:limit], len(entries) > limit

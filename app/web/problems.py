@@ -1,0 +1,179 @@
+"""Every error as a problem (RFC 9457), by one handler for all of them.
+
+A dialect has its own shape of error: it registers a renderer for the prefix of its paths, which
+then also renders the 404, 405 and 500 under that prefix.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import marshmallow
+import structlog
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from app.core.errors import (
+    BatchlineError,
+    FieldError,
+    Invalid,
+    Malformed,
+    Unauthenticated,
+    Unavailable,
+)
+from app.db import is_away
+from app.web.responses import encode
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+_RENDERERS = "batchline.errors"
+# In words for a program's author rather than for a browser's user.
+_SAID = {404: "There is nothing at this path.", 405: "This path does not take this method."}
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemDetails:
+    """What went wrong, before it takes a shape on the wire. `headers` belong to the status."""
+
+    status: int
+    title: str
+    detail: str
+    type: str = "about:blank"
+    errors: tuple[FieldError, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Renderer = Callable[[ProblemDetails], Response]
+
+
+def render(problem: ProblemDetails) -> Response:
+    """The native shape: application/problem+json."""
+    body: dict[str, Any] = {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = [
+            {"pointer": error.pointer, "message": error.message} for error in problem.errors
+        ]
+    return Response(encode(body), problem.status, problem.headers, content_type=CONTENT_TYPE)
+
+
+def register(flask: Flask) -> None:
+    """Handle every exception that leaves a view, and those of routing."""
+    flask.extensions[_RENDERERS] = {}
+    flask.register_error_handler(Exception, _handle)
+
+
+def render_errors_under(flask: Flask, prefix: str, renderer: Renderer) -> None:
+    """Let `renderer` shape the errors of `prefix` and of every path below it."""
+    flask.extensions[_RENDERERS]["/" + prefix.strip("/")] = renderer
+
+
+def problem_of(error: Exception) -> ProblemDetails:
+    """What `error` says to the caller; one not raised on purpose is a 500 that tells nothing."""
+    if isinstance(error, BatchlineError) and error.status >= 400:
+        return _of_ours(error)
+    if isinstance(error, HTTPException):
+        return _of_werkzeug(error)
+    if isinstance(error, marshmallow.ValidationError):
+        return _of_ours(invalid(error.messages))
+    if is_away(error):
+        return _of_ours(Unavailable("The database is not reachable just now.", retry_after=5))
+    return ProblemDetails(
+        500, "Internal error", "Something went wrong on our side; it has been logged."
+    )
+
+
+def invalid(messages: Any) -> Invalid:
+    """marshmallow's messages as one error with a pointer a field."""
+    errors = [FieldError(pointer, message) for pointer, message in _pointers(messages, "")]
+    first = errors[0] if errors else FieldError("", "Not valid.")
+    named = first.pointer.lstrip("/")
+    return Invalid(f"{named}: {first.message}" if named else first.message, errors=errors)
+
+
+def pointer_to(*parts: str | int) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _handle(error: Exception) -> Response | HTTPException:
+    if isinstance(error, HTTPException) and (error.response is not None or error.code is None):
+        return error
+    problem = problem_of(error)
+    if problem.status >= 500:
+        note = log.error if problem.status == 500 else log.warning
+        note(
+            "request.failed",
+            method=request.method,
+            path=request.path,
+            status=problem.status,
+            exc_info=error if problem.status == 500 else None,
+            error=str(error),
+        )
+    return _renderer_for(request.path)(problem)
+
+
+def _renderer_for(path: str) -> Renderer:
+    renderers: Mapping[str, Renderer] = current_app.extensions[_RENDERERS]
+    found = [prefix for prefix in renderers if path == prefix or path.startswith(f"{prefix}/")]
+    return renderers[max(found, key=len)] if found else render
+
+
+def _of_ours(error: BatchlineError) -> ProblemDetails:
+    headers: dict[str, str] = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="batchline"'
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    return ProblemDetails(
+        error.status,
+        error.title,
+        error.detail,
+        f"urn:batchline:problem:{kind}",
+        error.errors,
+        headers,
+    )
+
+
+def _of_werkzeug(error: HTTPException) -> ProblemDetails:
+    messages = (getattr(error, "data", None) or {}).get("messages")
+    if error.code == 422 and isinstance(messages, dict):
+        # webargs: by where the values were looked for (query, json), then by field.
+        inner: dict[Any, Any] = {}
+        for found in messages.values():
+            inner.update(found if isinstance(found, dict) else {"_schema": found})
+        return _of_ours(invalid(inner))
+    if error.code == 400:
+        return _of_ours(Malformed(error.description or "The request cannot be read."))
+    status = error.code or 500
+    headers = {
+        name: value
+        for name, value in error.get_headers()
+        if name.lower() not in ("content-type", "content-length")
+    }
+    title = HTTP_STATUS_CODES.get(status, error.name)
+    detail = _SAID.get(status) or error.description or title
+    return ProblemDetails(status, title, detail, headers=headers)
+
+
+def _pointers(messages: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _pointers(
+                inner, pointer if name == "_schema" else pointer + pointer_to(name)
+            )
+    elif isinstance(messages, (list, tuple)):
+        for inner in messages:
+            yield from _pointers(inner, pointer)
+    else:
+        yield pointer, str(messages)

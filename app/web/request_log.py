@@ -1,0 +1,44 @@
+"""Every request: its id in and out, and one log line when it is answered."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from app.core import correlation
+
+log = structlog.get_logger(__name__)
+
+# Asked every few seconds by machines; of interest only when something is wrong with them.
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def register(flask: Flask) -> None:
+    """Give each request of `flask` an id, and log its end."""
+    flask.before_request(_begin)
+    flask.after_request(_answered)
+    flask.teardown_request(_end)
+
+
+def _begin() -> None:
+    g.request_id = correlation.begin_request(request.headers.get(correlation.HEADER))
+    g.begun = time.monotonic()
+
+
+def _answered(response: Response) -> Response:
+    response.headers[correlation.HEADER] = g.request_id
+    say = log.debug if request.path in _QUIET else log.info
+    say(
+        "request.answered",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        seconds=round(time.monotonic() - g.begun, 4),
+    )
+    return response
+
+
+def _end(_: BaseException | None) -> None:
+    correlation.end()

@@ -1,0 +1,32 @@
+"""What a web process has one of: made by `app.server.wsgi`, found by whatever answers a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+from redis import Redis
+from sqlalchemy import Engine
+
+from app.core.settings import Settings
+from app.messaging.dispatch import Dispatcher
+from handlers import Registry
+
+EXTENSION = "batchline"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The settings, the connections and the operations, shared by all threads of the process."""
+
+    settings: Settings
+    engine: Engine
+    dispatcher: Dispatcher
+    registry: Registry
+    redis: Redis
+
+
+def services() -> Services:
+    """Those of the application that is answering."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found

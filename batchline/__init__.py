@@ -1,0 +1,1 @@
+"""Batchline for those who use it from outside."""

@@ -1,0 +1,127 @@
+"""A file of items as a submission: JSON in one piece, NDJSON and CSV streamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from batchline.client.api import Api
+from batchline.client.errors import BadFile
+
+CHUNK_BYTES = 256 * 1024
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv",
+}
+_SUFFIXES = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes sent since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of items. `path` is None for standard input; `size` is in bytes, if known."""
+
+    path: Path | None
+    format: str
+    gzipped: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.path.name if self.path else "standard input"
+
+    @property
+    def size(self) -> int | None:
+        return self.path.stat().st_size if self.path and self.path.is_file() else None
+
+
+def describe(path: str, format: str | None = None) -> File:
+    """What `path` ("-" for standard input) holds, by `format` or by its name. Raises BadFile."""
+    if path == "-":
+        return File(None, format or "json")
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    gzipped = suffixes[-1:] == [".gz"]
+    by_name = _SUFFIXES.get((suffixes[:-1] if gzipped else suffixes)[-1:][0] if suffixes else "")
+    if format is None and by_name is None:
+        raise BadFile(f"{path}: say --format, as its name ends in none of {', '.join(_SUFFIXES)}")
+    if not Path(path).exists():
+        raise BadFile(f"{path}: there is no such file")
+    return File(Path(path), format or by_name or "json", gzipped)
+
+
+def submit(
+    api: Api,
+    file: File,
+    fields: Mapping[str, Any],
+    *,
+    idempotency_key: str | None = None,
+    progress: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Submit `file` and return the new batch.
+
+    `fields`: those of the envelope (`operation`, `name`, …) that are to be set; None is left out.
+    In a JSON file that is a whole request they replace its own. Raises ApiError and BadFile.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    headers["Content-Type"] = MEDIA_TYPES[file.format]
+    with _open(file) as stream:
+        if file.format == "json" and not file.gzipped:
+            body = _json_request(file, stream.read(), given)
+            response = api.request("POST", "/v1/batches", content=body, headers=headers)
+            progress(len(body))
+        else:
+            if file.gzipped:
+                headers["Content-Encoding"] = "gzip"
+            if file.size is not None:
+                headers["Content-Length"] = str(file.size)
+            response = api.request(
+                "POST",
+                "/v1/batches",
+                params={name: _as_parameter(value) for name, value in given.items()},
+                content=_chunks(stream, progress),
+                headers=headers,
+            )
+    batch: dict[str, Any] = response.json()
+    return batch
+
+
+def _json_request(file: File, text: bytes, given: Mapping[str, Any]) -> bytes:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise BadFile(f"{file.name}: not JSON: {error}") from None
+    if isinstance(content, list):
+        content = {"items": content}
+    if not isinstance(content, dict) or "items" not in content:
+        raise BadFile(f"{file.name}: neither an array of items nor a request with items")
+    return json.dumps({**content, **given}).encode()
+
+
+def _as_parameter(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _open(file: File) -> BinaryIO:
+    if file.path is None:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    try:
+        return file.path.open("rb")
+    except OSError as error:
+        raise BadFile(f"{file.path}: {error.strerror}") from error
+
+
+def _chunks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+        progress(len(chunk))

@@ -1,0 +1,1 @@
+"""Products in stores: availability, prices, promotions, advertising."""

@@ -1,0 +1,1 @@
+"""Categories, which stand under other categories."""

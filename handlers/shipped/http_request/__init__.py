@@ -1,0 +1,1 @@
+"""An HTTP call an item."""

@@ -1,0 +1,1 @@
+"""Players' wallets, and the ledger that their balances are the sums of."""

@@ -1,0 +1,1 @@
+"""Products, their properties and price list entries, as Kibo's documents."""

@@ -1,0 +1,1 @@
+"""What became of items: judged, and written under the fence."""

@@ -1,0 +1,110 @@
+"""Items that the engine itself ends FAILED: of a slice that cannot be written, or one whose handler
+cannot be interrupted. Both find their items by the slice's row, under its claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+
+from app.db import transaction
+from workers.engine.claim.claims import ClaimedSlice, LostClaim
+from workers.engine.outcome.classify import HANDLER_ERROR
+from workers.engine.outcome.outcomes import shown
+from workers.engine.outcome.regroup import regroup, take_again
+from workers.engine.process.sessions import end_sessions
+from workers.engine.process.time_limit import TimeLimitExceeded, exceeded
+from workers.engine.process.watchdog import Overrun
+from workers.engine.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+_LOCK = text("SELECT * FROM slices WHERE claim = :claim AND state = 'CLAIMED' FOR UPDATE")
+_WHOSE = text("SELECT worker_id FROM slices WHERE claim = :claim AND state = 'CLAIMED'")
+_FAIL = text(
+    """
+    UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
+        deferred = false, attempts = attempts + 1, finished_at = clock_timestamp(),
+        started_at = coalesce(started_at, :claimed_at)
+    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
+      AND (due_at IS NULL OR due_at <= clock_timestamp())
+      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
+               ELSE index = ANY(CAST(:picks AS integer[])) END
+    """
+)
+_END = text(
+    """
+    UPDATE slices SET state = :state, failed = failed + :failed,
+                      claim = NULL, worker_id = NULL, sent_at = '-infinity'
+    WHERE claim = :claim
+    """
+)
+
+
+def fail_slice(runtime: Runtime, claimed: ClaimedSlice, why: str) -> None:
+    """End whatever of the slice has not ended: tried over and over, it could not be written.
+
+    An error that nobody expected must end somewhere, and where it can be seen.
+    """
+    log.error("slice.failed", batch=str(claimed.batch_id), slice=claimed.number, error=why)
+    with transaction(runtime.engine) as connection:
+        row = connection.execute(_LOCK, {"claim": claimed.claim}).one_or_none()
+        if row is None:
+            raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
+        failed = _fail(
+            connection, row, row.picks, code=HANDLER_ERROR, message=f"Could not be processed: {why}"
+        )
+        connection.execute(_END, {"claim": claimed.claim, "state": "DONE", "failed": failed})
+
+
+def end_overrun(engine: Engine, overrun: Overrun) -> None:
+    """Write what a process is about to be ended for: its item has FAILED, its neighbours go on.
+
+    Where a call had several items they are tried again apart: it will be seen which it was.
+    """
+    with transaction(engine) as connection:
+        this = {"claim": overrun.claim}
+        # The handler's own transaction, if it is in one, holds the slice's row.
+        end_sessions(connection, connection.execute(_WHOSE, this).scalars())
+        row = connection.execute(_LOCK, this).one_or_none()
+        if row is None:
+            return
+        message = exceeded(overrun.seconds)
+        log.warning(
+            "item.killed", batch=str(row.batch_id), index=overrun.index, seconds=overrun.seconds
+        )
+        if overrun.index is None:
+            regroup(
+                connection, row, take_again(connection, row, f"{message}, together with others.")
+            )
+            failed = 0
+        else:
+            message += " and could not be interrupted; its process was ended"
+            failed = _fail(
+                connection,
+                row,
+                [overrun.index],
+                code=TimeLimitExceeded.default_code,
+                message=message,
+            )
+        state = "DONE" if overrun.index is None else "READY"
+        connection.execute(_END, {"claim": overrun.claim, "state": state, "failed": failed})
+
+
+def _fail(
+    connection: Connection, row: Any, picks: list[int] | None, *, code: int, message: str
+) -> int:
+    """End those of `picks`, or of the slice's range, that the slice still has to do; how many."""
+    return connection.execute(
+        _FAIL,
+        {
+            "batch_id": row.batch_id,
+            "first": row.first_index,
+            "last": row.last_index,
+            "picks": picks,
+            "claimed_at": row.claimed_at,
+            "code": code,
+            "message": shown(message),
+        },
+    ).rowcount

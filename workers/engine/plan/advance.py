@@ -1,0 +1,191 @@
+"""Moving a batch on: the one function behind submission, the chord's callback, and the sweep.
+
+Called at any time, any number of times, by anybody: it looks at the rows, under a lock on the
+batch's row, and does what is next. It never relies on having been called before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, text, update
+
+from app.batches.settling import cancel_rest, settle
+from app.batches.stop import drop_ready_slices, failures_so_far, request_stop
+from app.core import lifecycle
+from app.core.correlation import note
+from app.db import transaction
+from app.db.models import Batch
+from workers.engine.plan.lanes import find_lanes
+from workers.engine.plan.planner import plan_wave
+from workers.engine.plan.waves import fold_wave, send_again, write_wave
+from workers.engine.planned_slice import PlannedSlice
+from workers.engine.retries.deferrals import release_stuck
+from workers.engine.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+_LOCK = text("SELECT * FROM batches WHERE id = :batch_id FOR NO KEY UPDATE")
+_UNFINISHED = text("SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state <> 'DONE'")
+# What is due by now and was not planned waits behind something whose time is still to come.
+_NEXT_DUE = text(
+    """
+    SELECT extract(epoch FROM min(due_at) - now()) FROM items
+    WHERE batch_id = :batch_id AND due_at > now() AND status = 'PENDING'
+    """
+)
+# Where the first pass has nothing left to take, so that a retry does not walk over all again.
+_FIRST_LEFT = text(
+    """
+    SELECT min(index) FROM items
+    WHERE batch_id = :batch_id AND status = 'PENDING' AND due_at IS NULL
+    """
+)
+_RESCUE = text(
+    """
+    UPDATE items SET due_at = now(), deferred = false
+    WHERE batch_id = :batch_id AND status = 'PENDING' AND due_at IS NULL
+    """
+)
+
+
+@dataclass(slots=True)
+class _Next:
+    """What is to be sent once the transaction has committed."""
+
+    wave: int = 0
+    slices: list[tuple[int, PlannedSlice]] = field(default_factory=list)
+    again_after: float | None = None
+
+
+def advance(runtime: Runtime, batch_id: UUID) -> None:
+    """Fold in what the wave brought, and begin the next one, or settle the batch.
+
+    Idempotent. Does nothing for a batch that is gone, not started, paused or ended. Where its wave
+    still has slices to do, those of them that ask for it are sent again.
+    """
+    note(batch=batch_id)
+    while True:
+        with transaction(runtime.engine) as connection:
+            todo = _advance(runtime, connection, batch_id)
+        if todo is None:
+            return
+        if todo.slices:
+            runtime.send_wave(batch_id, todo.wave, todo.slices)
+            return
+        if todo.again_after is None:
+            continue
+        runtime.send_advance(batch_id, todo.again_after)
+        return
+
+
+def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next | None:
+    batch = _locked(connection, batch_id)
+    if batch is None or batch.status not in (
+        lifecycle.PENDING,
+        lifecycle.RUNNING,
+        lifecycle.PAUSED,
+    ):
+        return None
+    note(client=batch.client_id)
+    if batch.stopping:
+        drop_ready_slices(connection, batch_id)
+    if connection.execute(_UNFINISHED, {"batch_id": batch_id}).scalar_one():
+        if batch.status != lifecycle.RUNNING or batch.stopping:
+            return None
+        again = send_again(connection, batch)
+        return _Next(batch.wave, again) if again else None
+    fold_wave(connection, batch)
+    if batch.stopping or _too_many_failed(connection, batch):
+        _stop(connection, batch_id)
+        return None
+    if batch.status == lifecycle.PAUSED:
+        return None
+    if batch.status == lifecycle.PENDING:
+        _begin(runtime, connection, batch)
+    batch = _locked(connection, batch_id)
+    if release_stuck(connection, batch):
+        return _Next()
+    plan = plan_wave(connection, runtime.settings, runtime.registry, batch)
+    if plan.slices:
+        write_wave(connection, batch, plan)
+        return _Next(batch.wave + 1, list(enumerate(plan.slices)))
+    if plan.next_index != batch.next_index:
+        connection.execute(
+            update(Batch).where(Batch.id == batch_id).values(next_index=plan.next_index)
+        )
+        return _Next()
+    if batch.phase == "validate":
+        return _end_of_validation(connection, batch)
+    return _wait_or_settle(connection, batch)
+
+
+def _locked(connection: Connection, batch_id: UUID) -> Any:
+    return connection.execute(_LOCK, {"batch_id": batch_id}).one_or_none()
+
+
+def _too_many_failed(connection: Connection, batch: Any) -> bool:
+    """Whether `maxFailures` is passed. Slices that ended at once did not see one another."""
+    if batch.max_failures is None or batch.phase == "validate":
+        return False
+    if failures_so_far(connection, batch.id) <= batch.max_failures:
+        return False
+    request_stop(connection, batch.id, lifecycle.STOP_MAX_FAILURES)
+    return True
+
+
+def _stop(connection: Connection, batch_id: UUID) -> None:
+    cancel_rest(connection, batch_id)
+    settle(connection, batch_id)
+
+
+def _begin(runtime: Runtime, connection: Connection, batch: Any) -> None:
+    if batch.may_repeat:
+        find_lanes(connection, runtime.registry, batch)
+    connection.execute(
+        update(Batch)
+        .where(Batch.id == batch.id, Batch.status == lifecycle.PENDING)
+        .values(
+            status=lifecycle.RUNNING,
+            started_at=text("coalesce(started_at, clock_timestamp())"),
+            due_at=None,
+            revision=Batch.revision + 1,
+        )
+    )
+
+
+def _end_of_validation(connection: Connection, batch: Any) -> _Next | None:
+    """onInvalid: reject. All items have been looked at: none runs if one is invalid."""
+    if batch.invalid:
+        _stop(connection, batch.id)
+        return None
+    first = connection.execute(_FIRST_LEFT, {"batch_id": batch.id}).scalar()
+    connection.execute(
+        update(Batch)
+        .where(Batch.id == batch.id)
+        .values(
+            phase="dry" if batch.dry_run else "run",
+            next_index=batch.total if first is None else first,
+        )
+    )
+    return _Next()
+
+
+def _wait_or_settle(connection: Connection, batch: Any) -> _Next | None:
+    wait = connection.execute(_NEXT_DUE, {"batch_id": batch.id}).scalar()
+    if wait is None:
+        if settle(connection, batch.id) is not None:
+            return None
+        # Nothing should ever get here; if something does it is tried, not left.
+        lost = connection.execute(_RESCUE, {"batch_id": batch.id}).rowcount
+        log.error("items.rescued", batch=str(batch.id), items=lost)
+        return _Next() if lost else None
+    connection.execute(
+        update(Batch)
+        .where(Batch.id == batch.id)
+        .values(due_at=text("now() + make_interval(secs => :wait)").bindparams(wait=float(wait)))
+    )
+    return _Next(again_after=float(wait))

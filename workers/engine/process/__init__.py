@@ -1,0 +1,1 @@
+"""The worker process itself: its heartbeat, sessions, time limits, watchdog and end."""

@@ -1,0 +1,20 @@
+"""Says to a process and its children that they should stop."""
+
+from __future__ import annotations
+
+import mmap
+
+
+class StopSign:
+    """Says to a process and to the children it forks afterwards that they should stop."""
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        """Ask for it; there is no way back."""
+        self._shared[0] = 1
+
+    def is_set(self) -> bool:
+        """Whether that has been asked for."""
+        return self._shared[0] == 1

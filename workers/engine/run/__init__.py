@@ -1,0 +1,1 @@
+"""A claimed slice, run: its items in order, each through its handler."""

@@ -1,0 +1,273 @@
+"""Running the items of a slice through their handlers.
+
+Two ways, by where an operation's effects are. In our database: the whole slice is one transaction
+with its outcomes, so an effect happens exactly once. Elsewhere: a call at a time, outcomes written
+as they come, at-least-once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, NestedTransaction
+
+from app.core.tracing import span
+from app.db import is_retryable
+from handlers import Operation, Outcome
+from handlers.contract import Answer, Problem
+from workers.engine.claim.claims import ClaimedSlice
+from workers.engine.claim.load_items import InvalidItem, Loaded
+from workers.engine.outcome.classify import checked, note
+from workers.engine.outcome.outcomes import Failure, Outcomes, RetryLater
+from workers.engine.process.stop_sign import StopSign
+from workers.engine.process.time_limit import TimeLimitExceeded, limited_call
+from workers.engine.process.watchdog import Watch
+from workers.engine.run.context import SliceContext
+from workers.engine.run.ordering import by_operation, chunks, rounds
+
+INVALID_CODE = 422
+
+
+class SliceTransactionLost(Exception):
+    """A database error that only a new transaction gets past: the slice starts over."""
+
+
+class ItemTimedOut(Exception):
+    """An item's handler was interrupted while it used the slice's transaction: the slice starts
+    over without it."""
+
+    def __init__(self, index: int, problem: TimeLimitExceeded) -> None:
+        super().__init__(str(problem))
+        self.index = index
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a slice's run is bound by.
+
+    `allowance`: failures that the batch still has, None for any number. `until`: when (monotonic
+    seconds) it should stop and leave the rest to another slice. `stopping`: set when the process
+    should. `singly`: each item in a savepoint of its own. `last_try`: what fails for a reason that
+    another transaction may get past counts as failed. `given_up`: items that timed out before, in
+    a transaction that is gone.
+    """
+
+    allowance: int | None
+    until: float
+    stopping: StopSign
+    watch: Watch
+    singly: bool = False
+    last_try: bool = False
+    given_up: Mapping[int, Problem] = field(default_factory=dict)
+
+
+class Run:
+    """One pass of a slice's items. `outcomes` grows.
+
+    `connection`: the transaction of effects in our database, None for those elsewhere.
+    `after_each` is called after every call of a handler (effects elsewhere: to write what there
+    is).
+    """
+
+    def __init__(
+        self,
+        claimed: ClaimedSlice,
+        connection: Connection | None,
+        terms: Terms,
+        *,
+        after_each: Callable[[Outcomes], None] | None = None,
+    ) -> None:
+        self._context = SliceContext(claimed, connection)
+        self._connection = connection
+        self._claimed = claimed
+        self._terms = terms
+        self._after_each = after_each
+        self._stopped = False
+        self._failures = 0
+        self._successes = 0
+        # Items that need no further pass, and lanes whose next item waits for a later time.
+        self._through: set[int] = set()
+        self._blocked: set[int] = set()
+        self.outcomes = Outcomes()
+
+    def refuse(self, invalid: list[InvalidItem]) -> None:
+        """Note the items that their schema refused."""
+        self.outcomes.failures += [
+            Failure(item.index, "INVALID", INVALID_CODE, item.message, 0) for item in invalid
+        ]
+        self._failures += len(invalid)
+
+    def leave(self, indexes: list[int]) -> None:
+        """Leave these to another slice, untried."""
+        self.outcomes.left += indexes
+
+    def process(self, items: list[Loaded]) -> None:
+        """Run `items`; those that wait for one another again, as long as that brings any on.
+
+        What there was no time for is left.
+        """
+        for loaded in items:
+            if loaded.item.index in self._terms.given_up:
+                self._note([loaded], [self._terms.given_up[loaded.item.index]])
+        self._look_at_the_clock(begun=bool(self._terms.given_up))
+        waiting = self._remaining(items)
+        while waiting:
+            before = self._successes
+            deferred = self._pass(waiting)
+            if self._stopped or self._over() or not deferred or self._successes == before:
+                self.outcomes.retry_later += deferred
+                self._through |= {late.index for late in deferred}
+                break
+            waiting = self._remaining(waiting)
+        if self._stopped and not self._over():
+            self.outcomes.left += [loaded.item.index for loaded in self._remaining(items)]
+
+    def _remaining(self, items: list[Loaded]) -> list[Loaded]:
+        return [loaded for loaded in items if loaded.item.index not in self._through]
+
+    def _pass(self, items: list[Loaded]) -> list[RetryLater]:
+        """Run each item once, except those behind one that was put off; what was deferred."""
+        deferred: list[RetryLater] = []
+        blocked = set(self._blocked)
+        for group in rounds(items):
+            runnable = [loaded for loaded in group if loaded.lane not in blocked]
+            for operation, members in by_operation(runnable):
+                for chunk in chunks(members, self._chunk_size(operation)):
+                    if self._stopped or self._over():
+                        return deferred
+                    late = self._run_chunk(operation, chunk)
+                    deferred += late
+                    waiting = {item.index for item in late}
+                    blocked |= self._blocked | _lanes(chunk, waiting)
+        return deferred
+
+    def _run_chunk(self, operation: Operation, chunk: list[Loaded]) -> list[RetryLater]:
+        deferred = self._note(chunk, self._answers(operation, chunk))
+        if self._after_each is not None:
+            self._after_each(self.outcomes)
+        self._look_at_the_clock(begun=True)
+        return deferred
+
+    def _note(self, chunk: list[Loaded], noted: list[Answer | Exception]) -> list[RetryLater]:
+        """Take in the answers; what was deferred, which another pass may bring on, is returned."""
+        answers = Outcomes()
+        for loaded, answer in zip(chunk, noted, strict=True):
+            note(answers, loaded, answer)
+        deferred = [late for late in answers.retry_later if not late.attempts]
+        answers.retry_later = [late for late in answers.retry_later if late.attempts]
+        self._blocked |= _lanes(chunk, {late.index for late in answers.retry_later})
+        self._through |= {loaded.item.index for loaded in chunk} - {late.index for late in deferred}
+        self._successes += len(answers.succeeded)
+        self._failures += len(answers.failures)
+        self.outcomes.add(answers)
+        return deferred
+
+    def _look_at_the_clock(self, *, begun: bool) -> None:
+        """Stop where the process should; and once the slice's time is up, if it has `begun`."""
+        late = begun and time.monotonic() > self._terms.until
+        self._stopped = self._stopped or late or self._terms.stopping.is_set()
+
+    def _over(self) -> bool:
+        return self._terms.allowance is not None and self._failures > self._terms.allowance
+
+    def _chunk_size(self, operation: Operation) -> int | None:
+        """How many items may be run before failures have to be counted again."""
+        if self._terms.singly or not operation.bulk:
+            return 1
+        if self._terms.allowance is None:
+            return None
+        return max(1, self._terms.allowance - self._failures + 1)
+
+    def _answers(self, operation: Operation, items: list[Loaded]) -> list[Answer | Exception]:
+        if self._claimed.phase == "dry":
+            return [Outcome() for _ in items]
+        call = self._call_bulk if operation.bulk else self._call_one
+        if self._connection is None:
+            try:
+                return list(call(operation, items))
+            except Exception as error:
+                if len(items) == 1:
+                    return [error]
+            # One spoiled it for all, and only it shall pay.
+            return [self._answers(operation, [loaded])[0] for loaded in items]
+        if not operation.bulk or self._terms.singly:
+            return [self._in_savepoint(self._connection, operation, items, call)]
+        try:
+            return list(call(operation, items))
+        except TimeLimitExceeded as problem:
+            self._connection.invalidate()
+            if len(items) > 1:
+                raise
+            raise ItemTimedOut(items[0].item.index, problem) from problem
+
+    def _call_bulk(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
+        these = [loaded.item for loaded in items]
+        answers = self._limited(operation, items, lambda: operation.handler(these, self._context))
+        return checked(operation, items, answers)
+
+    def _call_one(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
+        item = items[0].item
+        answer = self._limited(operation, items, lambda: operation.handler(item, self._context))
+        if not isinstance(answer, Outcome):
+            raise TypeError(f"the handler of {operation.name} answered {type(answer).__name__}")
+        return [answer]
+
+    def _limited(
+        self, operation: Operation, items: list[Loaded], call: Callable[[], object]
+    ) -> object:
+        seconds = operation.timeout_seconds
+        index = items[0].item.index if len(items) == 1 else None
+        handling = span(
+            f"handle {operation.name}",
+            batch=str(self._claimed.batch_id),
+            index=items[0].item.index,
+            items=len(items),
+            attempt=items[0].item.attempt,
+        )
+        with handling, self._terms.watch.call(self._claimed.claim, index, seconds):
+            return limited_call(seconds, call)
+
+    def _in_savepoint(
+        self,
+        connection: Connection,
+        operation: Operation,
+        items: list[Loaded],
+        call: Callable[[Operation, list[Loaded]], list[Answer]],
+    ) -> Answer | Exception:
+        """Call for one item; what it raises is its answer, and its writes are undone."""
+        savepoint = connection.begin_nested()
+        try:
+            answer = call(operation, items)[0]
+            if isinstance(answer, Problem):
+                savepoint.rollback()
+            else:
+                savepoint.commit()
+        except TimeLimitExceeded as problem:
+            # It was interrupted anywhere: what state its connection is in cannot be known.
+            connection.invalidate()
+            raise ItemTimedOut(items[0].item.index, problem) from problem
+        except Exception as error:
+            self._undo(connection, savepoint, error)
+            return error
+        return answer
+
+    def _undo(self, connection: Connection, savepoint: NestedTransaction, error: Exception) -> None:
+        """Back to before the item. Raises SliceTransactionLost where that is not enough."""
+        if is_retryable(error) and not self._terms.last_try:
+            raise SliceTransactionLost from error
+        try:
+            savepoint.rollback()
+        except Exception as lost:
+            raise SliceTransactionLost from lost
+        if connection.invalidated:
+            raise SliceTransactionLost from error
+
+
+def _lanes(items: list[Loaded], indexes: set[int]) -> set[int]:
+    """The lanes of those of `items` that have one of `indexes`."""
+    return {
+        loaded.lane for loaded in items if loaded.lane is not None and loaded.item.index in indexes
+    }
