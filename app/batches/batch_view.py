@@ -14,32 +14,10 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from app.core.lifecycle import BATCH_ENDED
+from app.db.statements.held_items import held_items
 
 # Validation (onInvalid: reject) only looks at items, so nothing of it is RUNNING.
 _CLAIMED = "s.state = 'CLAIMED' AND s.phase <> 'validate'"
-
-
-def held_items(batch_id: str) -> str:
-    """A query for the items being processed, with the moment: `index`, `claimed_at`.
-
-    `batch_id`: an SQL expression. A slice holds what is pending of its picks, or, where it has
-    none, of its range as far as the first pass takes it. OFFSET 0 keeps the planner from joining
-    the slices with the whole batch: each is looked up by the index, so that the cost is theirs.
-    """
-    return f"""
-        SELECT held.index, s.claimed_at FROM slices s CROSS JOIN LATERAL (
-            SELECT i.index FROM items i
-            WHERE i.batch_id = s.batch_id AND i.status = 'PENDING' AND i.due_at IS NULL
-              AND i.index BETWEEN s.first_index AND s.last_index OFFSET 0
-        ) held WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND s.picks IS NULL
-        UNION ALL
-        SELECT held.index, s.claimed_at FROM slices s CROSS JOIN LATERAL (
-            SELECT i.index FROM items i
-            WHERE i.batch_id = s.batch_id AND i.status = 'PENDING'
-              AND i.index = ANY(s.picks) OFFSET 0
-        ) held WHERE s.batch_id = {batch_id} AND {_CLAIMED} AND s.picks IS NOT NULL
-    """
-
 
 # A range of the first pass passes over items with repeated keys, so that its size says too much:
 # only where a batch may have such are the items themselves counted. (The conditions on the batch

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from app.batches.batch_view import BATCHES, BatchView, batch_view, held_items
+from app.batches.batch_view import BATCHES, BatchView, batch_view
 from app.core.errors import NotFound
 from app.core.lifecycle import FAILED, INVALID, PENDING, RUNNING
+from app.db.statements.held_items import held_items
 
 _BATCH_FILTERS = {
     "status": "b.status = :status",

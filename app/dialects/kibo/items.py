@@ -9,10 +9,11 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from app.batches.batch_view import BatchView, held_items
+from app.batches.batch_view import BatchView
 from app.batches.serializers import raw
 from app.core.lifecycle import FAILED, RUNNING
 from app.db import transaction
+from app.db.statements.held_items import held_items
 from app.dialects.common.references import item_id
 from app.dialects.kibo.dialect import ITEM, RESOURCES, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import KiboItems, KiboItemsQuery

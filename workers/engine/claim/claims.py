@@ -8,6 +8,7 @@ written, and `LostClaim` says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class ClaimedSlice:
     wave: int
     number: int
     claim: UUID
+    claimed_at: datetime
     client_id: UUID
     operation: str | None
     phase: str
@@ -52,8 +54,8 @@ _CLAIM = text(
     WHERE s.batch_id = :batch_id AND s.wave = :wave AND s.number = :number AND s.state = 'READY'
       AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
       AND (s.limited IS NULL OR :passed)
-    RETURNING s.first_index, s.last_index, s.picks, s.limited, s.phase, b.operation, b.client_id,
-              b.max_failures, b.metadata::text AS metadata
+    RETURNING s.first_index, s.last_index, s.picks, s.limited, s.phase, s.claimed_at, b.operation,
+              b.client_id, b.max_failures, b.metadata::text AS metadata
     """
 )
 # In the order in which the sweep locks too: the slice before its items.
@@ -104,6 +106,7 @@ def claim_slice(
         wave=wave,
         number=number,
         claim=claim,
+        claimed_at=row.claimed_at,
         client_id=row.client_id,
         operation=row.operation,
         phase=row.phase,

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from sqlalchemy import Connection, text
 
 from app.core.jsontext import loads
+from app.db.statements.held_items import GIVEN, held, held_by, not_put_off, within
 from handlers import Item, Operation, Registry
 from workers.engine.claim.claims import ClaimedSlice
 
@@ -17,26 +18,21 @@ from workers.engine.claim.claims import ClaimedSlice
 MOST_INPUT = 32 * 1024 * 1024
 # Read as it is used, some rows at a time, so that no more than that is read.
 _STREAMED = {"stream_results": True, "max_row_buffer": 500}
-# `later`: a slice that is run a second time put it off in the first.
-_COLUMNS = """
-    index, operation, input::text, attempts, lane, coalesce(due_at > now(), false) AS later
-"""
-_RANGE = f"""
-    SELECT {_COLUMNS} FROM items
-    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
-"""
-_FIRST_PASS = text(f"{_RANGE} AND due_at IS NULL ORDER BY index")
-_ALL = text(f"{_RANGE} ORDER BY index")
-_PICKS = text(f"{_RANGE} AND index = ANY(:picks) ORDER BY index")
-_INDEXES = text(
-    """
-    SELECT index FROM items
-    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
-      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
-               ELSE index = ANY(CAST(:picks AS integer[])) AND due_at <= now() END
-    ORDER BY index
-    """
+# `put_off`: a slice that is run a second time put it off in the first. A picked one is read all the
+# same, for what stands behind it in its lane.
+_COLUMNS = "index, operation, input::text, attempts, lane"
+_RANGE = text(
+    f"SELECT {_COLUMNS}, false AS put_off FROM items"
+    f" WHERE {held(GIVEN, picked=False)} ORDER BY index"
 )
+_PICKS = text(
+    f"SELECT {_COLUMNS}, NOT {not_put_off(GIVEN, picked=True)} AS put_off FROM items"
+    f" WHERE {within(GIVEN, picked=True)} ORDER BY index"
+)
+_INDEXES = {
+    picked: text(f"SELECT index FROM items WHERE {held(GIVEN, picked=picked)} ORDER BY index")
+    for picked in (False, True)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +65,12 @@ def load_slice(
     blocked: set[int] = set()
     held = 0
     rows = connection.execute(
-        _statement(claimed), _parameters(claimed, first), execution_options=_STREAMED
+        _RANGE if claimed.picks is None else _PICKS,
+        _from(first, claimed),
+        execution_options=_STREAMED,
     )
-    for index, own, sent, attempts, lane, later in rows:
-        if claimed.phase != "validate" and (later or lane in blocked):
+    for index, own, sent, attempts, lane, put_off in rows:
+        if claimed.phase != "validate" and (put_off or lane in blocked):
             if lane is not None:
                 blocked.add(lane)
             continue
@@ -99,25 +97,13 @@ def load_slice(
 
 def pending_from(connection: Connection, claimed: ClaimedSlice, first: int) -> list[int]:
     """The indexes of the slice's items from `first` on that are to be done now."""
-    rows = connection.execute(_INDEXES, {**_parameters(claimed, first), "picks": claimed.picks})
-    return list(rows.scalars())
+    statement = _INDEXES[claimed.picks is not None]
+    return list(connection.execute(statement, _from(first, claimed)).scalars())
 
 
-def _statement(claimed: ClaimedSlice) -> Any:
-    if claimed.picks is not None:
-        return _PICKS
-    return _ALL if claimed.phase == "validate" else _FIRST_PASS
-
-
-def _parameters(claimed: ClaimedSlice, first: int | None) -> dict[str, Any]:
-    parameters: dict[str, Any] = {
-        "batch_id": claimed.batch_id,
-        "first": claimed.first_index if first is None else first,
-        "last": claimed.last_index,
-    }
-    if claimed.picks is not None:
-        parameters["picks"] = claimed.picks
-    return parameters
+def _from(first: int | None, claimed: ClaimedSlice) -> dict[str, Any]:
+    these = held_by(claimed)
+    return these if first is None else {**these, "first_index": first}
 
 
 def describe(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from app.db import transaction
+from app.db.statements.held_items import GIVEN, held, held_by
 from workers.engine.claim.claims import ClaimedSlice, LostClaim
 from workers.engine.outcome.classify import HANDLER_ERROR
 from workers.engine.outcome.outcomes import shown
@@ -22,17 +23,17 @@ log = structlog.get_logger(__name__)
 
 _LOCK = text("SELECT * FROM slices WHERE claim = :claim AND state = 'CLAIMED' FOR UPDATE")
 _WHOSE = text("SELECT worker_id FROM slices WHERE claim = :claim AND state = 'CLAIMED'")
-_FAIL = text(
-    """
-    UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
-        deferred = false, attempts = attempts + 1, finished_at = clock_timestamp(),
-        started_at = coalesce(started_at, :claimed_at)
-    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
-      AND (due_at IS NULL OR due_at <= clock_timestamp())
-      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
-               ELSE index = ANY(CAST(:picks AS integer[])) END
-    """
-)
+_FAIL = {
+    picked: text(
+        f"""
+        UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
+            deferred = false, attempts = attempts + 1, finished_at = clock_timestamp(),
+            started_at = coalesce(started_at, :claimed_at)
+        WHERE {held(GIVEN, picked=picked)}
+        """
+    )
+    for picked in (False, True)
+}
 _END = text(
     """
     UPDATE slices SET state = :state, failed = failed + :failed,
@@ -53,7 +54,7 @@ def fail_slice(runtime: Runtime, claimed: ClaimedSlice, why: str) -> None:
         if row is None:
             raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
         failed = _fail(
-            connection, row, row.picks, code=HANDLER_ERROR, message=f"Could not be processed: {why}"
+            connection, row, code=HANDLER_ERROR, message=f"Could not be processed: {why}"
         )
         connection.execute(_END, {"claim": claimed.claim, "state": "DONE", "failed": failed})
 
@@ -84,27 +85,21 @@ def end_overrun(engine: Engine, overrun: Overrun) -> None:
             failed = _fail(
                 connection,
                 row,
-                [overrun.index],
                 code=TimeLimitExceeded.default_code,
                 message=message,
+                only=overrun.index,
             )
         state = "DONE" if overrun.index is None else "READY"
         connection.execute(_END, {"claim": overrun.claim, "state": state, "failed": failed})
 
 
 def _fail(
-    connection: Connection, row: Any, picks: list[int] | None, *, code: int, message: str
+    connection: Connection, row: Any, *, code: int, message: str, only: int | None = None
 ) -> int:
-    """End those of `picks`, or of the slice's range, that the slice still has to do; how many."""
+    """End what the slice of that row still has to do, or the item `only` of it; how many."""
+    these = held_by(row)
+    if only is not None:
+        these |= {"first_index": only, "last_index": only}
     return connection.execute(
-        _FAIL,
-        {
-            "batch_id": row.batch_id,
-            "first": row.first_index,
-            "last": row.last_index,
-            "picks": picks,
-            "claimed_at": row.claimed_at,
-            "code": code,
-            "message": shown(message),
-        },
+        _FAIL[row.picks is not None], {**these, "code": code, "message": shown(message)}
     ).rowcount

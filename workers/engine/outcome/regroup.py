@@ -13,25 +13,24 @@ from typing import Any
 from sqlalchemy import Connection, insert, text
 
 from app.db.models import Slice
+from app.db.statements.held_items import GIVEN, held, held_by
 
 SUSPECTS = 25
 ALONE = 2
 # Those of a slice beyond any usual size come with the next wave.
 _MOST = 64
 
-_THEIRS = """
-    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
-      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
-               ELSE index = ANY(CAST(:picks AS integer[])) END
-"""
-_AGAIN = text(
-    f"""
-    UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
-        attempts = attempts + 1, code = 500, message = :message
-    {_THEIRS}
-    RETURNING index, lane, crashes
-    """
-)
+_AGAIN = {
+    picked: text(
+        f"""
+        UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
+            attempts = attempts + 1, code = 500, message = :message
+        WHERE {held(GIVEN, picked=picked)}
+        RETURNING index, lane, crashes
+        """
+    )
+    for picked in (False, True)
+}
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
 _LAST = text("SELECT max(number) FROM slices WHERE batch_id = :batch_id AND wave = :wave")
 
@@ -81,14 +80,5 @@ def _groups(items: Sequence[Any]) -> list[list[int]]:
 
 def take_again(connection: Connection, row: Any, message: str) -> list[Any]:
     """Have what the slice `row` has not done be due again; those items' rows."""
-    again = connection.execute(
-        _AGAIN,
-        {
-            "batch_id": row.batch_id,
-            "first": row.first_index,
-            "last": row.last_index,
-            "picks": row.picks,
-            "message": message,
-        },
-    )
+    again = connection.execute(_AGAIN[row.picks is not None], {**held_by(row), "message": message})
     return list(again.all())

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, text
 
+from app.db.statements.held_items import GIVEN, held, held_by
 from workers.engine.outcome.regroup import regroup, take_again
 from workers.engine.process.heartbeat import this_machine
 from workers.engine.process.sessions import end_sessions
@@ -56,21 +57,19 @@ _TAKE = text(
     WHERE batch_id = :batch_id AND wave = :wave AND number = :number
     """
 )
-# What had been deferred is free again: this try of it does not count as one in vain.
-_THEIRS = """
-    WHERE batch_id = :batch_id AND index BETWEEN :first AND :last AND status = 'PENDING'
-      AND CASE WHEN CAST(:picks AS integer[]) IS NULL THEN due_at IS NULL
-               ELSE index = ANY(CAST(:picks AS integer[])) END
-"""
-_POISON = text(
-    f"""
-    UPDATE items SET status = 'FAILED', finished_at = clock_timestamp(), due_at = NULL,
-        crashes = crashes + 1, attempts = attempts + 1, code = 500,
-        message = 'Its worker process died each of the ' || crashes + 1 || ' times it was tried'
-                  || coalesce(', the last time by ' || CAST(:ended AS text), '') || '.'
-    {_THEIRS} AND crashes + 1 >= :poison_after
-    """
-)
+_POISON = {
+    picked: text(
+        f"""
+        UPDATE items SET status = 'FAILED', finished_at = clock_timestamp(), due_at = NULL,
+            crashes = crashes + 1, attempts = attempts + 1, code = 500,
+            message = 'Its worker process died each of the ' || crashes + 1
+                      || ' times it was tried'
+                      || coalesce(', the last time by ' || CAST(:ended AS text), '') || '.'
+        WHERE {held(GIVEN, picked=picked)} AND crashes + 1 >= :poison_after
+        """
+    )
+    for picked in (False, True)
+}
 _COUNT_POISON = text(
     """
     UPDATE slices SET failed = failed + :failed
@@ -105,14 +104,9 @@ def _take_over(connection: Connection, row: Any) -> bool:
     state = "READY" if row.phase == "validate" else "DONE"
     connection.execute(_TAKE, {**slice_, "state": state})
     if state == "DONE":
-        theirs = {
-            "batch_id": row.batch_id,
-            "first": row.first_index,
-            "last": row.last_index,
-            "picks": row.picks,
-        }
         failed = connection.execute(
-            _POISON, {**theirs, "poison_after": POISON_AFTER, "ended": row.ended}
+            _POISON[row.picks is not None],
+            {**held_by(row), "poison_after": POISON_AFTER, "ended": row.ended},
         ).rowcount
         how = f" ({row.ended})" if row.ended else ""
         again = take_again(connection, row, f"Its worker process died{how} while it was tried.")
