@@ -1,0 +1,100 @@
+"""Addresses in settings: which are taken, and how the libraries spell the same server."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+from environs import ValidationError
+
+
+def listening_address(value: str) -> str:
+    """An IP address. Raises ValidationError, as everything here that reads a value does."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValidationError("Must be an IP address.") from None
+
+
+def database_url(value: str) -> str:
+    """A Postgres database, as SQLAlchemy spells it."""
+    _check_url(value, ("postgresql", "postgres", "postgresql+psycopg2"))
+    # Named in full: what SQLAlchemy takes for a bare `postgresql://` changes between versions.
+    url = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", value)
+    if not urlsplit(url).path.strip("/"):
+        raise ValidationError("Names no database (…/name).")
+    return url
+
+
+def libpq_url(url: str) -> str:
+    """The same database as libpq, psycopg2 and psql spell it."""
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
+
+
+def redis_url(value: str) -> str:
+    """A Redis database, as redis-py spells it."""
+    _check_url(value, ("redis", "rediss", "unix"))
+    parts = urlsplit(value)
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    if parts.scheme != "unix":
+        database = parts.path.strip("/") or database
+    if not database.isdecimal():
+        raise ValidationError("The database must be a number (…/0).")
+    return value
+
+
+def broker_url(value: str) -> str:
+    """A broker: Redis or RabbitMQ."""
+    _check_url(value, ("redis", "rediss", "amqp", "amqps"))
+    return value
+
+
+def kombu_url(url: str) -> str:
+    """The same broker as Kombu and Celery spell it: sockets and TLS otherwise than redis-py."""
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if parts.scheme == "unix":
+        database = query.pop("db", "0")
+        query["virtual_host"] = database
+        return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in query:
+        query["ssl_cert_reqs"] = "CERT_REQUIRED"
+        return urlunsplit(parts._replace(query=urlencode(query)))
+    return url
+
+
+def named_bases(value: str) -> dict[str, str]:
+    """`name=https://host/prefix`, comma-separated, as a dict, without a slash at the end."""
+    bases: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, separator, url = (piece.strip() for piece in part.partition("="))
+        if not separator or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValidationError("Each base is written name=https://host/prefix.")
+        if name in bases:
+            raise ValidationError(f"{name!r} is given twice.")
+        try:
+            parts = urlsplit(url)
+            sane = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            sane = False
+        if not sane:
+            raise ValidationError(f"{name!r} must be an http:// or https:// URL with a host.")
+        if parts.query or parts.fragment:
+            raise ValidationError(f"{name!r} must not have a query or a fragment.")
+        bases[name] = url.rstrip("/")
+    return bases
+
+
+def _check_url(value: str, schemes: tuple[str, ...]) -> None:
+    """Raise ValidationError unless `value` is a URL of one of `schemes`, with a usable port."""
+    wanted = ", ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises ValueError if it is no port
+    except ValueError as error:
+        raise ValidationError(f"Not a valid URL ({error}).") from None
+    if parts.scheme not in schemes:
+        raise ValidationError(f"Must begin with {wanted}.")
+    if not parts.netloc and not parts.path.strip("/"):
+        raise ValidationError("Names no server.")
