@@ -41,7 +41,6 @@ class Stack:
     engine: Engine
     client: ClientSecret
     http: httpx.Client
-    postgres_options: dict[str, str]
     processes: dict[str, Guarded]
 
 
@@ -80,7 +79,7 @@ def running_stack(home: Path | None, options: dict[str, str]) -> Iterator[Stack]
             )
         )
         _wait_until_ready(http, running, folder)
-        yield Stack(url, postgres.url, naive_redis, engine, client, http, options, running)
+        yield Stack(url, postgres.url, naive_redis, engine, client, http, running)
 
 
 def _environ(

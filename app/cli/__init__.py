@@ -33,27 +33,32 @@ class LazyGroup(click.Group):
     """Imports a command's module only when that command is used; errors end in one clean line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, none of which is imported for it."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command `cmd_name`, whose module is imported now; None if there is no such one."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(f"app.cli.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands for `--help`."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of `args`. One whose module cannot be imported is a ClickException."""
         try:
             return super().resolve_command(ctx, args)
         except ImportError as error:
             raise click.ClickException(f"{args[0]}: {error}") from error
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. An error raised on purpose is shown as its sentence alone."""
         try:
             return super().invoke(ctx)
         except (BatchlineError, ClientError) as error:
@@ -75,4 +80,4 @@ def main() -> None:
       2  the command line is wrong
       3  a batch that was waited for ended PARTIAL
       4  a batch that was waited for ended FAILED or CANCELED
-    """
+    """  # noqa: D301 (click's mark for a paragraph that is not wrapped)

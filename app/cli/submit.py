@@ -58,7 +58,7 @@ def submit(
 
     With --watch the exit status is 0 if the batch succeeded, 3 if it ended PARTIAL, 4 if it ended
     FAILED or CANCELED.
-    """
+    """  # noqa: D301 (click's mark for a paragraph that is not wrapped)
     from rich.console import Console
 
     from app.cli.connection import connect

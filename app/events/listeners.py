@@ -1,7 +1,8 @@
-"""What there is to tell of the work, once it has committed.
+"""What is reported of the work, once it has committed, and who listens.
 
-The domain and the engine say what happened; who listens (metrics, those who watch a batch, the
-sender of webhooks) is set by whoever starts the process. NoListener does by default.
+The domain and the engine report what happened to the process's one listener, and know nothing of
+metrics, of those who watch a batch, or of webhooks. Whoever starts the process sets the listener;
+until then nothing is done with what is reported.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class SliceFolded:
-    """A slice that is over. `seconds`: from its claim to its last outcome."""
+    """A slice that is over. `seconds`: from its claim to its last outcome.
+
+    `operation`: None where the items name theirs.
+    """
 
     operation: str | None
     phase: str
@@ -27,8 +31,10 @@ class SliceFolded:
 
 @dataclass(frozen=True, slots=True)
 class BatchEnded:
-    """A batch that has ended. `operation`: None where its items name theirs. `seconds`: since its
-    first wave began. `webhooks`: those that something is to be sent to now.
+    """A batch that has ended.
+
+    `operation`: None where its items name theirs. `seconds`: since its first wave began.
+    `webhooks`: the ids of those that now have a delivery to be sent.
     """
 
     batch_id: UUID
@@ -39,64 +45,64 @@ class BatchEnded:
 
 
 class Listener(Protocol):
-    """Is told, after the commit. Never raises, and holds nobody up."""
+    """Hears what happened, after the commit. Its methods never raise, and return at once."""
 
     def outcomes_written(self, batch_id: UUID, operation: str | None, *, retried: int) -> None:
-        """A slice wrote what became of its items. `retried`: those that are tried again later."""
+        """A slice wrote its items' outcomes. `retried`: how many are tried again later."""
 
     def claim_lost(self) -> None:
-        """A worker came back to a slice that was somebody else's by then."""
+        """A worker came back to a slice that had been taken from it."""
 
     def folded(self, batch_id: UUID, slices: Sequence[SliceFolded]) -> None:
-        """Slices were counted into their batch: each is told once."""
+        """Slices were counted into their batch. Each is reported once."""
 
     def wave_written(self, operation: str | None) -> None:
         """A wave is about to be sent."""
 
     def ended(self, end: BatchEnded) -> None:
-        """A batch has ended: told once an end."""
+        """A batch has ended. Reported once each time that it ends."""
 
     def swept(self, repairs: dict[str, int]) -> None:
-        """The sweep ran; how many repairs of each kind."""
+        """The sweep ran. `repairs`: how many of each kind it made."""
 
     def webhook_tried(self, outcome: str) -> None:
-        """A webhook delivery was tried."""
+        """A webhook delivery was tried. `outcome`: a label of `batchline_webhook_tries_total`."""
 
 
 class NoListener:
-    """Is told, and does nothing with it."""
+    """Does nothing with what it hears."""
 
     def outcomes_written(self, batch_id: UUID, operation: str | None, *, retried: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def claim_lost(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def folded(self, batch_id: UUID, slices: Sequence[SliceFolded]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def wave_written(self, operation: str | None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def ended(self, end: BatchEnded) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def swept(self, repairs: dict[str, int]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def webhook_tried(self, outcome: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
-_teller: Listener = NoListener()
+_listener: Listener = NoListener()
 
 
 def listen_with(listener: Listener) -> None:
-    """Let `listener` be told from now on, for the whole process."""
-    global _teller
-    _teller = listener
+    """Report to `listener` from now on, for the whole process."""
+    global _listener
+    _listener = listener
 
 
 def listener() -> Listener:
-    """Who is told."""
-    return _teller
+    """The listener of this process."""
+    return _listener

@@ -38,6 +38,7 @@ class RateColumn(ProgressColumn):
     """Items a second: while it runs lately, at the end over all."""
 
     def render(self, task: Task) -> Text:
+        """The rate, or nothing before there is one."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 

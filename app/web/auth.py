@@ -42,13 +42,11 @@ def bearer(carrier: Request) -> Credentials | None:
     return Credentials(secret) if secret and scheme.lower() == "bearer" else None
 
 
-def require(
-    scope: str, *, extract: Extract = bearer, security: str = BEARER
-) -> Callable[[View], View]:
+def require(scope: str, *, extract: Extract = bearer) -> Callable[[View], View]:
     """Let the view be called only for a known client that has `scope`; `caller()` says who it is.
 
-    `security`: the name of the OpenAPI security scheme that describes `extract`. Raises
-    Unauthenticated and Forbidden.
+    Raises Unauthenticated and Forbidden. In the OpenAPI document the view wants a bearer; a dialect
+    says otherwise there (`Dialect.require`).
     """
     assert scope in SCOPES, scope  # noqa: S101 (a slip of the programmer's)
 
@@ -61,9 +59,8 @@ def require(
                 raise Forbidden(f"This needs the scope {scope}, which the client does not have.")
             return view(*args, **kwargs)
 
-        guarded.required_scope = scope  # type: ignore[attr-defined]
         document: dict[str, Any] = dict(getattr(guarded, "_apidoc", {}))
-        manual = {**document.get("manual_doc", {}), "security": [{security: []}]}
+        manual = {**document.get("manual_doc", {}), "security": [{BEARER: []}]}
         guarded._apidoc = {**document, "manual_doc": manual}  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 

@@ -93,7 +93,7 @@ def problem_of(error: Exception) -> ProblemDetails:
 
 
 def invalid(messages: Any) -> Invalid:
-    """marshmallow's messages as one error with a pointer a field."""
+    """What marshmallow found, as one error with a pointer to each field."""
     errors = [FieldError(pointer, message) for pointer, message in _pointers(messages, "")]
     first = errors[0] if errors else FieldError("", "Not valid.")
     named = first.pointer.lstrip("/")

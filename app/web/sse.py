@@ -41,7 +41,7 @@ class Line:
         self._taken_at = time.monotonic()
 
     def state(self) -> str:
-        """ "free" to be written to, "full" for now, or "gone"."""
+        """Whether it is "free" to be written to, "full" for now, or "gone"."""
         if self._socket is None:
             return "free"
         poll = select.poll()

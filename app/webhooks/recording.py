@@ -18,8 +18,9 @@ EVENTS = (BATCH_FINISHED,)
 
 
 def wants(connection: Connection, client_id: UUID, event: str) -> list[UUID]:
-    """The client's webhooks that are to be told of `event`; none can be removed before the end of
-    the transaction.
+    """The client's webhooks that are to be told of `event`.
+
+    None of them can be removed before the end of the transaction.
     """
     return list(
         connection.execute(

@@ -14,7 +14,6 @@ from batchline.client.api import Api, segment
 from batchline.client.errors import ApiError
 
 FINISHED = "finished"
-PROGRESS = "progress"
 # The server says at least this often (seconds) that it is still there, and then some.
 _SILENCE = 45.0
 _TRIES = 10

@@ -28,7 +28,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of items. `path` is None for standard input; `size` is in bytes, if known."""
+    """A file of items. `path` is None for standard input; `format`: a key of MEDIA_TYPES."""
 
     path: Path | None
     format: str
@@ -36,10 +36,12 @@ class File:
 
     @property
     def name(self) -> str:
+        """The file's name, for people."""
         return self.path.name if self.path else "standard input"
 
     @property
     def size(self) -> int | None:
+        """Bytes of the file as it is; None for what is no regular file."""
         return self.path.stat().st_size if self.path and self.path.is_file() else None
 
 

@@ -18,7 +18,9 @@ from workers.engine.process.watchdog import Watch
 
 @dataclass(slots=True)
 class Runtime:
-    """`send_wave(batch_id, wave, slices)` publishes a chord, slices given with their numbers;
+    """What the engine's functions work with.
+
+    `send_wave(batch_id, wave, slices)` publishes a chord, slices given with their numbers;
     `send_advance(batch_id, delay)` a task for so many seconds from now. Neither raises.
     `queue_depth(queue)`: messages that wait in it, or None where that cannot be told.
 

@@ -16,8 +16,6 @@ from app.db import transaction
 from app.db.clock import has_passed
 from app.db.models import Batch
 
-CHANGEABLE = ("name", "metadata", "scheduled_at")
-
 
 def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str, Any]) -> None:
     """Change `name`, `metadata` and `scheduled_at`, as far as they are in `changes`.

@@ -1,5 +1,8 @@
-"""Triggers that refuse what must not be: a move that the state machine does not have, and any
-change of what is only appended to."""
+"""What the guarding triggers have to be, by the state machines of `app.core.lifecycle`.
+
+They refuse a move that a state machine does not have, and any change of what is only appended to.
+The migrations hold their text as it was when each was written; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
 END $$
 """
-DROP_GUARD_FUNCTION = "DROP FUNCTION refuse_transition()"
 
 
 def guard(table: str, moves: Mapping[str, tuple[str, ...]]) -> str:

@@ -167,7 +167,7 @@ def _ensure_database(url: str, database: str) -> None:
 
 
 def _make_cluster(home: Path, data: Path, programs: Path, run_as: RunAs | None) -> None:
-    """initdb beside `data`, then rename: a start that was killed half-way leaves no half of it."""
+    """Run initdb beside `data`, then rename: one that is killed half-way leaves nothing behind."""
     for leftover in home.glob("postgres.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     workplace = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home))

@@ -104,8 +104,11 @@ _RELEASE = text(
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The slice may not run now. `slice_row`: its row, to be sent again after `delay` seconds;
-    None where it is parked, or its message is on the way."""
+    """The slice may not run now.
+
+    `slice_row`: its row, to be sent again after `delay` seconds; None where it is parked, or its
+    message is on the way.
+    """
 
     slice_row: Row[Any] | None = None
     delay: float = 0.0

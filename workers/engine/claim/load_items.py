@@ -107,7 +107,10 @@ def _from(first: int | None, claimed: ClaimedSlice) -> dict[str, Any]:
 
 
 def describe(error: ValidationError) -> str:
-    """marshmallow's messages in one line: `price: Must be a number.; units: Unknown field.`"""
+    """What marshmallow found, in one line.
+
+    Such as `price: Must be a number.; units: Unknown field.`
+    """
     return "; ".join(_lines(error.normalized_messages(), ""))
 
 

@@ -1,5 +1,8 @@
-"""Items that the engine itself ends FAILED: of a slice that cannot be written, or one whose handler
-cannot be interrupted. Both find their items by the slice's row, under its claim."""
+"""Items that the engine itself ends FAILED.
+
+Those of a slice that cannot be written, or one whose handler cannot be interrupted. Both find their
+items by the slice's row, under its claim.
+"""
 
 from __future__ import annotations
 

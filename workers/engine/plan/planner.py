@@ -129,8 +129,10 @@ class _Planner:
         return slices, end
 
     def _mixed_pass(self, room: int) -> tuple[list[PlannedSlice], int]:
-        """The same where items name their operations: a slice for each, read until there is room
-        for no more."""
+        """The same where items name their operations.
+
+        A slice for each, read until there is room for no more.
+        """
         batch = self._batch
         last = min(batch.total, batch.next_index + room * self._settings.max_slice_items) - 1
         rows = self._connection.execute(
@@ -212,8 +214,10 @@ class _Planner:
         )
 
     def _together(self, lane: Iterable[Any]) -> list[Any]:
-        """The beginning of a lane that one slice can run: either with effects in the database or
-        elsewhere, and as often held by a worker that died."""
+        """The beginning of a lane that one slice can run.
+
+        Either with effects in the database or elsewhere, and as often held by a worker that died.
+        """
         rows: list[Any] = []
         for row in lane:
             first = rows[0] if rows else row

@@ -28,8 +28,10 @@ log = structlog.get_logger(__name__)
 
 
 class TimeLimitExceeded(Problem):
-    """The handler took longer than its operation allows. `final`: it goes on all the same, so
-    that trying again would only have two of it."""
+    """The handler took longer than its operation allows.
+
+    `final`: it goes on all the same, so that trying again would only have two of it.
+    """
 
     default_code = 504
 

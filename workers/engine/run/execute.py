@@ -35,8 +35,10 @@ class SliceTransactionLost(Exception):
 
 
 class ItemTimedOut(Exception):
-    """An item's handler was interrupted while it used the slice's transaction: the slice starts
-    over without it."""
+    """An item's handler was interrupted while it used the slice's transaction.
+
+    The slice starts over without it.
+    """
 
     def __init__(self, index: int, problem: TimeLimitExceeded) -> None:
         super().__init__(str(problem))

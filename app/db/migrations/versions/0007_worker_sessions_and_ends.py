@@ -1,5 +1,4 @@
-"""a worker's sessions are found by their name, no longer by a number in the slice, and what a
-worker process died of is noted with it
+"""a worker's sessions are found by name, and what its process died of is noted
 
 Revision ID: 0007
 Revises: 0006
