@@ -1,7 +1,10 @@
-"""Every error Batchline raises on purpose, in one tree.
+"""The errors whose message is for whoever asked: a caller of the API, or an operator.
 
 BatchlineError
-├── SettingsError      a configuration value is wrong or missing (never reaches the wire)
+├── SettingsError      a configuration value is wrong or missing
+├── ServeError         `batchline serve` cannot go on (app/local/serve/errors.py)
+├── ServerError        an embedded server does not do what it should (app/local/servers/errors.py)
+│   └── HomeInUse      another process uses this BATCHLINE_HOME
 ├── Malformed          400  the request cannot be read at all
 ├── Unauthenticated    401  no credentials, or wrong ones
 ├── Forbidden          403  known, but without the scope
@@ -13,8 +16,14 @@ BatchlineError
 ├── TooMany            429  slow down
 └── Unavailable        503  a server this needs is away
 
-`status` is the HTTP status that a dialect or the native API answers with; the domain raises these
-without knowing the shape they take on the wire.
+Those with a number reach callers: `status` is the HTTP status that a dialect or the native API
+answers with, and the domain raises them without knowing the shape they take on the wire. The others
+end a command with one line. A test holds this tree and the classes together.
+
+Not in it is what never leaves its own part: a handler's answers (`handlers.contract.Problem`), what
+makes a slice start over (`workers.engine`), and an address that webhooks must not reach
+(`app.webhooks.network`). The client, which stands alone, has a tree of its own
+(batchline/client/errors.py).
 """
 
 from __future__ import annotations
@@ -32,7 +41,7 @@ class FieldError:
 
 
 class BatchlineError(Exception):
-    """Base of every error raised on purpose. `str(error)` is a sentence for the caller."""
+    """Base of these errors. `str(error)` is a sentence for whoever asked."""
 
     status = 500
     title = "Internal error"

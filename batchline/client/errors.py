@@ -1,9 +1,9 @@
 """What can go wrong for a client.
 
 ClientError
-├── ApiError        the API refused a request, or could not be reached
-│   └── NotFollowed (events.py)  its events cannot be followed
-└── BadFile         a file of items cannot be sent
+├── ApiError         the API refused a request, or could not be reached
+│   └── NotFollowed  it does not offer a batch's events
+└── BadFile          a file of items cannot be sent
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ class ApiError(ClientError):
         super().__init__(detail)
         self.status = status
         self.body = body
+
+
+class NotFollowed(ApiError):
+    """The API does not offer a batch's events."""
 
 
 class BadFile(ClientError):
