@@ -1,1 +1,1 @@
-"""Batchline for those who use it from outside."""
+"""Batchline from outside: what runs where the callers are, and needs none of the server."""

@@ -43,7 +43,7 @@ class Naive:
     def run(self, feed: Feed) -> Timing:
         """Store and send the feed, and wait until the callback has ended the batch.
 
-        Without HTTP, and with the items parsed beforehand: a little kinder than life.
+        Without HTTP, and with the items parsed beforehand, which favours it a little.
         """
         batch_id = new_id()
         values = {

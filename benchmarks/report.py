@@ -25,7 +25,7 @@ class Run:
     steps: dict[str, float]
 
     def line(self) -> str:
-        """For those who watch."""
+        """The run as a line of text, printed while it is measured."""
         steps = ", ".join(f"{name} {seconds:.3f}" for name, seconds in self.steps.items())
         return f"  {self.items:>7,} {self.contender:<10} {self.seconds:8.3f} s   ({steps})"
 
@@ -47,7 +47,7 @@ class Target:
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
     def cells(self) -> list[str]:
-        """What, measured, target, reached."""
+        """Its cells in the table: what, measured, target, reached."""
         return [
             self.what,
             "not measured" if self.value is None else f"{self.value:.2f}",

@@ -27,16 +27,16 @@ FOLDER = Path(__file__).parent
 
 
 class Contender(Protocol):
-    """Something that takes a feed to its rows."""
+    """What is compared: something that processes a feed into the same rows."""
 
     name: str
 
     def run(self, feed: Feed) -> Timing:
-        """Do so, timed."""
+        """Process the feed, and time it."""
         ...
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Close its connections."""
         ...
 
 

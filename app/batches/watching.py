@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.batches.batch_view import BATCHES, BatchView, batch_view
 from app.core.errors import BatchlineError
 from app.db import transaction
-from app.events.notify import CHANNEL, called
+from app.events.notify import CHANNEL, notified
 
 log = structlog.get_logger(__name__)
 
@@ -236,7 +236,7 @@ class BatchWatch:
             return self._listening
 
     def _hear(self, message: bytes) -> None:
-        batch_id = called(message)
+        batch_id = notified(message)
         if batch_id is None:
             return
         with self._lock:

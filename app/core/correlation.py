@@ -1,8 +1,8 @@
-"""Whose work a log line tells of: ids bound to whatever runs, carried along with what it sends.
+"""Correlation: ids in every log line, which say what request and what batch it belongs to.
 
-A request gets an id, its caller's or one of ours. Every task that it sends bears the id in its
-headers, and so does every task that those send in turn; so the lines of a batch's whole life can
-be found by the id of the request that submitted it. What the sweep finds again has lost it.
+A request gets an id, its caller's or a new one. Every task that it sends carries the id in its
+headers, and so does every task that those send in turn; so all lines about a batch can be found by
+the id of the request that submitted it. What the sweep sends again has lost it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def begin_request(given: str | None) -> str:
 
 
 def begin_task(request_id: Any, arguments: Mapping[str, Any]) -> None:
-    """Bind the ids of the task that begins: the request's, where it bears one, and its own."""
+    """Bind the ids of the task that begins: the request's, if it carries one, and its own."""
     clear_contextvars()
     found = {name: arguments[key] for key, name in _ARGUMENTS.items() if key in arguments}
     if isinstance(request_id, str):
@@ -41,7 +41,7 @@ def begin_task(request_id: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def note(**ids: Any) -> None:
-    """Bind what became known on the way, as text: `client`, `batch`."""
+    """Bind ids that became known meanwhile, as text: `client`, `batch`."""
     bind_contextvars(**{name: str(value) for name, value in ids.items()})
 
 
@@ -51,6 +51,6 @@ def end() -> None:
 
 
 def current_request() -> str | None:
-    """The id of the request that the present work comes of."""
+    """The id of the request that led to the current work, or None."""
     found = get_contextvars().get(_KEY)
     return found if isinstance(found, str) else None

@@ -37,7 +37,7 @@ def write_env(home: Path, variables: Mapping[str, str]) -> Path:
 
 
 def read_env(home: Path) -> dict[str, str]:
-    """The variables of the file; none if there is no such file, or it is not ours to read."""
+    """The variables of the file; none if there is no such file, or it may not be read."""
     try:
         text = env_path(home).read_text()
     except OSError:

@@ -44,6 +44,6 @@ def set_up_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    # A line for every message received would cost more than many an item.
+    # A line for every message received would cost more than many items do.
     for noisy in ("celery.worker.strategy", "celery.app.trace", "kombu", "amqp", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

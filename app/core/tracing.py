@@ -1,11 +1,11 @@
 """OpenTelemetry traces, from the request to the item, if they are asked for.
 
 Asked for by OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_EXPORTER`),
-and installed by the extra `otel`. Without the one nothing of it is imported and `span` does
-nothing; without the other the process does not start, and says what it lacks.
+and installed by the extra `otel`. Without the variables nothing of it is imported and `span` does
+nothing; without the extra the process does not start, and says what is missing.
 
-A request, its SQL and every task are spans of one trace, since a task's message bears its
-sender's context; so is every call of a handler. What the sweep finds again begins a new one.
+A request, its SQL and every task are spans of one trace, since a task's message carries its
+sender's context; so is every call of a handler. What the sweep sends again begins a new one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def trace_web(flask: Flask, engine: Engine) -> None:
     from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 
     FlaskInstrumentor().instrument_app(flask, excluded_urls="healthz,readyz,metrics")
-    # It does not name SQLAlchemy 2.1 among its own, but the events that it listens to are the same.
+    # It does not list SQLAlchemy 2.1 as supported, but the events that it listens to are the same.
     SQLAlchemyInstrumentor().instrument(engine=engine, skip_dep_check=True)
     # Celery's own instrumentation never ends the span of a task that is sent by its name alone.
     before_task_publish.connect(_pass_on, weak=False, dispatch_uid="batchline.tracing")
@@ -65,7 +65,7 @@ def trace_worker(engine: Engine) -> None:
 
 
 def span(name: str, **attributes: Any) -> AbstractContextManager[Any]:
-    """A span around the block, with attributes `batchline.…`; nothing where nobody traces."""
+    """A span around the block, with attributes `batchline.…`; nothing where tracing is off."""
     if _tracer is None:
         return _NOTHING
     named = {f"batchline.{key}": value for key, value in attributes.items() if value is not None}

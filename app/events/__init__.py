@@ -1,1 +1,1 @@
-"""What happened, told once it has committed, to whoever listens or waits."""
+"""What happened, reported once it has committed, to the process's listener and to watchers."""

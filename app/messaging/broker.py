@@ -1,4 +1,4 @@
-"""How Celery is set up, for whoever sends and whoever works, each setting with its reason.
+"""How Celery is set up, for senders and for workers, each setting with its reason.
 
 The engine does not trust the broker: batches and items are in Postgres, and whatever a message
 was lost for is sent again by the sweep. These settings make that rare.
@@ -29,9 +29,9 @@ VISIBILITY_TIMEOUT = 600
 WORKER_LOST_DELAY = 8
 LONGEST_COUNTDOWN = 60
 HARD_TIME_LIMIT = 140
-# Of a message that is not to be looked at before so many seconds have passed (workers/delays.py).
+# The header that says how many seconds a message is to wait (workers/delays.py).
 DELAY_HEADER = "batchline_delay"
-# Seconds for which somebody who waits for an answer is kept waiting by the broker.
+# Seconds that the broker may take while a caller waits for an answer.
 _IMPATIENCE = 1
 
 
@@ -39,7 +39,7 @@ def configure(celery: Celery, settings: Settings, *, impatient: bool = False) ->
     """Set up `celery` for these servers. Connects to nothing yet.
 
     `impatient`: for a process that only sends, while somebody waits for its answer: a broker
-    that does not react is given up within three seconds.
+    that does not react is an error within three seconds.
     """
     celery.amqp_cls = "app.messaging.broker:Amqp"
     celery.conf.update(
@@ -86,11 +86,11 @@ def configure(celery: Celery, settings: Settings, *, impatient: bool = False) ->
         # In a worker with threads, giving back what was reduced reads from RabbitMQ's connection in
         # one thread while another reads from it, and both are lost.
         worker_enable_prefetch_count_reduction=False,
-        # Header tasks tell nothing: what happened is in the rows. Without results a child that
+        # Header tasks return nothing: what happened is in the rows. Without results a child that
         # dies between storing one and counting its part cannot leave the chord hanging.
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        # Costs a third of the throughput of small tasks, and the rows know it anyway.
+        # Costs a third of the throughput of small tasks, and the rows say it anyway.
         task_track_started=False,
         # Two parts of a wave may be far apart where items are slow. (The join timeout keeps its
         # default: nothing is joined here, and that lease is twice as long as it.)
@@ -111,7 +111,7 @@ def configure(celery: Celery, settings: Settings, *, impatient: bool = False) ->
 
 
 class _Connection(Connection):
-    """Looks for a broker that is away every few seconds, where Kombu's pauses grow to 30."""
+    """Tries a broker that is away every few seconds, where Kombu's pauses grow to 30."""
 
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
         options.setdefault("interval_max", 4)
@@ -119,7 +119,7 @@ class _Connection(Connection):
 
 
 class Amqp(AMQP):
-    """Celery's, with connections of ours."""
+    """Celery's AMQP, with the connections above."""
 
     Connection = _Connection
 

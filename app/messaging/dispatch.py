@@ -1,4 +1,4 @@
-"""Hands work to the workers: by task name and batch id alone, and only after the commit.
+"""Sends work to the workers: by task name and batch id alone, and only after the commit.
 
 A message that cannot be sent is not an error here. What was accepted is in Postgres, and the
 sweep sends it again.
@@ -19,15 +19,15 @@ from app.messaging.broker import ADVANCE_TASK, CONTROL_QUEUE, DELIVER_TASK, SLOW
 log = structlog.get_logger(__name__)
 
 
-# A broker that did not take a message is left alone for so many seconds: everybody who submits
-# would wait for it, and what is not sent the sweep finds within three.
+# Seconds for which nothing is sent to a broker that did not take a message: every request that
+# submits would wait for it, and the sweep finds what was not sent within three seconds.
 _LEAVE_ALONE = 5.0
-# What fails within so many seconds says that the connection was gone, not that the broker is.
+# A failure within so many seconds means that the connection was stale, not that the broker is away.
 _AT_ONCE = 0.5
 
 
 class Dispatcher:
-    """Sends tasks to the broker. One a process; safe to share between threads."""
+    """Sends tasks to the broker. One per process; threads may share it."""
 
     def __init__(self, settings: Settings) -> None:
         self.celery = Celery("batchline-sender", set_as_current=False)
@@ -39,7 +39,7 @@ class Dispatcher:
         return self._send(ADVANCE_TASK, CONTROL_QUEUE, batch_id=str(batch_id))
 
     def call_webhook(self, webhook_id: UUID) -> bool:
-        """Ask a worker to send what is due for a webhook. False as above."""
+        """Ask a worker to send a webhook's due deliveries. False, logged, as `advance`."""
         return self._send(DELIVER_TASK, SLOW_QUEUE, webhook_id=str(webhook_id))
 
     def _send(self, name: str, queue: str, **arguments: Any) -> bool:

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.events.listeners import BatchEnded, SliceFolded
-from app.events.notify import call
+from app.events.notify import notify
 from app.metrics import catalogue
 from app.metrics.counters import LAST_SWEEP_KEY, Additions
 
@@ -141,7 +141,7 @@ class RedisListener:
                 if swept:
                     pipeline.eval(_NOTE_TIME, 1, LAST_SWEEP_KEY)
                 if batch_id is not None:
-                    call(pipeline, batch_id)
+                    notify(pipeline, batch_id)
                 pipeline.execute()
         except RedisError as error:
             self._leave_alone_until = time.monotonic() + _LEAVE_ALONE

@@ -47,7 +47,7 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let those who hold an answer know when the process is to stop, and they with it."""
+    """Tell requests that wait for a batch or follow it when the process is to stop."""
     from app.web.watch import ALIVE  # not in the parent process, which answers nothing
 
     worker.wsgi.extensions[ALIVE] = lambda: worker.alive

@@ -13,7 +13,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 
 class WebWorker(ThreadWorker):
-    """As gthread otherwise."""
+    """Gunicorn's gthread worker, otherwise unchanged."""
 
     def handle(self, conn: TConn) -> Any:
         """Answer a request; whether the connection is kept for the next one."""

@@ -1,4 +1,4 @@
-"""The web process: one Flask application with the native API, the dialects and what is around.
+"""The web process: one Flask application with the native API and the dialects.
 
 Gunicorn calls `create_app()` in each of its workers; tests call it with settings of their own.
 """

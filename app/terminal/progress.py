@@ -1,4 +1,4 @@
-"""Batches as live bars in a terminal: how far, how fast, how long still."""
+"""Batches as live bars in a terminal: how far they are, how fast, and how long is left."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STYLES = {
 
 
 class RateColumn(ProgressColumn):
-    """Items a second: while it runs lately, at the end over all."""
+    """Items a second: the recent rate while the batch runs, the mean once it has ended."""
 
     def render(self, task: Task) -> Text:
         """The rate, or nothing before there is one."""
@@ -44,7 +44,7 @@ class RateColumn(ProgressColumn):
 
 
 def batch_bars(console: Console) -> Progress:
-    """Bars for batches, a line each; a context manager, with `add` of `watch` as its user."""
+    """Bars for batches, a line each. A context manager."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -120,7 +120,7 @@ def worst_exit_status(batches: Iterable[dict[str, Any]]) -> int:
 
 
 def upload_bar(console: Console) -> Progress:
-    """A bar in bytes, for a file on its way."""
+    """A bar in bytes, for a file that is being uploaded."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -133,7 +133,7 @@ def upload_bar(console: Console) -> Progress:
 
 
 def download_bar(console: Console, *, quiet: bool = False) -> Progress:
-    """Bytes that have come, how fast and for how long. `quiet`: show nothing."""
+    """Bytes received, the rate and the time. `quiet`: show nothing."""
     return Progress(
         TextColumn("{task.description}"),
         _BytesColumn(),

@@ -1,1 +1,1 @@
-"""What every HTTP API of ours shares: credentials, bodies, problems, streams, OpenAPI."""
+"""What every HTTP API of ours shares: credentials, bodies, problems (errors), streams, OpenAPI."""

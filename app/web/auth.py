@@ -48,7 +48,7 @@ def require(scope: str, *, extract: Extract = bearer) -> Callable[[View], View]:
     Raises Unauthenticated and Forbidden. In the OpenAPI document the view wants a bearer; a dialect
     says otherwise there (`Dialect.require`).
     """
-    assert scope in SCOPES, scope  # noqa: S101 (a slip of the programmer's)
+    assert scope in SCOPES, scope  # noqa: S101 (a programming error)
 
     def decorate(view: View) -> View:
         @wraps(view)

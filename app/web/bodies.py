@@ -22,17 +22,17 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
 _CHUNK = 256 * 1024
-# A client that sends nothing for so long (seconds) has gone, and gives its thread back.
+# Seconds after which a client that sends nothing is taken for gone, and its thread is freed.
 _STALLED_AFTER = 30
 _GZIP = 16 + zlib.MAX_WBITS
 _CUT_SHORT = "The body is cut short."
 
 
 class Digest(Protocol):
-    """Takes in the bytes as they were sent; one of hashlib's."""
+    """What computes a digest of the bytes as they were sent; one of hashlib's."""
 
     def update(self, data: bytes, /) -> None:
-        """Take in some more."""
+        """Add `data`."""
 
 
 def media_type(request: Request, taken: tuple[str, ...]) -> str:
@@ -82,7 +82,7 @@ class Body(io.RawIOBase):
         self._at_end = False
 
     def readable(self) -> bool:
-        """It is."""
+        """True: io.RawIOBase asks before it reads."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -102,7 +102,7 @@ class Body(io.RawIOBase):
         return b"".join(iter(lambda: self.read(_CHUNK), b""))
 
     def drain(self) -> None:
-        """Read what was sent to its end, for the sake of `digest` alone."""
+        """Read what was sent to its end, so that `digest` has all of it."""
         while self._receive():
             if self._received > self._most:
                 raise _too_large(self._most)
@@ -142,7 +142,7 @@ class Body(io.RawIOBase):
         except TimeoutError:
             raise Malformed(f"{_CUT_SHORT} Nothing came for {_STALLED_AFTER} s.") from None
         except (OSError, HTTPException) as error:
-            # However the server calls it: gone, reset, a chunk without its end.
+            # The client has gone, the connection was reset, or a chunk has no end.
             raise Malformed(_CUT_SHORT) from error
         except Exception as error:
             if type(error).__module__.startswith("gunicorn."):
@@ -155,7 +155,7 @@ class Body(io.RawIOBase):
 
 
 class _Gunzip:
-    """gzip, member by member, never giving out more than is asked for."""
+    """Decompresses gzip, member by member, never returning more than is asked for."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)

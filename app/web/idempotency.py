@@ -25,15 +25,15 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same key with the same request, within 24 hours, is answered as the "
     "first time, with `Idempotent-Replayed: true`, and carried out only once.",
 }
-"""What the OpenAPI document says of it."""
-# What belongs to the answer itself, and is said again with it.
+"""The header's description in the OpenAPI document."""
+# Those that belong to the answer, and are repeated with it.
 _KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
 _TICK_EVERY = 4096
 Entry = TypeVar("Entry")
 
 
 class Attempt:
-    """One sending of a request. Without a key it is nothing but a digest that nobody asks for."""
+    """One sending of a request. Without an `Idempotency-Key` all its methods do nothing."""
 
     def __init__(self, request: Request, claim: Claim | None) -> None:
         self._claim = claim
@@ -52,11 +52,11 @@ class Attempt:
 
     @property
     def tick(self) -> Callable[[], None]:
-        """To be called now and then while the request is at work."""
+        """Call this now and then while the request is carried out: the key stays claimed."""
         return (lambda: None) if self._claim is None else self._claim.touch
 
     def alive(self, items: Iterable[Entry]) -> Iterable[Entry]:
-        """`items`, ticking while they are gone through."""
+        """`items`; iterating over them keeps the key claimed."""
         return items if self._claim is None else _ticking(items, self._claim.touch)
 
     def replay(self, body: Body) -> Response:
@@ -92,9 +92,9 @@ def _ticking(items: Iterable[Entry], tick: Callable[[], None]) -> Iterator[Entry
 
 @contextmanager
 def attempt(request: Request) -> Iterator[Attempt]:
-    """This sending of `request`, by the caller that was authenticated.
+    """Carry `request` out, by the caller that was authenticated, under its `Idempotency-Key`.
 
-    Whatever is raised inside gives the key back. Raises Malformed for a key that is none, and
+    An exception inside releases the key. Raises Malformed for a key that cannot be used, and
     WrongState while another request with the key is in flight.
     """
     key = request.headers.get(HEADER)

@@ -1,8 +1,8 @@
 """JSON bodies taken apart without being parsed: the fields of an object, the items of an array.
 
 A body of the allowed size can hold a hundred million values, each of which takes more room as an
-object than as text. So whatever is not known, or too long or too many to be right, is refused
-before it is made.
+object than as text. So unknown fields, fields that are too long and items that are too many are
+refused before they are parsed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from app.web.problems import pointer_to
 
 Raws = dict[str, msgspec.Raw]
 
-# So many bytes may become objects without a second thought.
+# Bytes up to which a body is parsed without such precautions.
 SMALL = 1024 * 1024
 _LONGEST_FIELD = 64 * 1024
 _UNKNOWN = re.compile(r"unknown field `(.*)`")
-# What structures JSON, with strings passed over. Possessive, so that nothing is remembered.
+# The tokens that structure JSON, and strings, in which they mean nothing. The quantifiers are
+# possessive: there is no backtracking, which would need memory for each character.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
 _COMMAS_AN_ITEM = 40
 
@@ -73,7 +74,7 @@ def _decode(body: bytes, kind: Any, expected: str, pointer: str = "") -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        # The type is noticed at the first character; is it JSON at all?
+        # A wrong type is noticed at the first character: the rest may not be JSON at all.
         _decode(body, msgspec.Raw, expected)
         unknown = _UNKNOWN.search(str(error))
         message = "Unknown field." if unknown else f"Must be {expected}."

@@ -11,7 +11,7 @@ import marshmallow as ma
 from flask import Flask
 from flask_smorest.utils import prepare_response
 
-from app.web import problems as errors
+from app.web import problems
 
 
 class FieldErrorSchema(ma.Schema):
@@ -22,7 +22,7 @@ class FieldErrorSchema(ma.Schema):
 
 
 class ProblemSchema(ma.Schema):
-    """RFC 9457."""
+    """A problem (RFC 9457)."""
 
     type = ma.fields.String(required=True)
     title = ma.fields.String(required=True)
@@ -32,22 +32,22 @@ class ProblemSchema(ma.Schema):
 
 
 class Api(flask_smorest.Api):
-    """flask-smorest's, with problems for errors."""
+    """flask-smorest's Api, whose errors are problems."""
 
     ERROR_SCHEMA = ProblemSchema
 
     def _register_error_handlers(self) -> None:
-        errors.register(self._app)
+        problems.register(self._app)
 
     def _register_responses(self) -> None:
         for status in http.HTTPStatus:
             response: dict[str, Any] = {"description": status.phrase}
             if status >= 400:
                 response["schema"] = self.ERROR_SCHEMA
-            prepare_response(response, self.spec, errors.CONTENT_TYPE)
+            prepare_response(response, self.spec, problems.CONTENT_TYPE)
             self.spec.components.response(status.name, response, lazy=True)
         response = {"description": "A problem.", "schema": self.ERROR_SCHEMA}
-        prepare_response(response, self.spec, errors.CONTENT_TYPE)
+        prepare_response(response, self.spec, problems.CONTENT_TYPE)
         self.spec.components.response("DEFAULT_ERROR", response, lazy=True)
 
 

@@ -11,7 +11,7 @@ from app.core import correlation
 
 log = structlog.get_logger(__name__)
 
-# Asked every few seconds by machines; of interest only when something is wrong with them.
+# Polled every few seconds by whatever monitors the process: logged at the level debug.
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 

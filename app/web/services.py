@@ -1,4 +1,4 @@
-"""What a web process has one of: made by `app.server.wsgi`, found by whatever answers a request."""
+"""What a web process has one of each: made by `app.server.wsgi`, found by `services()`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class Services:
 
 
 def services() -> Services:
-    """Those of the application that is answering."""
+    """The services of the application that answers the current request."""
     found: Services = current_app.extensions[EXTENSION]
     return found

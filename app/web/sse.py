@@ -1,8 +1,8 @@
 """Server-Sent Events: their form, and the connection that they are sent over.
 
-Whoever does not read must hold nothing up, and whoever has gone must free its thread soon. So the
-connection is asked before anything is written: what cannot be taken now is not written, and a
-connection that takes nothing for long is given up.
+A client that does not read must not block a thread, and one that has gone must free its thread
+soon. So the connection is polled before anything is written: what cannot be taken now is not
+written, and a connection that takes nothing for long is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEADERS = {
 }
 HEARTBEAT = b": still here\n\n"
 STALLED_AFTER = 30.0
-"""Seconds after which a client that takes nothing is given up."""
+"""Seconds after which the connection of a client that takes nothing is closed."""
 
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
 
@@ -34,7 +34,7 @@ def event(name: str, data: bytes, identifier: str) -> bytes:
 
 
 class Line:
-    """The connection to the client, as far as the server shows it."""
+    """The connection to the client, where the server lets us at its socket."""
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         self._socket: sockets.socket | None = environ.get("gunicorn.socket")
@@ -59,7 +59,7 @@ class Line:
         return "full"
 
     def _give_up(self) -> None:
-        """Cut the connection: not even the end of the answer could be written to it."""
+        """Shut the connection down: not even the end of the answer could be written to it."""
         assert self._socket is not None  # noqa: S101 (only called where there is one)
         with suppress(OSError):
             self._socket.shutdown(sockets.SHUT_RDWR)

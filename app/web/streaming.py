@@ -1,4 +1,4 @@
-"""Answers that are made while they are sent: in pieces, compressed where that is asked for."""
+"""Answers that are produced while they are sent: in pieces, compressed where that is asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from flask import Request, Response
 
 _PIECE = 64 * 1024
-# A client that takes not even one piece in so long (seconds) has gone, and gives its thread back.
+# Seconds after which a client that takes not even one piece is taken for gone; its thread is freed.
 _STALLED_AFTER = 60
 _GZIP = 16 + zlib.MAX_WBITS
 # The text is repetitive: the quickest level takes off nine tenths of it.
@@ -21,8 +21,8 @@ def streamed(
 ) -> Response:
     """A response of `chunks`, gzipped if the request takes that.
 
-    What is raised by `chunks` once the answer has begun cuts it off, so that the client cannot
-    take it for whole.
+    An exception that `chunks` raises once the answer has begun breaks the connection off, so that
+    the client cannot take the answer for complete.
     """
     headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
     if filename is not None:

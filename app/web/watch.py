@@ -1,4 +1,4 @@
-"""The process's one watch over batches, for all who wait or follow."""
+"""The process's one watch over batches, for all requests that wait for a batch or follow it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from app.batches.watching import BatchWatch
 from app.web.services import services
 
 ALIVE = "batchline.alive"
-"""Under this the server leaves a function that says whether the process goes on."""
+"""The extension in which the server leaves a function: does the process go on?"""
 _WATCH = "batchline.watch"
 
 
 def batch_watch() -> BatchWatch:
-    """The one, made when it is first asked for."""
+    """The process's watch, made on first use."""
     watch: BatchWatch | None = current_app.extensions.get(_WATCH)
     if watch is None:
         here = services()

@@ -50,7 +50,7 @@ class Api:
         self._client.close()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request (`options` as httpx takes them). Raises ApiError unless it went well."""
+        """Make one request (`options` as httpx takes them). Raises ApiError unless it succeeds."""
         try:
             response = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -66,9 +66,10 @@ class Api:
     def stream(
         self, method: str, path: str, *, read_timeout: float = 60.0, **options: Any
     ) -> Iterator[httpx.Response]:
-        """One request whose answer is read as it comes. Raises ApiError unless it begins well.
+        """Make one request whose answer is read as it arrives. Raises ApiError if it is refused.
 
-        What breaks it off later is httpx's own HTTPError. `read_timeout`: seconds of silence.
+        What breaks it off later is httpx's own HTTPError. `read_timeout`: most seconds without a
+        byte.
         """
         timeout = httpx.Timeout(30.0, read=read_timeout)
         request = self._client.build_request(method, path, timeout=timeout, **options)
@@ -128,7 +129,7 @@ class Api:
 
 
 def refusal(response: httpx.Response) -> ApiError:
-    """What a problem+json answer says, in one line a field at fault."""
+    """The error for a refused request: its detail, then a line for each field at fault."""
     body = _problem(response)
     said = str(body.get("detail") or body.get("title") or response.reason_phrase or "refused")
     lines = [said]
@@ -155,7 +156,7 @@ def _json(response: httpx.Response) -> Any:
 
 
 def segment(text: str) -> str:
-    """`text` as one part of a path."""
+    """`text` quoted, as one segment of a path."""
     from urllib.parse import quote
 
     return quote(text, safe="")

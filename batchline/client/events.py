@@ -1,4 +1,4 @@
-"""A batch's Server-Sent Events, over whatever interrupts them."""
+"""A batch's Server-Sent Events, over a connection that may break."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 
 from batchline.client.api import Api, segment
-from batchline.client.errors import ApiError
+from batchline.client.errors import ApiError, NotFollowed
 
 FINISHED = "finished"
-# The server says at least this often (seconds) that it is still there, and then some.
+# Seconds without a byte after which the connection is taken for broken. The server sends something
+# every 15.
 _SILENCE = 45.0
 _TRIES = 10
 _PAUSE = 0.5
@@ -27,10 +28,6 @@ class Event:
     name: str
     id: str
     data: dict[str, Any]
-
-
-class NotFollowed(ApiError):
-    """What answers does not offer events."""
 
 
 def follow(api: Api, batch_id: str) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""Batches kept up to date while somebody looks: by their events, or else by asking."""
+"""Batches kept up to date while they are shown: by their events, or else by polling."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from batchline.client.errors import ApiError
 from batchline.client.events import FINISHED, follow
 
 POLL_SECONDS = 0.25
-# An event tells how many items stand how; whether the batch was paused it does not.
+# Seconds. Events carry the counts of items, but not whether the batch was paused.
 _ASK_EVERY = 5.0
 _MOST_STREAMS = 20
 
 
 class BatchPoller:
-    """The latest of some batches. A context manager; `latest` is by id."""
+    """The latest state of some batches, by id in `latest`. A context manager."""
 
     def __init__(self, api: Api, batches: Iterable[dict[str, Any]]) -> None:
         self._api = api
         self.latest = {batch["id"]: batch for batch in batches}
         self._streamed: set[str] = set()
-        self._news: dict[str, dict[str, Any]] = {}
+        self._arrived: dict[str, dict[str, Any]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._asked_at = time.monotonic()
@@ -51,10 +51,10 @@ class BatchPoller:
     def look(self) -> None:
         """Wait a moment, and bring `latest` up to date. Raises ApiError."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._news), POLL_SECONDS)
-            news, self._news = self._news, {}
+            self._changed.wait_for(lambda: bool(self._arrived), POLL_SECONDS)
+            arrived, self._arrived = self._arrived, {}
             streamed = set(self._streamed)
-        self.latest.update(news)
+        self.latest.update(arrived)
         now = time.monotonic()
         everything = now - self._asked_at > _ASK_EVERY
         if everything:
@@ -71,10 +71,10 @@ class BatchPoller:
                 known = self.latest[batch_id]
                 batch = event.data if event.name == FINISHED else _with(known, event.data)
                 with self._changed:
-                    self._news[batch_id] = batch
+                    self._arrived[batch_id] = batch
                     self._changed.notify()
         except ApiError:
-            pass  # asked for from now on, which says what is wrong if anything is
+            pass  # polled from now on, which raises what is wrong, if anything is
         finally:
             with self._changed:
                 self._streamed.discard(batch_id)

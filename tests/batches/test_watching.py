@@ -16,7 +16,7 @@ from app.batches.watching import BatchWatch
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
 from app.db import transaction
-from app.events.notify import CHANNEL, call, called
+from app.events.notify import CHANNEL, notified, notify
 from handlers import Registry
 from tests.support.stack import wait_for
 
@@ -69,7 +69,7 @@ def test_a_call_brings_a_look(
         change(engine, batch_id, "name = 'renamed'")
         assert following.next(0.3) is None, "nobody called"
         redis.publish(CHANNEL, b"no batch")
-        call(redis, batch_id)
+        notify(redis, batch_id)
         renamed = following.next(5)
         assert renamed is not None
         assert renamed.name == "renamed"
@@ -150,5 +150,5 @@ def test_those_who_wait_and_those_who_follow_share_a_look(engine: Engine, batch_
 
 def test_a_message_names_its_batch() -> None:
     batch_id = uuid4()
-    assert called(batch_id.bytes) == batch_id
-    assert called(b"") is None
+    assert notified(batch_id.bytes) == batch_id
+    assert notified(b"") is None
