@@ -4,7 +4,7 @@ RUN python -m venv /opt/venv
 WORKDIR /srv/batchline
 COPY requirements.lock ./
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
-COPY pyproject.toml README.md Procfile ./
+COPY pyproject.toml README.md LICENSE Procfile ./
 COPY app ./app
 COPY batchline ./batchline
 COPY handlers ./handlers

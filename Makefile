@@ -8,40 +8,47 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help run test test-long check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
 
-help: ## Show what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
+help:
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+##@ To begin with
 
 run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up until Ctrl-C
 	@exec $(BIN)/batchline serve --examples
 
 # Two at a time: most of them wait for processes of their own.
 TEST_JOBS ?= 2
-test: $(VENV)/.dev-installed ## Run the tests
+test: $(VENV)/.dev-installed ## Run the tests, but for those of test-long (ARGS=tests/api for some)
 	$(BIN)/python -m pytest -m "not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-long: $(VENV)/.dev-installed ## Run those that provoke one fault after the other
-	$(BIN)/python -m pytest -m long $(ARGS)
-
 check: format-check lint types walls test test-long ## The whole gate, for people and for CI
+
+##@ Parts of the gate
+
+test-long: $(VENV)/.dev-installed ## Run the tests that provoke one fault after the other
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 format: $(VENV)/.dev-installed ## Write the code in the one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only --quiet .
 
-format-check: $(VENV)/.dev-installed
+format-check: $(VENV)/.dev-installed ## Check that it is written so
 	$(BIN)/ruff format --check .
 
-lint: $(VENV)/.dev-installed ## Look for mistakes that can be seen
+lint: $(VENV)/.dev-installed ## Look for mistakes (ruff)
 	$(BIN)/ruff check .
 
-types: $(VENV)/.dev-installed ## Check the types
+types: $(VENV)/.dev-installed ## Check the types (mypy)
 	$(BIN)/mypy
 
-walls: $(VENV)/.dev-installed ## Check who imports whom
+walls: $(VENV)/.dev-installed ## Check which part imports which (import-linter)
 	$(BIN)/lint-imports
 
 migrations-check: $(VENV)/.dev-installed ## Check that models and migrations agree (a part of test)
 	$(BIN)/python -m pytest -q tests/test_migrations.py
+
+##@ To measure, and to break
 
 bench: $(VENV)/.dev-installed ## Measure, and write the figures under benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -53,6 +60,8 @@ bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large o
 RUNS ?= 3
 chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1 ARGS="--broker rabbitmq"
 	$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+##@ To keep house
 
 install: $(VENV)/.run-installed ## Build .venv for running
 
