@@ -141,8 +141,8 @@ class Settings:
     worker_stop_seconds: float = setting(
         10.0,
         seconds(),
-        "a worker that is told to stop has ended after so long; what it has not finished it gives "
-        "back",
+        "seconds after which a worker that was told to stop has ended; what it has not finished it "
+        "gives back",
     )
     worker_memory_mib: int = setting(
         2048,
@@ -169,7 +169,8 @@ class Settings:
     retention_days: int = setting(
         0,
         integer(0, 36_500),
-        "ended batches and webhook deliveries older than this are removed; 0 keeps everything",
+        "days after which ended batches are removed (0 keeps them), and webhook deliveries (0: "
+        "30 days)",
     )
 
     # Logs

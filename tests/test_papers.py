@@ -1,0 +1,208 @@
+"""What the papers say of the code is so: paths, targets, settings, tables, the tree of errors."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app
+import batchline
+import handlers
+import workers
+from app.core import errors
+from app.core.declared import Declaration, declarations
+from app.core.settings import GIB, MIB, Settings, load_settings
+from app.db.models import Base
+from app.local.serve.procfile import load_procfile
+from batchline.client import errors as client_errors
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("app", "workers", "handlers", "batchline")
+PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+# Written by the installation, named by the command line, or made up by an example.
+NOT_IN_THE_TREE = {
+    "app/dialects/acme.py", "shop/handlers.py", "tests/dialects/test_acme.py", "var/env",
+}  # fmt: skip
+
+
+UNITS = ((GIB, "GiB"), (MIB, "MiB"), (1024, "KiB"))
+
+
+def prose(paper: Path) -> str:
+    """A paper without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", paper.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def paths_named(paper: Path) -> Iterator[str]:
+    """What stands in backticks and looks like a path of the repository."""
+    folders = "|".join((*PACKAGES, "tests", "docs", "examples", "benchmarks"))
+    for found in re.finditer(r"`([^`\s]+)`", prose(paper)):
+        path = found[1].rstrip("/")
+        if re.fullmatch(rf"(?:{folders})(?:/[\w.-]+)+", path):
+            yield path
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+def test_every_path_that_is_named_exists(paper: Path) -> None:
+    missing = [
+        path
+        for path in paths_named(paper)
+        if path not in NOT_IN_THE_TREE and not (ROOT / path).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+def test_every_link_leads_somewhere(paper: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(paper)):
+        if target.startswith("https://"):
+            continue
+        path, _, chapter = target.partition("#")
+        linked = (paper.parent / path).resolve() if path else paper
+        assert linked.exists(), target
+        if chapter:
+            heads = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}
+            assert chapter in anchors, target
+
+
+def test_internals_name_modules_of_the_engine_that_exist() -> None:
+    short = re.findall(
+        r"`((?:plan|claim|run|outcome|retries|rescue|process)/\w+\.py)`",
+        (ROOT / "docs" / "internals.md").read_text(),
+    )
+    assert short
+    assert [one for one in short if not (ROOT / "workers" / "engine" / one).exists()] == []
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+def test_every_make_target_that_is_named_exists(paper: Path) -> None:
+    named = re.findall(r"(?:`|^|\()make ([a-z-]+)", paper.read_text(), re.MULTILINE)
+    assert set(named) <= make_targets()
+
+
+def test_make_help_shows_everything_and_first_what_a_newcomer_needs() -> None:
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    groups = [re.findall(r"^  make (\S+)", group, re.MULTILINE) for group in shown.split("\n\n")]
+    first = [name for name in groups[0] if name in {"run", "test", "check"}]
+    assert first == ["run", "test", "check"]
+    listed = [name for group in groups for name in group]
+    assert sorted(listed) == sorted(set(listed))
+    assert set(listed) == make_targets() - {"help"}
+
+
+def code_tree() -> list[str]:
+    """The folders of the tree at the end of the README; `<name>` stands for any."""
+    tree = (ROOT / "README.md").read_text().partition("## The code")[2].split("```")[1]
+    above: list[str] = []
+    paths = []
+    for indent, name in re.findall(r"^( *)([\w<>]+)/", tree, re.MULTILINE):
+        above = [*above[: len(indent) // 2], name]
+        paths.append("/".join(above))
+    return paths
+
+
+def test_the_tree_of_the_readme_is_the_code_s() -> None:
+    tree = code_tree()
+    assert [path for path in tree if "<" not in path and not (ROOT / path).is_dir()] == []
+    known = re.compile("|".join(re.sub(r"<\w+>", r"\\w+", path) for path in tree))
+    packages = [
+        init.parent.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for init in (ROOT / package).rglob("__init__.py")
+    ]
+    assert len(packages) > 30
+    assert [path for path in packages if not known.fullmatch(path)] == []
+
+
+def shown_default(declared: Declaration) -> str:
+    value: Any = declared.default
+    if value is None or value == () or value == {}:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int) and declared.name.endswith("_bytes"):
+        size, unit = next(one for one in UNITS if value >= one[0])
+        return f"{value} ({value // size} {unit})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_table() -> list[str]:
+    return [
+        f"| `{one.variable}` | {one.meaning} | {shown_default(one)} |"
+        for one in declarations(Settings)
+    ]
+
+
+def test_operating_has_a_table_of_all_settings() -> None:
+    chapter = (ROOT / "docs" / "operating.md").read_text().partition("\n## Settings\n")[2]
+    table = re.findall(r"^\| `.*$", chapter.partition("\n## ")[0], re.MULTILINE)
+    assert table == settings_table(), "it has to be\n" + "\n".join(settings_table())
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+def test_every_setting_that_is_named_exists(paper: Path) -> None:
+    """Words in capitals with an underscore, in backticks."""
+    known = {one.variable for one in declarations(Settings)}
+    others = r"TEST_|OTEL_|BATCHLINE_(?!HOME)|MY_|API_KEY|TEST_JOBS|LOCK_|CLAIM_|CREATE_"
+    named = re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", prose(paper))
+    assert {name for name in named if not re.match(others, name)} <= known
+
+
+def test_the_procfile_s_defaults_are_the_settings() -> None:
+    defaults = {one.variable: one.default for one in declarations(Settings)}
+    given = re.findall(r"\$\{(\w+):-(\w[\w.]*)\}", " ".join(load_procfile().values()))
+    assert given
+    for variable, default in given:
+        assert str(defaults[variable]) == default, variable
+    assert load_settings({}).flower_address == "127.0.0.1"
+
+
+def test_internals_have_every_table() -> None:
+    text = (ROOT / "docs" / "internals.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)` \|", text.partition("Tables\n")[2], re.MULTILINE))
+    for_all = {name for name in Base.metadata.tables if name != "alembic_version"}
+    assert named == for_all
+
+
+# Alembic and gunicorn read their own; a worker's start needs servers.
+NOT_TO_BE_IMPORTED = re.compile(
+    r"migrations\.|\.gunicorn$|workers\.(celery|tasks|webhooks)$|\.guard$"
+)
+
+
+def import_everything() -> None:
+    for package in (app, batchline, handlers, workers):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not NOT_TO_BE_IMPORTED.search(module.name):
+                importlib.import_module(module.name)
+
+
+def below(base: type[BaseException]) -> set[str]:
+    """The names of `base` and of all that inherit from it, but for those of tests."""
+    inner = {name for one in base.__subclasses__() for name in below(one)}
+    return inner if base.__module__.startswith("tests") else {base.__name__, *inner}
+
+
+@pytest.mark.parametrize(
+    ("module", "base"),
+    [(errors, errors.BatchlineError), (client_errors, client_errors.ClientError)],
+    ids=["app", "client"],
+)
+def test_the_tree_of_errors_has_every_class(module: Any, base: type[BaseException]) -> None:
+    import_everything()
+    tree = re.findall(r"^(?:[│ ]*[├└]── )?(\w+)(?: {2,}.*)?$", module.__doc__, re.MULTILINE)
+    assert sorted(tree) == sorted(below(base))
