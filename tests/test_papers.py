@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,22 @@ def test_internals_name_modules_of_the_engine_that_exist() -> None:
     )
     assert short
     assert [one for one in short if not (ROOT / "workers" / "engine" / one).exists()] == []
+
+
+def test_internals_have_every_layer_in_order() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = {one["name"]: one for one in config["tool"]["importlinter"]["contracts"]}
+    layers = [
+        # In brackets is what is still to come.
+        {part for part in re.split(r"[\s|]+", layer) if "(" not in part}
+        for layer in contracts["inside app"]["layers"]
+    ]
+    table = (ROOT / "docs" / "internals.md").read_text().partition("| layer |")[2]
+    rows = [
+        {path.replace("/", ".") for path in re.findall(r"`([\w/]+)`", row)}
+        for row in re.findall(r"^\| (`[^|]*) \|", table.partition("\n\n")[0], re.MULTILINE)
+    ]
+    assert rows == [{"workers"}, *layers, {"handlers"}, {"batchline"}]
 
 
 def make_targets() -> set[str]:
