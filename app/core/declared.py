@@ -19,7 +19,6 @@ from environs import Env, EnvValidationError, ValidationError, validate
 from app.core.errors import SettingsError
 
 Value = TypeVar("Value")
-_KEY = "setting"
 
 
 class Environment(Env):
@@ -74,14 +73,6 @@ class Declaration:
     secret: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    read: Reader[Any]
-    meaning: str
-    variable: str | None
-    secret: bool
-
-
 def setting(
     default: Value,
     read: Reader[Value],
@@ -94,7 +85,7 @@ def setting(
 
     `meaning`: a line for the documents. `variable`: where it is not the field's name in capitals.
     """
-    metadata = {_KEY: _Declared(read, meaning, variable, secret)}
+    metadata = {"read": read, "meaning": meaning, "variable": variable, "secret": secret}
     if isinstance(default, dict):
         made: Any = field(default_factory=default.copy, repr=not secret, metadata=metadata)
     else:
@@ -108,11 +99,11 @@ def declarations(settings: type) -> tuple[Declaration, ...]:
     return tuple(
         Declaration(
             name=one.name,
-            variable=one.metadata[_KEY].variable or one.name.upper(),
+            variable=one.metadata["variable"] or one.name.upper(),
             default=one.default_factory() if callable(one.default_factory) else one.default,
-            read=one.metadata[_KEY].read,
-            meaning=one.metadata[_KEY].meaning,
-            secret=one.metadata[_KEY].secret,
+            read=one.metadata["read"],
+            meaning=one.metadata["meaning"],
+            secret=one.metadata["secret"],
         )
         for one in fields(settings)
     )
