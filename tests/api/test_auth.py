@@ -12,7 +12,6 @@ from werkzeug.routing import Rule
 from app.clients.credentials import ClientSecret, create_client, revoke_client, rotate_client
 from tests.api.conftest import ITEM, Caller
 
-OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"}
 BATCH = str(UUID(int=7))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from app.db.migrations import upgrade
 from app.local.servers import Server, start_postgres, start_valkey
 from tests.chaos.messages import Messages, RabbitMessages, RedisMessages
 from tests.chaos.rabbit import start_rabbitmq
-from tests.support.stack import Stack, running_stack, wait_for
+from tests.support.stack import Stack, running_stack
 
 CLOCK = Path(__file__).with_name("clock")
 BROKERS = ("redis", "rabbitmq")
@@ -149,10 +148,3 @@ def running_machine(
         stack.start("worker", "worker-2")
         client = create_client(engine, "chaos")
         yield Machine(home, postgres, valkey, queues, messages, stack, engine, client)
-
-
-def seconds_until(condition: Any, *, within: float, what: str) -> float:
-    """How long it took until `condition()` was true."""
-    began = time.monotonic()
-    wait_for(condition, within=within, what=what)
-    return time.monotonic() - began
