@@ -27,7 +27,7 @@ _AT_ONCE = 0.5
 
 
 class Dispatcher:
-    """Sends tasks to the broker. One per process; threads may share it."""
+    """Sends tasks to the broker. One a process; safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
         self.celery = Celery("batchline-sender", set_as_current=False)

@@ -1,8 +1,4 @@
-"""What the guarding triggers have to be, by the state machines of `app.core.lifecycle`.
-
-They refuse a move that a state machine does not have, and any change of what is only appended to.
-The migrations hold their text as it was when each was written; a test holds the two together.
-"""
+"""Triggers that refuse a move which the state machine does not have."""
 
 from __future__ import annotations
 
