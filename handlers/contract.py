@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,17 @@ class Records(Protocol):
         """Remove records with distinct keys; True where there was one."""
         ...
 
+    def ancestry(
+        self, collection: str, keys: Sequence[str], *, parent: str
+    ) -> dict[str, str | None]:
+        """Parent keys by key, for those of the records that exist and for all that stand above.
+
+        For records that form a tree: the field `parent` of each holds the one part of the key of
+        the record above it, text, or null at the top. A parent that does not exist is named by its
+        child, and has no entry of its own. A circle is gone around once.
+        """
+        ...
+
 
 class Context(Protocol):
     """What a handler may know and use beside its item."""
@@ -125,7 +139,7 @@ class Context(Protocol):
         ...
 
     @property
-    def connection(self) -> Any:
+    def connection(self) -> Connection:
         """The SQLAlchemy connection of the running transaction; a handler never commits it."""
         ...
 

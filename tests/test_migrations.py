@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+import app.dialects
+import handlers.shipped
 from app.db import make_engine
 from app.db.migrations import downgrade, pending, upgrade
 from app.db.models import Base
 from app.db.models.guards import GUARD_FUNCTION, GUARDS
+from handlers.tables import metadata
 from tests.conftest import fresh_database
 
 # Everything that makes up a schema, as Postgres itself tells it.
@@ -55,9 +60,19 @@ def empty(postgres_url: str) -> Iterator[Engine]:
         engine.dispose()
 
 
+def import_tables() -> None:
+    """Import the modules called `tables` of dialects and handlers, which declares what is there."""
+    for package in (app.dialects, handlers.shipped):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name.endswith(".tables"):
+                importlib.import_module(found.name)
+
+
 def test_migrations_and_models_agree(empty: Engine, engine: Engine) -> None:
+    import_tables()
     with empty.begin() as connection:
         Base.metadata.create_all(connection)
+        metadata.create_all(connection)
         connection.execute(text(GUARD_FUNCTION))
         for guard in GUARDS:
             connection.execute(text(guard))

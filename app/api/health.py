@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 from flask import Flask, Response, current_app
 from kombu import Connection
-from sqlalchemy import text
 
 from app.core.errors import Unavailable
 from app.db import transaction
+from app.db.statements.gauges import HAS_WORKER, SELECT_TRUE
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
 from app.web.services import Services, services
@@ -23,9 +23,6 @@ blueprint = Blueprint("health", __name__, description="Whether it runs, and has 
 
 _PATIENCE = 2.0
 _PROBES = "batchline.probes"
-_WORKERS = text(
-    "SELECT count(*) FROM workers WHERE heartbeat_at > now() - make_interval(secs => :stale)"
-)
 
 
 @blueprint.route("/healthz")
@@ -85,12 +82,12 @@ class Probes:
 
     def _postgres(self) -> bool:
         with transaction(self._here.engine) as connection:
-            return bool(connection.execute(text("SELECT true")).scalar())
+            return bool(connection.execute(SELECT_TRUE).scalar())
 
     def _worker(self) -> bool:
         with transaction(self._here.engine) as connection:
             stale: Any = {"stale": self._here.settings.heartbeat_timeout}
-            return bool(connection.execute(_WORKERS, stale).scalar())
+            return bool(connection.execute(HAS_WORKER, stale).scalar())
 
     def _broker(self) -> bool:
         with Connection(

@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine
 
 from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import new_id
 from app.db import transaction
-from app.db.models import Client
+from app.db.statements.clients import (
+    FIND_CALLER,
+    INSERT_CLIENT,
+    LIST_CLIENTS,
+    REVOKE_CLIENT,
+    UPDATE_SECRET,
+)
 
 SCOPES = (
     "batches.read",
@@ -71,13 +77,14 @@ def create_client(engine: Engine, name: str, scopes: Iterable[str] | None = None
     made = ClientSecret(new_id(), _new_api_key(), _new_secret(), granted)
     with transaction(engine) as connection:
         connection.execute(
-            insert(Client).values(
-                id=made.client_id,
-                name=name,
-                api_key=made.api_key,
-                secret_hash=hash_secret(made.secret),
-                scopes=list(granted),
-            )
+            INSERT_CLIENT,
+            {
+                "id": made.client_id,
+                "name": name,
+                "api_key": made.api_key,
+                "secret_hash": hash_secret(made.secret),
+                "scopes": list(granted),
+            },
         )
     return made
 
@@ -87,10 +94,7 @@ def rotate_client(engine: Engine, client_id: UUID) -> ClientSecret:
     secret = _new_secret()
     with transaction(engine) as connection:
         row = connection.execute(
-            update(Client)
-            .where(Client.id == client_id, Client.revoked_at.is_(None))
-            .values(secret_hash=hash_secret(secret))
-            .returning(Client.api_key, Client.scopes)
+            UPDATE_SECRET, {"id": client_id, "secret_hash": hash_secret(secret)}
         ).one_or_none()
     if row is None:
         raise NotFound(f"There is no active client {client_id}.")
@@ -100,11 +104,7 @@ def rotate_client(engine: Engine, client_id: UUID) -> ClientSecret:
 def revoke_client(engine: Engine, client_id: UUID) -> None:
     """Refuse the client from now on. Its batches stay, and those accepted go on."""
     with transaction(engine) as connection:
-        found = connection.execute(
-            update(Client)
-            .where(Client.id == client_id, Client.revoked_at.is_(None))
-            .values(revoked_at=func.now())
-        ).rowcount
+        found = connection.execute(REVOKE_CLIENT, {"id": client_id}).rowcount
     if not found:
         raise NotFound(f"There is no active client {client_id}.")
 
@@ -112,16 +112,7 @@ def revoke_client(engine: Engine, client_id: UUID) -> None:
 def list_clients(engine: Engine) -> list[ClientEntry]:
     """All clients, oldest first, the revoked ones too."""
     with transaction(engine) as connection:
-        rows = connection.execute(
-            select(
-                Client.id,
-                Client.name,
-                Client.api_key,
-                Client.scopes,
-                Client.created_at,
-                Client.revoked_at,
-            ).order_by(Client.created_at, Client.id)
-        ).all()
+        rows = connection.execute(LIST_CLIENTS).all()
     return [
         ClientEntry(
             row.id, row.name, row.api_key, tuple(row.scopes), row.created_at, row.revoked_at
@@ -137,11 +128,7 @@ def find_caller(
 
     `api_key`: where a dialect carries both, they must belong to the same client.
     """
-    row = connection.execute(
-        select(Client.id, Client.name, Client.api_key, Client.scopes).where(
-            Client.secret_hash == hash_secret(secret), Client.revoked_at.is_(None)
-        )
-    ).one_or_none()
+    row = connection.execute(FIND_CALLER, {"secret_hash": hash_secret(secret)}).one_or_none()
     if row is None:
         return None
     if api_key is not None and not secrets.compare_digest(

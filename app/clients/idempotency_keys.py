@@ -15,53 +15,26 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import JSON, Connection, Engine, bindparam, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError, FieldError, Invalid, WrongState
 from app.core.ids import new_id
 from app.db import transaction
+from app.db.statements.idempotency_keys import (
+    CLAIM_KEY,
+    DELETE_EXPIRED,
+    FIND_ANSWER,
+    KEEP_ANSWER,
+    RELEASE_CLAIM,
+    TOUCH_CLAIM,
+)
 
 log = structlog.get_logger(__name__)
 
-REMEMBERED_HOURS = 24
-# Longer than a body may pause, and as short as that allows: so long a caller whose request died
-# with the web process is told that it is still being carried out.
-CLAIM_SECONDS = 45
 _TOUCH_EVERY = 10
 LONGEST_KEY = 255
 
-_EXPIRED = f"""
-    (k.status IS NULL AND k.created_at < now() - interval '{CLAIM_SECONDS} seconds'
-     OR k.created_at < now() - interval '{REMEMBERED_HOURS} hours')
-"""
-_CLAIM = text(
-    f"""
-    INSERT INTO idempotency_keys AS k (client_id, key, claim) VALUES (:client_id, :key, :claim)
-    ON CONFLICT (client_id, key) DO UPDATE
-    SET claim = excluded.claim, created_at = now(), fingerprint = NULL, status = NULL,
-        headers = NULL, body = NULL
-    WHERE {_EXPIRED}
-    RETURNING claim
-    """
-)
-_FIND = text(
-    """
-    SELECT fingerprint, status, headers, body FROM idempotency_keys
-    WHERE client_id = :client_id AND key = :key
-    """
-)
-_OURS = "client_id = :client_id AND key = :key AND claim = :claim AND status IS NULL"
-_TOUCH = text(f"UPDATE idempotency_keys SET created_at = now() WHERE {_OURS}")
-_RELEASE = text(f"DELETE FROM idempotency_keys WHERE {_OURS}")
-_KEEP = text(
-    f"""
-    UPDATE idempotency_keys SET fingerprint = :fingerprint, status = :status, headers = :headers,
-        body = :body, created_at = now()
-    WHERE {_OURS}
-    """
-).bindparams(bindparam("headers", type_=JSON))
-_FORGET = text(f"DELETE FROM idempotency_keys AS k WHERE {_EXPIRED}")
 _IN_FLIGHT = "A request with this Idempotency-Key is still being carried out."
 
 
@@ -98,9 +71,9 @@ class Claim:
         """
         while True:
             with transaction(self._engine) as connection:
-                if connection.execute(_CLAIM, self._named).one_or_none() is not None:
+                if connection.execute(CLAIM_KEY, self._named).one_or_none() is not None:
                     return None
-                found = connection.execute(_FIND, self._named).one_or_none()
+                found = connection.execute(FIND_ANSWER, self._named).one_or_none()
             if found is None:
                 continue  # given back in between
             if found.status is None:
@@ -116,7 +89,7 @@ class Claim:
             self._touched_at = now
             try:
                 with transaction(self._engine) as connection:
-                    connection.execute(_TOUCH, self._named)
+                    connection.execute(TOUCH_CLAIM, self._named)
             except (SQLAlchemyError, BatchlineError) as error:
                 # No reason to give up the work: the claim lasts for some of these.
                 log.warning("idempotency.not_touched", error=str(error))
@@ -135,7 +108,7 @@ class Claim:
         Raises WrongState where the claim has been lost to another request.
         """
         kept = connection.execute(
-            _KEEP,
+            KEEP_ANSWER,
             {
                 **self._named,
                 "fingerprint": fingerprint,
@@ -151,11 +124,11 @@ class Claim:
         """Give the key back, as the request was refused. Does nothing once it has been kept."""
         try:
             with transaction(self._engine) as connection:
-                connection.execute(_RELEASE, self._named)
+                connection.execute(RELEASE_CLAIM, self._named)
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("idempotency.not_released", error=str(error))  # it expires
 
 
 def forget_expired(connection: Connection) -> int:
     """Remove what is remembered no longer; how many keys that were."""
-    return connection.execute(_FORGET).rowcount
+    return connection.execute(DELETE_EXPIRED).rowcount

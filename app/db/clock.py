@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-_PASSED = text("SELECT CAST(:moment AS timestamptz) <= clock_timestamp()")
+from app.db.statements.server import COMPARE_CLOCK
 
 
 def has_passed(connection: Connection, moment: datetime) -> bool:
     """Whether `moment` (aware) is over."""
-    return bool(connection.execute(_PASSED, {"moment": moment}).scalar_one())
+    return bool(connection.execute(COMPARE_CLOCK, {"moment": moment}).scalar_one())

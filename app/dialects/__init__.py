@@ -1,7 +1,8 @@
-"""The APIs of five systems that are already in the field, all on the same domain functions.
+"""The APIs of other systems that are already in the field, all on the same domain functions.
 
-A client written for one of them works against Batchline by changing the host. What they share is
-in `app.dialects.common`; docs/dialects.md shows how another one is added.
+A client written for one of them works against Batchline by changing the host. Each is a package
+here, with its routes, schemas, words, examples and, where it has any, tables of its own. What they
+share is in `app.dialects.common`; docs/dialects.md shows how another one is added.
 """
 
 from __future__ import annotations

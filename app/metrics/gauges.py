@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from app.batches.batch_view import BATCHES as BATCH_VIEWS
 from app.db import transaction
+from app.db.statements.gauges import COUNT_SLICES, COUNT_WORKERS, FIND_LONGEST_WAIT
 from app.messaging.broker import QUEUES
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
@@ -31,26 +32,6 @@ _UNFINISHED = text(
     FROM ({BATCH_VIEWS} WHERE b.finished_at IS NULL) shown GROUP BY status, operation
     """
 )
-_SLICES = text("SELECT state, queue, count(*) AS number FROM slices GROUP BY state, queue")
-_WORKERS = text(
-    """
-    SELECT queue, count(*) AS number, sum(slots) AS slots FROM workers
-    WHERE heartbeat_at > now() - make_interval(secs => :stale) GROUP BY queue
-    """
-)
-# A batch that was retried or begun by hand waits since then, and not since it was submitted.
-_OLDEST = text(
-    """
-    SELECT coalesce(max(extract(epoch FROM now() - waiting_since)), 0) FROM (
-        SELECT greatest(b.created_at, b.scheduled_at, b.started_at) AS waiting_since
-        FROM batches b
-        WHERE b.finished_at IS NULL AND b.status IN ('PENDING', 'RUNNING')
-          AND b.total > b.completed + b.failed + b.invalid + b.canceled + coalesce((
-                SELECT sum(CASE WHEN s.state = 'CLAIMED' THEN s.size
-                                ELSE s.completed + s.failed + s.invalid END)
-                FROM slices s WHERE s.batch_id = b.id), 0)) waiting
-    """
-)
 
 
 def read_database(engine: Engine, *, stale: float) -> Iterator[Family]:
@@ -63,7 +44,7 @@ def read_database(engine: Engine, *, stale: float) -> Iterator[Family]:
             *_webhooks(connection),
             _family(
                 catalogue.OLDEST_WAITING,
-                {(): max(0.0, float(connection.execute(_OLDEST).scalar_one()))},
+                {(): max(0.0, float(connection.execute(FIND_LONGEST_WAIT).scalar_one()))},
             ),
         ]
     yield from families
@@ -117,12 +98,12 @@ def _batches(connection: Connection) -> Iterator[Family]:
 
 
 def _slices(connection: Connection) -> Iterator[Family]:
-    rows = connection.execute(_SLICES)
+    rows = connection.execute(COUNT_SLICES)
     yield _family(catalogue.SLICES, {(row.state, row.queue): float(row.number) for row in rows})
 
 
 def _workers(connection: Connection, stale: float) -> Iterator[Family]:
-    rows = connection.execute(_WORKERS, {"stale": stale}).all()
+    rows = connection.execute(COUNT_WORKERS, {"stale": stale}).all()
     yield _family(catalogue.WORKERS, {(row.queue,): float(row.number) for row in rows})
     yield _family(catalogue.WORKER_SLOTS, {(row.queue,): float(row.slots) for row in rows})
 

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, any_, insert, literal, select
+from sqlalchemy import Connection
 
 from app.core.ids import new_id
 from app.core.jsontext import dumps, moment
-from app.db.models import Webhook, WebhookDelivery
+from app.db.statements.webhook_deliveries import INSERT_DELIVERIES
+from app.db.statements.webhooks import LOCK_LISTENING
 
 BATCH_FINISHED = "batch.finished"
 EVENTS = (BATCH_FINISHED,)
@@ -23,15 +24,7 @@ def wants(connection: Connection, client_id: UUID, event: str) -> list[UUID]:
     None of them can be removed before the end of the transaction.
     """
     return list(
-        connection.execute(
-            select(Webhook.id)
-            .where(
-                Webhook.client_id == client_id,
-                Webhook.disabled_at.is_(None),
-                literal(event) == any_(Webhook.events),
-            )
-            .with_for_update(key_share=True, read=True)
-        ).scalars()
+        connection.execute(LOCK_LISTENING, {"client_id": client_id, "event": event}).scalars()
     )
 
 
@@ -50,15 +43,12 @@ def record(
     """
     body = dumps({"type": event, "timestamp": moment(at), "data": data})
     connection.execute(
-        insert(WebhookDelivery),
-        [
-            {
-                "id": new_id(),
-                "webhook_id": webhook_id,
-                "batch_id": batch_id,
-                "event": event,
-                "body": body,
-            }
-            for webhook_id in webhooks
-        ],
+        INSERT_DELIVERIES,
+        {
+            "ids": [new_id() for _ in webhooks],
+            "webhook_ids": webhooks,
+            "batch_id": batch_id,
+            "event": event,
+            "body": body,
+        },
     )

@@ -11,11 +11,18 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, TextClause
 
 from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import new_id
-from app.db.models import Webhook
+from app.db.statements.webhooks import (
+    COUNT_WEBHOOKS,
+    DELETE_WEBHOOK,
+    FIND_WEBHOOK,
+    INSERT_WEBHOOK,
+    LIST_WEBHOOKS,
+    ROTATE_SECRET,
+)
 from app.webhooks.addresses import may_connect
 from app.webhooks.recording import EVENTS
 from app.webhooks.signing import new_secret
@@ -25,16 +32,6 @@ MOST_WEBHOOKS = 50
 """A client's. Each of them is a row and a request for every batch that ends."""
 ROTATION_HOURS = 24
 """The old secret signs beside the new one for so long."""
-
-_SHOWN = (
-    Webhook.id,
-    Webhook.url,
-    Webhook.events,
-    Webhook.created_at,
-    Webhook.disabled_at,
-    Webhook.disabled_reason,
-    Webhook.previous_until,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,50 +69,43 @@ def create_webhook(
         errors.append(FieldError("/events", "Must name at least one event."))
     if errors:
         raise Invalid(f"{errors[0].pointer.lstrip('/')}: {errors[0].message}", errors=errors)
-    existing = select(func.count()).select_from(Webhook).where(Webhook.client_id == client_id)
-    if connection.execute(existing).scalar_one() >= MOST_WEBHOOKS:
+    existing = connection.execute(COUNT_WEBHOOKS, {"client_id": client_id})
+    if existing.scalar_one() >= MOST_WEBHOOKS:
         raise Invalid(f"There are {MOST_WEBHOOKS} webhooks already; remove one first.")
     secret = new_secret()
-    row = connection.execute(
-        insert(Webhook)
-        .values(
-            id=new_id(),
-            client_id=client_id,
-            url=url,
-            events=list(dict.fromkeys(events)),
-            secret=secret,
-        )
-        .returning(*_SHOWN)
-    ).one()
-    return _entry(row), secret
+    made = _entries(
+        connection,
+        INSERT_WEBHOOK,
+        {
+            "id": new_id(),
+            "client_id": client_id,
+            "url": url,
+            "events": list(dict.fromkeys(events)),
+            "secret": secret,
+        },
+    )
+    return made[0], secret
 
 
 def list_webhooks(
     connection: Connection, client_id: UUID, *, limit: int, before: UUID | None = None
 ) -> list[WebhookEntry]:
     """The client's webhooks, newest first, at most `limit`; those made before `before`."""
-    wanted = select(*_SHOWN).where(Webhook.client_id == client_id)
-    if before is not None:
-        wanted = wanted.where(Webhook.id < before)
-    rows = connection.execute(wanted.order_by(Webhook.id.desc()).limit(limit))
-    return [_entry(row) for row in rows]
+    page = {"client_id": client_id, "before": before, "limit": limit}
+    return _entries(connection, LIST_WEBHOOKS, page)
 
 
 def get_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> WebhookEntry:
     """One of the client's webhooks. Raises NotFound."""
-    row = connection.execute(
-        select(*_SHOWN).where(Webhook.id == webhook_id, Webhook.client_id == client_id)
-    ).one_or_none()
-    if row is None:
+    found = _entries(connection, FIND_WEBHOOK, {"id": webhook_id, "client_id": client_id})
+    if not found:
         raise _unknown(webhook_id)
-    return _entry(row)
+    return found[0]
 
 
 def delete_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> None:
     """Remove a webhook with its deliveries: nothing more is sent. Raises NotFound."""
-    found = connection.execute(
-        delete(Webhook).where(Webhook.id == webhook_id, Webhook.client_id == client_id)
-    ).rowcount
+    found = connection.execute(DELETE_WEBHOOK, {"id": webhook_id, "client_id": client_id}).rowcount
     if not found:
         raise _unknown(webhook_id)
 
@@ -125,31 +115,32 @@ def rotate_secret(
 ) -> tuple[WebhookEntry, str]:
     """Give the webhook a new secret; the one before signs beside it for a day. Raises NotFound."""
     secret = new_secret()
-    row = connection.execute(
-        update(Webhook)
-        .where(Webhook.id == webhook_id, Webhook.client_id == client_id)
-        .values(
-            previous_secret=Webhook.secret,
-            previous_until=text(f"now() + interval '{ROTATION_HOURS} hours'"),
-            secret=secret,
-        )
-        .returning(*_SHOWN)
-    ).one_or_none()
-    if row is None:
-        raise _unknown(webhook_id)
-    return _entry(row), secret
-
-
-def _entry(row: Any) -> WebhookEntry:
-    return WebhookEntry(
-        row.id,
-        row.url,
-        tuple(row.events),
-        row.created_at,
-        row.disabled_at,
-        row.disabled_reason,
-        row.previous_until,
+    rotated = _entries(
+        connection,
+        ROTATE_SECRET,
+        {"id": webhook_id, "client_id": client_id, "secret": secret, "hours": ROTATION_HOURS},
     )
+    if not rotated:
+        raise _unknown(webhook_id)
+    return rotated[0], secret
+
+
+def _entries(
+    connection: Connection, statement: TextClause, named: dict[str, Any]
+) -> list[WebhookEntry]:
+    """What a statement that shows webhooks gives."""
+    return [
+        WebhookEntry(
+            row.id,
+            row.url,
+            tuple(row.events),
+            row.created_at,
+            row.disabled_at,
+            row.disabled_reason,
+            row.previous_until,
+        )
+        for row in connection.execute(statement, named)
+    ]
 
 
 def _unknown(webhook_id: UUID) -> NotFound:

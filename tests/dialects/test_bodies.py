@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
-from app.db.models import Batch, FluentJob, IdempotencyKey, Item
+from app.db.models import Batch, IdempotencyKey, Item
+from app.dialects.fluent.tables import FluentJob
 from app.server.wsgi import create_app
 from tests.dialects.calls import (
     CASHBACK,

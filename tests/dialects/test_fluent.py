@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from app.clients.credentials import ClientSecret
-from app.db.models import Batch, FluentBatch
+from app.db.models import Batch
+from app.dialects.fluent.tables import FluentBatch
 from app.dialects import fluent as module
 from tests.dialects.conftest import Finish, Hold
 from tests.dialects.speaking import Speaker

@@ -8,7 +8,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
+
+from app.db.statements.server import LOCK_MIGRATIONS
 
 # Any number: it keeps two processes from migrating at once.
 _MIGRATION_LOCK = 7203_1117
@@ -25,14 +27,14 @@ def config(connection: Connection | None = None) -> Config:
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the database to `revision`. Safe to call from several processes at once."""
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(LOCK_MIGRATIONS, {"key": _MIGRATION_LOCK})
         command.upgrade(config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the database back to `revision` ("base" for nothing at all)."""
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(LOCK_MIGRATIONS, {"key": _MIGRATION_LOCK})
         command.downgrade(config(connection), revision)
 
 

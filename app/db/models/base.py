@@ -10,17 +10,9 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, DateTime, MetaData, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
+from handlers.tables import NAMING
 
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-# Keys sort by their bytes: quicker than a locale's order, and the same on every machine.
-KeyText = Text(collation="C")
 
 
 class Base(DeclarativeBase):

@@ -36,26 +36,4 @@ def _listed(values: tuple[str, ...]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
-APPEND_ONLY_FUNCTION = """
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '% is only appended to', TG_TABLE_NAME
-        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
-END $$
-"""
-
-
-def append_only(table: str) -> str:
-    """The CREATE TRIGGER that keeps `table`'s rows from being changed or removed."""
-    return (
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    )
-
-
-GUARDS = (
-    guard("batches", BATCH_MOVES),
-    guard("items", ITEM_MOVES),
-    APPEND_ONLY_FUNCTION,
-    append_only("ledger_entries"),
-)
+GUARDS = (guard("batches", BATCH_MOVES), guard("items", ITEM_MOVES))

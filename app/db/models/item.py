@@ -10,7 +10,8 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, SmallInteger, f
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.lifecycle import ITEM_STATUSES
-from app.db.models.base import Base, KeyText, one_of
+from app.db.models.base import Base, one_of
+from handlers.tables import KeyText
 
 
 class Item(Base):

@@ -1,4 +1,4 @@
-"""Records: what the shipped handlers store, by client, collection and key."""
+"""Records: what handlers store, by client, collection and key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import JSON, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.models.base import Base, KeyText
+from app.db.models.base import Base
+from handlers.tables import KeyText
 
 
 class Record(Base):

@@ -1,4 +1,4 @@
-"""The SQL of the tables that the engine and the batches' actions work on, a module a table.
+"""The SQL of Batchline's own tables, a module a table.
 
 A statement has a name of verb and noun (LOCK_BATCH, CLAIM_SLICE), and above it a comment that says
 what it is for and by which index, or under which lock, it is quick. What comes in several variants
@@ -7,5 +7,6 @@ statement never edits its text. Parameters are named, and given by name. Where a
 rows that are passed on, their type stands beside it.
 
 `held_items` is the one definition of the items that a slice holds; everybody who asks for them
-composes what it gives.
+composes what it gives. `gauges` and `server` are about no one table. Dialects and handlers with
+tables of their own have their SQL in a `statements` module beside them.
 """

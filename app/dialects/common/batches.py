@@ -5,14 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 import marshmallow as ma
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
 from app.batches.copying import storable
 from app.batches.queries import ItemView, find_batch_by_reference, list_items
 from app.core.errors import NotFound
 from app.db import transaction
-from app.db.models import Batch
+from app.dialects.common.statements import COUNT_BATCHES, FIND_BATCH_ID
 from app.web.auth import caller
 from app.web.services import services
 
@@ -31,16 +31,21 @@ def id_of(connection: Connection, dialect: str, reference: str) -> UUID:
     """Just the id of the caller's batch: for calls that are made very often. Raises NotFound."""
     if not storable(reference):
         raise _none(reference)
-    batch_id = connection.execute(
-        select(Batch.id).where(
-            Batch.client_id == caller().client_id,
-            Batch.dialect == dialect,
-            Batch.reference == reference,
-        )
+    batch_id: UUID | None = connection.execute(
+        FIND_BATCH_ID,
+        {"client_id": caller().client_id, "dialect": dialect, "reference": reference},
     ).scalar_one_or_none()
     if batch_id is None:
         raise _none(reference)
     return batch_id
+
+
+def count(connection: Connection, dialect: str) -> int:
+    """How many batches of that dialect the caller has."""
+    counted = connection.execute(
+        COUNT_BATCHES, {"client_id": caller().client_id, "dialect": dialect}
+    )
+    return int(counted.scalar_one())
 
 
 def items_from(batch: BatchView, first: int, most: int) -> list[ItemView]:

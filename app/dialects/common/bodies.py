@@ -53,7 +53,7 @@ def read_envelope(body: bytes, schema: ma.Schema) -> dict[str, Any]:
     return loaded
 
 
-class Entries(ma.fields.List):
+class Entries(ma.fields.List[Any]):
     """A member of an envelope that holds the items; loaded as a list of `RawItem`."""
 
     def __init__(self, inner: Any, *, most: int | None = None, **kwargs: Any) -> None:

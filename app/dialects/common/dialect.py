@@ -10,6 +10,7 @@ from flask import Flask
 from flask_smorest import Blueprint
 
 from app.dialects.common.errors import render
+from app.dialects.common.status_map import Words
 from app.web.auth import BEARER, Extract, View, bearer, require
 from app.web.openapi import api_of
 from app.web.problems import Renderer, render_errors_under
@@ -19,15 +20,21 @@ from app.web.problems import Renderer, render_errors_under
 class Dialect:
     """One other system's API.
 
-    `name`: as `batches.dialect` and the OpenAPI tag have it. `prefixes`: the paths below which its
-    `renderer` shapes every error. `extract`: finds the credentials of a request. `security`: the
-    OpenAPI security schemes that describe them, by name, all of them needed; the native bearer
-    secret if there are none.
+    `name`: as `batches.dialect` and the OpenAPI tag have it. `blueprint`: its routes. `words`: its
+    word for each state of a batch, and `item_words` for those of an item, where it shows any.
+    `examples`: of what is sent and answered, JSON values by a name of the dialect's own, which its
+    routes show in the OpenAPI document. `prefixes`: the paths below which its `renderer` shapes
+    every error. `extract`: finds the credentials of a request. `security`: the OpenAPI security
+    schemes that describe them, by name, all of them needed; the native bearer secret if there are
+    none.
     """
 
     name: str
     blueprint: Blueprint
+    words: Words
     prefixes: tuple[str, ...]
+    item_words: Words | None = None
+    examples: Mapping[str, Any] = field(default_factory=dict)
     extract: Extract = bearer
     security: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     renderer: Renderer = render

@@ -8,6 +8,7 @@ from app.batches.batch_view import BatchView
 from app.dialects.common import batches
 from app.dialects.common.dialect import Dialect
 from app.dialects.common.status_map import batch_words, item_words
+from app.dialects.kibo.examples import EXAMPLES
 
 NAME = "kibo"
 
@@ -41,7 +42,14 @@ RESOURCES = {
 }
 
 blueprint = Blueprint(NAME, __name__, description="Kibo's batch import.")
-dialect = Dialect(NAME, blueprint, prefixes=("/platform", "/commerce"))
+dialect = Dialect(
+    NAME,
+    blueprint,
+    words=JOB,
+    item_words=ITEM,
+    examples=EXAMPLES,
+    prefixes=("/platform", "/commerce"),
+)
 
 
 def find_job(code: str) -> BatchView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from app.batches.actions import act, amend
 from app.batches.batch_view import BatchView
@@ -15,12 +15,12 @@ from app.core.errors import FieldError, Malformed
 from app.core.jsontext import moment
 from app.db import transaction
 from app.db.clock import has_passed
-from app.db.models import Batch
-from app.dialects import examples
+from app.dialects.common.batches import count
 from app.dialects.common.bodies import read_envelope
 from app.dialects.common.documents import json_body, takes
 from app.dialects.common.submitting import carry_out, read_body
 from app.dialects.kibo.dialect import JOB, NAME, blueprint, dialect, find_job
+from app.dialects.kibo.examples import EXAMPLES
 from app.dialects.kibo.schemas import (
     DOMAIN,
     KiboAction,
@@ -41,7 +41,7 @@ _JOBS = "/platform/data/batchJob"
 
 @blueprint.route(_JOBS, methods=["POST"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(**takes(KiboNewJob, examples.KIBO_JOB))
+@blueprint.doc(**takes(KiboNewJob, EXAMPLES["job"]))
 @blueprint.response(201, KiboJob)
 def create_job() -> Response:
     """Create Batch Job: empty, and Ready to take items until it is started."""
@@ -74,11 +74,9 @@ def list_jobs(query: dict[str, int]) -> Response:
     """Get Batch Jobs: the newest first."""
     start, size = query["startIndex"], query["pageSize"]
     client_id = caller().client_id
-    ours = (Batch.client_id == client_id, Batch.dialect == NAME)
     with transaction(services().engine) as connection:
         found = list_batches(connection, client_id, BatchFilter(dialect=NAME), limit=start + size)
-        total = connection.execute(select(func.count()).select_from(Batch).where(*ours))
-        total_count = total.scalar_one()
+        total_count = count(connection, NAME)
     return answer(
         {
             "items": [_shown(job) for job in found[start:]],
@@ -113,7 +111,7 @@ def update_job(code: str) -> Response:
 
 @blueprint.route(f"{_JOBS}/actions/<code>", methods=["POST"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(requestBody=json_body(KiboAction, examples.KIBO_ACTION))
+@blueprint.doc(requestBody=json_body(KiboAction, EXAMPLES["action"]))
 @blueprint.response(200, KiboJob)
 def perform_action(code: str) -> Response:
     """Perform Batch Action: start, cancel, or reset

@@ -155,13 +155,15 @@ def _ensure_database(url: str, database: str) -> None:
     import psycopg2
     from psycopg2 import sql
 
+    from app.db.statements.server import CREATE_DATABASE, FIND_DATABASE
+
     connection = psycopg2.connect(url)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+            cursor.execute(FIND_DATABASE, (database,))
             if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+                cursor.execute(sql.SQL(CREATE_DATABASE).format(sql.Identifier(database)))
     finally:
         connection.close()
 

@@ -13,37 +13,15 @@ from collections import deque
 from typing import Any
 
 from marshmallow import Schema
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Text as SqlText
 
 from handlers.contract import Answer, Context, Defer, Item, Outcome
 from handlers.fields import Reference, Text
 from handlers.keys import quote_part
 from handlers.registry import operation
+from handlers.shipped.category.statements import LOCK_MOVES, TAKE_IDS
 
 COLLECTION = "category"
 _LOCK_SPACE = 7203_1119  # any number: advisory locks (this, client) are for moving categories
-
-# Moving a category under another could close a circle together with a move that another
-# transaction is making. So a client's moves are made one after the other; new categories, and
-# those that stay where they are, need not wait.
-_LOCK_MOVES = text("SELECT pg_advisory_xact_lock(:space, hashtext(:client))")
-# The keys above these, each with the parent it names. Keys are made of refs as handlers.keys says.
-_ANCESTRY = text(
-    """
-    WITH RECURSIVE above (key, parent) AS (
-        SELECT key, data->>'parentCategoryRef' FROM records
-        WHERE client_id = :client AND collection = 'category' AND key = ANY(:keys)
-        UNION
-        SELECT r.key, r.data->>'parentCategoryRef'
-        FROM above JOIN records r ON r.client_id = :client AND r.collection = 'category'
-            AND r.key = replace(replace(replace(above.parent, '%', '%25'), ':', '%3A'), '/', '%2F')
-    )
-    SELECT key, parent FROM above
-    """
-).bindparams(bindparam("keys", type_=ARRAY(SqlText)))
-_NEW_IDS = text("SELECT nextval('category_ids') FROM generate_series(1, :count)")
 
 
 class CategorySchema(Schema):
@@ -82,7 +60,7 @@ def _store(items: list[Item], context: Context) -> dict[int, Answer]:
 
     new = [item for item in placed if item.key not in stored]
     if new:
-        ids = context.connection.execute(_NEW_IDS, {"count": len(new)}).scalars()
+        ids = context.connection.execute(TAKE_IDS, {"count": len(new)}).scalars()
         rows = [_row(item, str(number)) for item, number in zip(new, ids, strict=True)]
         inserted = context.records.insert(COLLECTION, rows)
         for item, row, well in zip(new, rows, inserted, strict=True):
@@ -148,17 +126,17 @@ def _place(
 
 
 def _ancestry(items: list[Item], stored: dict[str, Any], context: Context) -> dict[str, str | None]:
-    """Parent keys by key, for all that stands above the items' parents; nothing if none moves."""
+    """Parent keys by key, for all that stands above the items' parents; nothing if none moves.
+
+    Moving a category under another could close a circle together with a move that another
+    transaction is making. So a client's moves are made one after the other; new categories, and
+    those that stay where they are, need not wait.
+    """
     if not any(_moves(item, stored) for item in items):
         return {}
     parents = {parent for item in items if (parent := _parent_key(item))}
-    context.connection.execute(
-        _LOCK_MOVES, {"space": _LOCK_SPACE, "client": str(context.client_id)}
-    )
-    rows = context.connection.execute(
-        _ANCESTRY, {"client": context.client_id, "keys": sorted(parents)}
-    )
-    return {row.key: None if row.parent is None else quote_part(row.parent) for row in rows}
+    context.connection.execute(LOCK_MOVES, {"space": _LOCK_SPACE, "client": str(context.client_id)})
+    return context.records.ancestry(COLLECTION, sorted(parents), parent="parentCategoryRef")
 
 
 def _moves(item: Item, stored: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -64,7 +64,8 @@ class Query(fields.Dict):
     """Parameters by name: text, numbers, true or false, or lists of them. Loaded encoded."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        parameters = super()._deserialize(value, attr, data, **kwargs)
+        read: Callable[..., dict[str, Any]] = super()._deserialize
+        parameters = read(value, attr, data, **kwargs)
         pairs = [
             (name, _parameter(single))
             for name, several in parameters.items()

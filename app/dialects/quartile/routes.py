@@ -1,99 +1,38 @@
-"""Quartile: an advertising masterlist in batches, after its "Batch processing" document."""
+"""Quartile's calls: a masterlist is taken, and given back with how each item ended."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import marshmallow as ma
 import msgspec
 from flask import Response
-from flask_smorest import Blueprint
 
 from app.batches.batch_view import BatchView
 from app.batches.queries import ItemView
 from app.batches.submission import Submission
 from app.core.lifecycle import SUCCESS
-from app.dialects import examples
 from app.dialects.common.batches import find, items_from
 from app.dialects.common.bodies import read_items
-from app.dialects.common.credentials import authorization, header, key_and_secret
-from app.dialects.common.dialect import Dialect, in_header
 from app.dialects.common.documents import array_of, takes
 from app.dialects.common.item_fields import members_of, message_of, result_of
 from app.dialects.common.references import item_id, object_id
-from app.dialects.common.status_map import batch_words
 from app.dialects.common.submitting import submit
+from app.dialects.quartile.dialect import BATCH, NAME, blueprint, dialect
+from app.dialects.quartile.examples import EXAMPLES
+from app.dialects.quartile.schemas import QuartileBatchId, QuartileProcessing, QuartileResults
 from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer, encode
 from handlers.shipped.catalog.handler import MasterlistSchema
 
-NAME = "quartile"
 MOST_ITEMS = 100
 OPERATION = "catalog.masterlist"
-
-BATCH = batch_words(
-    PENDING="OPEN SCHEDULED PENDING",
-    RUNNING="RUNNING PAUSED",
-    SUCCESS="SUCCESS",
-    PARTIAL="PARTIAL",
-    FAILED="FAILED CANCELED",
-)
-
-blueprint = Blueprint(NAME, __name__, description="Quartile's batch processing.")
-dialect = Dialect(
-    NAME,
-    blueprint,
-    prefixes=("/amazon",),
-    extract=key_and_secret(api_key=header("Subscription-Key"), secret=authorization()),
-    security={
-        "quartileSubscriptionKey": in_header("Subscription-Key"),
-        "quartileAccessToken": {"type": "http", "scheme": "bearer"},
-    },
-)
-
-
-class QuartileBatchId(ma.Schema):
-    """The id by which the results are asked for."""
-
-    batchId = ma.fields.String(required=True, metadata={"example": "5349b4ddd2781d08c09890f3"})
-
-
-class QuartileItemStatus(ma.Schema):
-    """How an item ended. `process` is null where it did not succeed."""
-
-    success = ma.fields.Boolean(required=True)
-    message = ma.fields.String(required=True)
-    process = ma.fields.String(
-        required=True, allow_none=True, validate=ma.validate.OneOf(["INSERT", "UPDATE"])
-    )
-
-
-class QuartileResultItem(MasterlistSchema):
-    """An item as it was sent, with an id and how it ended."""
-
-    id = ma.fields.String(required=True)
-    status = ma.fields.Nested(QuartileItemStatus, required=True)
-
-
-class QuartileResults(QuartileBatchId):
-    """A batch that has been processed."""
-
-    status = ma.fields.String(required=True, metadata={"enum": ["SUCCESS", "PARTIAL", "FAILED"]})
-    data = ma.fields.List(ma.fields.Nested(QuartileResultItem), required=True)
-
-
-class QuartileProcessing(ma.Schema):
-    """A batch that has not been processed yet."""
-
-    detail = ma.fields.String(required=True, metadata={"example": "processing"})
-    status = ma.fields.String(required=True, metadata={"enum": ["PENDING", "RUNNING"]})
 
 
 @blueprint.route("/amazon/v2/process/masterlist", methods=["PATCH"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(array_of(MasterlistSchema, most=MOST_ITEMS), [examples.QUARTILE_ITEM]))
-@blueprint.response(200, QuartileBatchId, example=examples.QUARTILE_BATCH)
+@blueprint.doc(**takes(array_of(MasterlistSchema, most=MOST_ITEMS), [EXAMPLES["item"]]))
+@blueprint.response(200, QuartileBatchId, example=EXAMPLES["batch"])
 def process_masterlist() -> Response:
     """Submit up to 100 masterlist resources as one batch."""
     reference = object_id()
@@ -114,13 +53,13 @@ def process_masterlist() -> Response:
     200,
     QuartileResults,
     description="SUCCESS: every item has been processed.",
-    example=examples.QUARTILE_RESULTS,
+    example=EXAMPLES["results"],
 )
 @blueprint.alt_response(
     206,
     schema={"oneOf": [QuartileResults, QuartileProcessing]},
     success=True,
-    example=examples.QUARTILE_PROCESSING,
+    example=EXAMPLES["processing"],
     description="PENDING or RUNNING, without the list; PARTIAL or FAILED, with it.",
 )
 def batch(batchId: str) -> Response:

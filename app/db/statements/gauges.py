@@ -1,0 +1,46 @@
+"""How things stand: what the metrics and the readiness probe ask for.
+
+Only what is unfinished is looked at, so the cost is that of the work under way. No item is read.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+# Whether Postgres answers at all.
+SELECT_TRUE = text("SELECT true")
+
+# Slices by state and queue: the whole of `slices`, which holds what is under way.
+COUNT_SLICES = text("SELECT state, queue, count(*) AS number FROM slices GROUP BY state, queue")
+
+# Live worker processes, and the slices that they can do at once: the whole of `workers`.
+COUNT_WORKERS = text(
+    """
+    SELECT queue, count(*) AS number, sum(slots) AS slots FROM workers
+    WHERE heartbeat_at > now() - make_interval(secs => :stale) GROUP BY queue
+    """
+)
+
+# Whether there is a live worker process.
+HAS_WORKER = text(
+    """
+    SELECT EXISTS (SELECT FROM workers
+                   WHERE heartbeat_at > now() - make_interval(secs => :stale))
+    """
+)
+
+# For how many seconds the batch has waited that has waited longest for items to be processed: by
+# ix_batches_unfinished. One that was retried or begun by hand waits since then, and not since it
+# was submitted.
+FIND_LONGEST_WAIT = text(
+    """
+    SELECT coalesce(max(extract(epoch FROM now() - waiting_since)), 0) FROM (
+        SELECT greatest(b.created_at, b.scheduled_at, b.started_at) AS waiting_since
+        FROM batches b
+        WHERE b.finished_at IS NULL AND b.status IN ('PENDING', 'RUNNING')
+          AND b.total > b.completed + b.failed + b.invalid + b.canceled + coalesce((
+                SELECT sum(CASE WHEN s.state = 'CLAIMED' THEN s.size
+                                ELSE s.completed + s.failed + s.invalid END)
+                FROM slices s WHERE s.batch_id = b.id), 0)) waiting
+    """
+)

@@ -1,0 +1,54 @@
+"""The statements on `idempotency_keys`. Those of one request go by pk_idempotency_keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, bindparam, text
+
+REMEMBERED_HOURS = 24
+# Longer than a body may pause, and as short as that allows: so long a caller whose request died
+# with the web process is told that it is still being carried out.
+CLAIM_SECONDS = 45
+
+_EXPIRED = f"""
+    (k.status IS NULL AND k.created_at < now() - interval '{CLAIM_SECONDS} seconds'
+     OR k.created_at < now() - interval '{REMEMBERED_HOURS} hours')
+"""
+_OURS = "client_id = :client_id AND key = :key AND claim = :claim AND status IS NULL"
+
+# Takes a key that nobody holds, or whose claim or answer has expired. No row: somebody has it.
+CLAIM_KEY = text(
+    f"""
+    INSERT INTO idempotency_keys AS k (client_id, key, claim) VALUES (:client_id, :key, :claim)
+    ON CONFLICT (client_id, key) DO UPDATE
+    SET claim = excluded.claim, created_at = now(), fingerprint = NULL, status = NULL,
+        headers = NULL, body = NULL
+    WHERE {_EXPIRED}
+    RETURNING claim
+    """
+)
+
+# What came of a key; without a status the first request is still in flight.
+FIND_ANSWER = text(
+    """
+    SELECT fingerprint, status, headers, body FROM idempotency_keys
+    WHERE client_id = :client_id AND key = :key
+    """
+)
+
+# Says that the request which holds the key is still at work.
+TOUCH_CLAIM = text(f"UPDATE idempotency_keys SET created_at = now() WHERE {_OURS}")
+
+# Gives the key back.
+RELEASE_CLAIM = text(f"DELETE FROM idempotency_keys WHERE {_OURS}")
+
+# Remembers the answer, if the claim is still ours.
+KEEP_ANSWER = text(
+    f"""
+    UPDATE idempotency_keys SET fingerprint = :fingerprint, status = :status, headers = :headers,
+        body = :body, created_at = now()
+    WHERE {_OURS}
+    """
+).bindparams(bindparam("headers", type_=JSON))
+
+# Removes what is remembered no longer. The whole table is read, which a day's requests bound.
+DELETE_EXPIRED = text(f"DELETE FROM idempotency_keys AS k WHERE {_EXPIRED}")

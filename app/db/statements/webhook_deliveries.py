@@ -1,0 +1,98 @@
+"""The statements on `webhook_deliveries`."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+# Of a delivery `d`: it is to be sent now, and nobody is at it.
+DUE = """
+    d.status = 'PENDING' AND d.next_at <= now()
+    AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+"""
+_SHOWN = """
+    id, batch_id, event, status, attempts, created_at, tried_at, next_at, finished_at,
+    answer_status, answer_body, error, seconds
+"""
+
+# A delivery for each webhook that is to be told of an event, all in one statement.
+INSERT_DELIVERIES = text(
+    """
+    INSERT INTO webhook_deliveries (id, webhook_id, batch_id, event, body)
+    SELECT u.id, u.webhook_id, :batch_id, :event, :body
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:webhook_ids AS uuid[])) AS u (id, webhook_id)
+    """
+)
+
+# How many tries are under way for a webhook: by ix_webhook_deliveries_due. A statement of its own:
+# one that waited for the webhook's lock would still count as things stood before.
+COUNT_CLAIMED = text(
+    """
+    SELECT count(*) FROM webhook_deliveries d
+    WHERE d.webhook_id = :webhook_id AND d.status = 'PENDING' AND d.claimed_until > now()
+    """
+)
+
+# Takes the delivery of a webhook that has been due longest: by ix_webhook_deliveries_due.
+CLAIM_DELIVERY = text(
+    f"""
+    UPDATE webhook_deliveries SET claim = :claim,
+        claimed_until = now() + make_interval(secs => :lease)
+    WHERE id = (SELECT d.id FROM webhook_deliveries d
+                WHERE d.webhook_id = :webhook_id AND {DUE}
+                ORDER BY d.next_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, event, body, step
+    """
+)
+
+# What came of a try, if the claim is still ours: by pk_webhook_deliveries.
+WRITE_ANSWER = text(
+    """
+    UPDATE webhook_deliveries SET status = :status, attempts = attempts + 1, step = step + 1,
+        next_at = CASE WHEN :status = 'PENDING' THEN now() + make_interval(secs => :wait) END,
+        finished_at = CASE WHEN :status <> 'PENDING' THEN now() END,
+        claim = NULL, claimed_until = NULL, tried_at = now(), answer_status = :answer_status,
+        answer_body = :answer_body, error = :error, seconds = :seconds
+    WHERE id = :id AND claim = :claim
+    """
+)
+
+# A page of a webhook's deliveries, the newest first; those before `before`, or from the newest on
+# where it is null: by ix_webhook_deliveries_webhook_id_id, in its order.
+LIST_DELIVERIES = text(
+    f"""
+    SELECT {_SHOWN} FROM webhook_deliveries
+    WHERE webhook_id = :webhook_id
+      AND (CAST(:before AS uuid) IS NULL OR id < CAST(:before AS uuid))
+    ORDER BY id DESC LIMIT :limit
+    """
+)
+
+# Sends a delivery again, with its backoff from the beginning: by pk_webhook_deliveries.
+RESEND_DELIVERY = text(
+    f"""
+    UPDATE webhook_deliveries SET status = 'PENDING', step = 0, next_at = now(), finished_at = NULL
+    WHERE id = :id AND webhook_id = :webhook_id
+    RETURNING {_SHOWN}
+    """
+)
+
+# Removes deliveries that ended long ago, not too many at once, so that the sweep that calls this
+# stays short: by ix_webhook_deliveries_finished_at.
+DELETE_OLD = text(
+    """
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT id FROM webhook_deliveries
+        WHERE finished_at < now() - make_interval(days => :days) LIMIT 1000)
+    """
+)
+
+# How many deliveries are to be sent, and for how many seconds the longest one is overdue: the whole
+# of ix_webhook_deliveries_due, which holds the backlog and nothing else.
+COUNT_PENDING = text(
+    """
+    SELECT count(*) AS number,
+           coalesce(extract(epoch FROM now() - min(d.next_at)), 0) AS overdue
+    FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
+    WHERE d.status = 'PENDING' AND w.disabled_at IS NULL
+    """
+)

@@ -1,0 +1,28 @@
+"""Fluent's dialect and its words."""
+
+from __future__ import annotations
+
+from flask_smorest import Blueprint
+
+from app.dialects.common.dialect import Dialect
+from app.dialects.common.status_map import batch_words
+from app.dialects.fluent.errors import render
+from app.dialects.fluent.examples import EXAMPLES
+
+NAME = "fluent"
+
+BATCH = batch_words(
+    PENDING="OPEN SCHEDULED PENDING",
+    RUNNING="RUNNING PAUSED",
+    COMPLETE="SUCCESS PARTIAL FAILED CANCELED",
+)
+
+blueprint = Blueprint(NAME, __name__, description="Fluent Commerce's Category Batch API.")
+dialect = Dialect(
+    NAME,
+    blueprint,
+    words=BATCH,
+    examples=EXAMPLES,
+    prefixes=("/api/v4.1",),
+    renderer=render,
+)

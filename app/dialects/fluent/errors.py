@@ -1,0 +1,29 @@
+"""Fluent's shape of an error."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Response
+
+from app.dialects.common.errors import bad_request
+from app.web.problems import ProblemDetails
+from app.web.responses import answer
+
+# The document's words for the codes it has.
+_ERRORS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    500: "Status 500 Error",
+}
+
+
+def render(problem: ProblemDetails) -> Response:
+    """The document's shape of an error: its word for the code, and what is wrong."""
+    problem = bad_request(problem)
+    word = _ERRORS.get(problem.status) or HTTPStatus(problem.status).phrase
+    message = word if problem.status in (401, 500) else f"{word}: {problem.detail}"
+    body = {"error": [{"message": message, "code": str(problem.status)}]}
+    return answer(body, problem.status, problem.headers)

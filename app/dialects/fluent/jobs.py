@@ -1,0 +1,76 @@
+"""Fluent's jobs: names under which a client sends batches, and the numbers of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.batches.batch_view import BatchView
+from app.core.errors import NotFound
+from app.db import transaction
+from app.dialects.common.batches import find
+from app.dialects.fluent.dialect import NAME
+from app.dialects.fluent.statements import (
+    FIND_JOB,
+    FIND_JOB_OF_BATCH,
+    INSERT_BATCH,
+    INSERT_JOB,
+    TAKE_NUMBER,
+)
+from app.web.auth import caller
+from app.web.services import services
+
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One of the caller's."""
+
+    id: int
+    name: str
+
+
+def make_job(connection: Connection, name: str) -> int:
+    """Make a job of the caller's; its number."""
+    made = connection.execute(INSERT_JOB, {"client_id": caller().client_id, "name": name})
+    return int(made.scalar_one())
+
+
+def find_job(connection: Connection, jobid: str) -> Job:
+    """The caller's job. Raises NotFound: unknown, malformed, or another client's."""
+    found = connection.execute(
+        FIND_JOB, {"job_id": _number(jobid), "client_id": caller().client_id}
+    ).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no job {jobid!r}.")
+    return Job(found.id, found.name)
+
+
+def take_number(connection: Connection) -> str:
+    """A number for a new batch, as text: it becomes the batch's `reference`."""
+    return str(connection.execute(TAKE_NUMBER).scalar_one())
+
+
+def put_batch_under(connection: Connection, job: Job, batch_id: UUID) -> None:
+    """Let the batch belong to the job."""
+    connection.execute(INSERT_BATCH, {"batch_id": batch_id, "job_id": job.id})
+
+
+def find_batch(jobid: str, reference: str) -> BatchView:
+    """The caller's batch, if it belongs to that job. Raises NotFound."""
+    batch = find(NAME, reference)
+    with transaction(services().engine) as connection:
+        job_id = connection.execute(FIND_JOB_OF_BATCH, {"batch_id": batch.id}).scalar_one_or_none()
+    if str(job_id) != jobid:
+        raise NotFound(f"There is no batch {reference!r} in job {jobid!r}.")
+    return batch
+
+
+def _number(text: str) -> int:
+    """The id that a path names. Raises NotFound for what cannot be one."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19 and not text.startswith("0")):
+        raise NotFound(f"There is no job {text!r}.")
+    return min(int(text), _LARGEST_ID)

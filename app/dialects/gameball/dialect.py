@@ -1,0 +1,33 @@
+"""Gameball's dialect and its words."""
+
+from __future__ import annotations
+
+from flask_smorest import Blueprint
+
+from app.dialects.common.credentials import header, key_and_secret
+from app.dialects.common.dialect import Dialect, in_header
+from app.dialects.common.status_map import batch_words
+from app.dialects.gameball.examples import EXAMPLES
+
+NAME = "gameball"
+
+BATCH = batch_words(
+    Queued="OPEN SCHEDULED PENDING",
+    Running="RUNNING PAUSED",
+    Completed="SUCCESS PARTIAL FAILED",
+    Stopped="CANCELED",
+)
+
+blueprint = Blueprint(NAME, __name__, description="Gameball's batches.")
+dialect = Dialect(
+    NAME,
+    blueprint,
+    words=BATCH,
+    examples=EXAMPLES,
+    prefixes=("/integrations",),
+    extract=key_and_secret(api_key=header("APIKey"), secret=header("SecretKey")),
+    security={
+        "gameballApiKey": in_header("APIKey"),
+        "gameballSecretKey": in_header("SecretKey"),
+    },
+)
