@@ -13,12 +13,14 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import Settings
+from app.db.models import Batch, Item
 from app.server.wsgi import create_app
 from handlers import Registry
+from tests.dialects.sending import Kept, Sender, sender_to
 from tests.dialects.speaking import Speaker, ended, held
 from tests.support.stack import Stack
 
@@ -77,3 +79,29 @@ def record(stack: Stack, client: ClientSecret) -> Callable[[str, str], Any]:
         return None if response.status_code == 404 else response.raise_for_status().json()["data"]
 
     return record
+
+
+@pytest.fixture
+def kept(engine: Engine, client: ClientSecret) -> Kept:
+    """How many batches and items the client has."""
+
+    def kept() -> tuple[int, int]:
+        with engine.connect() as connection:
+            batches = connection.execute(
+                select(func.count()).where(Batch.client_id == client.client_id)
+            ).scalar_one()
+            items = connection.execute(
+                select(func.count())
+                .select_from(Item)
+                .join(Batch, Batch.id == Item.batch_id)
+                .where(Batch.client_id == client.client_id)
+            ).scalar_one()
+        return batches, items
+
+    return kept
+
+
+@pytest.fixture
+def sender(dialect: str, speak: Callable[..., Speaker], application: Flask) -> Sender:
+    """A sender of the test's client to the application with its usual limits."""
+    return sender_to(application, speak, dialect)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,21 +18,8 @@ from app.db import transaction
 from app.db.models import Batch
 from app.formats.raw_item import RawItem
 from handlers import Registry
+from tests.dialects.facts import FACTS
 from tests.support.stack import Stack
-
-Headers = dict[str, str]
-HEADERS: dict[str, Callable[[str, str], Headers]] = {
-    "nilo": lambda key, secret: {"x-api-key": key, "Authorization": secret},
-    "quartile": lambda key, secret: {
-        "Subscription-Key": key,
-        "Authorization": f"Bearer {secret}",
-    },
-    "kibo": lambda _, secret: {"Authorization": f"Bearer {secret}"},
-    "gameball": lambda key, secret: {"APIKey": key, "SecretKey": secret},
-    "fluent": lambda _, secret: {"Authorization": f"Bearer {secret}"},
-}
-CATALOG = "/commerce/catalog/admin"
-JOBS = "/platform/data/batchJob"
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,7 @@ class Speaker:
 
     def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> TestResponse:
         """Send; `body` is JSON, or text to be sent to the letter."""
-        headers = HEADERS[self.dialect](self.client.api_key, self.client.secret)
+        headers = FACTS[self.dialect].headers(self.client.api_key, self.client.secret)
         headers |= options.pop("headers", {})
         if body is not None:
             options["data"] = body if isinstance(body, (str, bytes)) else json.dumps(body)
@@ -56,6 +42,10 @@ class Speaker:
     def get(self, path: str) -> TestResponse:
         """GET."""
         return self("GET", path)
+
+    def shown(self, path: str) -> Any:
+        """The JSON that a GET is answered with."""
+        return self.get(path).json
 
     def post(self, path: str, body: Any, **options: Any) -> TestResponse:
         """POST."""

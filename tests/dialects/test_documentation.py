@@ -20,14 +20,22 @@ from openapi_spec_validator import validate
 import app.dialects
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
+from app.dialects.common.dialect import Dialect
 from app.server.wsgi import create_app
 from tests.dialects.conftest import Finish
-from tests.dialects.speaking import HEADERS, Speaker
+from tests.dialects.facts import FACTS
+from tests.dialects.sending import Sender
+from tests.dialects.speaking import Speaker
 from tests.support.stack import ROOT, Stack
 
 DOCUMENT = (ROOT / "docs" / "dialects.md").read_text()
-SESSIONS = dict(re.findall(r"```sh\n# (\w+)\n(.*?)```", DOCUMENT, re.S))
-ANSWERS = re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)
+# By dialect: what is typed, and what is answered.
+SESSIONS = {
+    name: (session, answer)
+    for name, session, answer in re.findall(
+        r"```sh\n# (\w+)\n(.*?)```.*?```json\n(.*?)```", DOCUMENT, re.S
+    )
+}
 CODE = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", DOCUMENT, re.S))
 # Otherwise at every run.
 VARYING = {
@@ -54,9 +62,9 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("position", range(5))
-def test_sessions(stack: Stack, client: ClientSecret, position: int, tmp_path: Path) -> None:
-    name, session = list(SESSIONS.items())[position]
+@pytest.mark.parametrize("name", [dialect.name for dialect in app.dialects.DIALECTS])
+def test_sessions(stack: Stack, client: ClientSecret, name: str, tmp_path: Path) -> None:
+    session, expected = SESSIONS[name]
     environ = {
         **os.environ,
         "URL": stack.url,
@@ -75,37 +83,68 @@ def test_sessions(stack: Stack, client: ClientSecret, position: int, tmp_path: P
     answered = json.loads(
         done.stdout[done.stdout.rindex("\n") + 1 :] if "\n" in done.stdout else done.stdout
     )
-    assert shape(answered) == shape(json.loads(ANSWERS[position])), name
+    assert shape(answered) == shape(json.loads(expected))
 
 
 def test_every_dialect_has_a_session() -> None:
     assert list(SESSIONS) == [dialect.name for dialect in app.dialects.DIALECTS]
-    assert len(ANSWERS) == len(SESSIONS)
+    assert len(re.findall("```json", DOCUMENT)) == len(SESSIONS)
 
 
 @pytest.fixture
 def acme(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """An application that speaks the document's sixth dialect, too."""
+    """An application that speaks the document's own dialect, too."""
     name = "app.dialects.acme"
     module = ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)
-    exec(compile(CODE["app/dialects/acme.py"], "acme.py", "exec"), module.__dict__)  # noqa: S102
+    exec(compile(CODE["app/dialects/acme/__init__.py"], "acme", "exec"), module.__dict__)  # noqa: S102
     monkeypatch.setattr(
         app.dialects, "DIALECTS", (*app.dialects.DIALECTS, module.__dict__["dialect"])
     )
-    monkeypatch.setitem(HEADERS, "acme", lambda _, secret: {"X-Token": secret})
+    facts: dict[str, Any] = {}
+    exec(CODE["tests/dialects/facts/acme.py"], facts)  # noqa: S102
+    monkeypatch.setitem(FACTS, "acme", facts["FACTS"])
     return create_app(settings)
 
 
-def test_a_sixth_dialect(acme: Flask, speak: Callable[..., Speaker], finish: Finish) -> None:
+def test_another_dialect(acme: Flask, speak: Callable[..., Speaker], finish: Finish) -> None:
     tests: dict[str, Any] = {}
     exec(CODE["tests/dialects/test_acme.py"], tests)  # noqa: S102
     tests["test_prices"](lambda name: speak(name, app=acme), finish)
-    assert acme.test_client().get("/acme/prices/x").status_code == 401
+    for call in FACTS["acme"].calls:
+        assert acme.test_client().open(call.path, method=call.method).status_code == 401
+    sender = Sender("acme", speak("acme", app=acme))
+    assert "at most 500" in sender.refused(sender.how.body(sender.how.items(501)))
+    ticket = sender(sender.how.body(sender.how.items(3))).json
+    assert ticket is not None
+    (reading,) = FACTS["acme"].readings
+    shown = sender.speaker.get(reading.path.format(id=ticket["ticket"])).json
+    assert reading.entries is not None
+    assert len(reading.entries(shown)) == 3
     described = acme.test_client().get("/openapi.json").json
     assert described is not None
     assert set(described["paths"]["/acme/prices"]) == {"post"}
     validate(described)
+
+
+def examples_in(described: Any) -> list[Any]:
+    """Every example of a body in the OpenAPI document."""
+    if isinstance(described, list):
+        return [found for inner in described for found in examples_in(inner)]
+    if not isinstance(described, dict):
+        return []
+    here = [described["example"]] if "schema" in described and "example" in described else []
+    return here + [found for inner in described.values() for found in examples_in(inner)]
+
+
+@pytest.mark.parametrize("dialect", app.dialects.DIALECTS, ids=lambda dialect: dialect.name)
+def test_the_examples_of_a_dialect_are_shown(application: Flask, dialect: Dialect) -> None:
+    described = application.test_client().get("/openapi.json").json
+    assert described is not None
+    shown = examples_in(described["paths"])
+    assert dialect.examples
+    for name, example in dialect.examples.items():
+        assert example in shown or [example] in shown, name
 
 
 def assert_examples(described: Any, operation: Any) -> None:
@@ -127,20 +166,20 @@ def test_the_openapi_document_describes_every_dialect(application: Flask) -> Non
     seen = set()
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
-            if method == "parameters" or operation["tags"][0] not in HEADERS:
+            if method == "parameters" or operation["tags"][0] not in FACTS:
                 continue
             (dialect,) = operation["tags"]
             seen.add(dialect)
             assert tags[dialect]
             assert operation["summary"], path
             (needed,) = operation["security"]
-            assert len(needed) == len(HEADERS[dialect]("key", "secret")), path
+            assert len(needed) == len(FACTS[dialect].headers("key", "secret")), path
             assert set(needed) <= set(schemes)
             answers = operation["responses"]
             assert any("content" in answers[status] for status in answers if status != "default")
             if method in ("post", "patch", "put"):
                 assert "requestBody" in operation, path
             assert_examples(described, operation)
-            fluent = "FluentErrors" in json.dumps(answers["default"])
-            assert fluent == (dialect == "fluent")
-    assert seen == set(HEADERS)
+            own = FACTS[dialect].refused.schema
+            assert (own or "DEFAULT_ERROR") in json.dumps(answers["default"])
+    assert seen == set(FACTS)

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, insert, select
 
 from app.clients.credentials import ClientSecret
 from app.db.models import Batch
+from app.dialects.fluent import jobs
 from app.dialects.fluent.tables import FluentBatch
-from app.dialects import fluent as module
 from tests.dialects.conftest import Finish, Hold
 from tests.dialects.speaking import Speaker
 
@@ -281,7 +281,7 @@ def test_errors_that_nobody_expected(
     def fail(*_: Any) -> None:
         raise RuntimeError("a fault, made on purpose")
 
-    monkeypatch.setattr(module, "find", fail)
+    monkeypatch.setattr(jobs, "find", fail)
     response = fluent.get(f"{job}/batch/1")
     assert response.status_code == 500
     assert response.json == {"error": [{"message": "Status 500 Error", "code": "500"}]}

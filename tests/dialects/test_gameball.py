@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.dialects.calls import CASHBACK, GAMEBALL
 from tests.dialects.conftest import Finish, Hold
+from tests.dialects.facts.gameball import CASHBACK, GAMEBALL
 from tests.dialects.speaking import Speaker
 
 TO_THE_SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -10,17 +10,12 @@ import pytest
 
 from app.clients.credentials import ClientSecret
 from tests.dialects.conftest import Hold
-from tests.dialects.speaking import JOBS, Speaker
+from tests.dialects.facts import FACTS
+from tests.dialects.facts.kibo import JOBS
+from tests.dialects.facts.kinds import Reading
+from tests.dialects.speaking import Speaker
 
-READING = [
-    ("nilo", "catalog.price", "/batch/{id}/detail"),
-    ("nilo", "catalog.price", "/batch/{id}/status"),
-    ("quartile", "catalog.masterlist", "/amazon/v2/batch/{id}"),
-    ("gameball", "loyalty.balance", "/integrations/batch/{id}"),
-    ("kibo", "catalog.product.add", JOBS + "/{id}"),
-    ("kibo", "catalog.product.add", JOBS + "/items/{id}"),
-]
-reading = pytest.mark.parametrize(("dialect", "operation", "path"), READING)
+READINGS = [(name, reading) for name, facts in FACTS.items() for reading in facts.readings]
 MALFORMED = [
     "x",
     "0",
@@ -43,17 +38,21 @@ def strip_ids(response: Any) -> Any:
     return said
 
 
-@reading
+@pytest.mark.parametrize(
+    ("dialect", "reading"),
+    READINGS,
+    ids=lambda value: value if isinstance(value, str) else value.path,
+)
 def test_ids_that_are_not_there(
     speak: Callable[..., Speaker],
     hold: Hold,
     other: ClientSecret,
     dialect: str,
-    operation: str,
-    path: str,
+    reading: Reading,
 ) -> None:
     speaker, stranger = speak(dialect), speak(dialect, other)
-    reference = hold(dialect, operation, ["{}"])
+    path = reading.path
+    reference = hold(dialect, reading.operation, ["{}"])
     assert speaker.get(path.format(id=reference)).status_code < 300
     theirs = stranger.get(path.format(id=reference))
     unknown = stranger.get(path.format(id=uuid4()))
@@ -63,9 +62,9 @@ def test_ids_that_are_not_there(
         response = speaker.get(path.format(id=malformed))
         assert response.status_code == 404, malformed
         assert strip_ids(response) == strip_ids(unknown)
-    for another, its_operation, _ in READING:
+    for another, its in READINGS:
         if another != dialect:
-            elsewhere = hold(another, its_operation, ["{}"])
+            elsewhere = hold(another, its.operation, ["{}"])
             assert speaker.get(path.format(id=elsewhere)).status_code == 404
 
 
@@ -74,7 +73,7 @@ def test_another_clients_batch_cannot_be_stopped_or_filled(
 ) -> None:
     batch_id = hold("gameball", "loyalty.balance", ["{}"])
     assert speak("gameball", other)("DELETE", f"/integrations/batch/{batch_id}").status_code == 404
-    assert speak("gameball").get(f"/integrations/batch/{batch_id}").json["status"] == "Queued"
+    assert speak("gameball").shown(f"/integrations/batch/{batch_id}")["status"] == "Queued"
     code = hold("kibo", "catalog.product.add", ["{}"])
     stranger = speak("kibo", other)
     body = {"productCode": "P"}

@@ -13,9 +13,10 @@ from werkzeug.test import TestResponse
 
 from app.core.settings import Settings
 from app.server.wsgi import create_app
-from tests.dialects.calls import CATALOG_CALLS, ENTRY, JOB, Call
 from tests.dialects.conftest import Finish
-from tests.dialects.speaking import CATALOG, JOBS, Speaker
+from tests.dialects.facts.kibo import CATALOG, CATALOG_CALLS, ENTRY, JOB, JOBS
+from tests.dialects.facts.kinds import Call
+from tests.dialects.speaking import Speaker
 from tests.support.stack import Stack
 
 CODE = JOB["code"]
@@ -52,7 +53,7 @@ def items(kibo: Speaker, query: str = "") -> Any:
 def run(kibo: Speaker, finish: Finish) -> list[Any]:
     """Start the job; its items once it has ended."""
     assert kibo.post(f"{JOBS}/actions/{CODE}", {"action": "start"}).status_code == 200
-    finish("kibo", CODE)
+    finish("kibo", str(CODE))
     shown: list[Any] = items(kibo)["items"]
     return shown
 
@@ -71,8 +72,8 @@ def test_each_path_adds_an_item(
         call.scope.split(".")[1], ["priceListCode", "productCode", "currencyCode"]
     )
     assert set(codes) <= set(item["data"])
-    (batch,) = speak("fluent").get(f"/v1/batches?reference={CODE}").json["data"]
-    (native,) = speak("fluent").get(f"/v1/batches/{batch['id']}/items").json["data"]
+    (batch,) = speak("fluent").shown(f"/v1/batches?reference={CODE}")["data"]
+    (native,) = speak("fluent").shown(f"/v1/batches/{batch['id']}/items")["data"]
     assert native["operation"] == call.scope  # of these calls: the operation
     assert native["input"] == item["data"]
 

@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 
 from app.clients.credentials import ClientSecret
 from app.db.models import Batch
-from tests.dialects.calls import JOB
 from tests.dialects.conftest import Finish, Hold
-from tests.dialects.speaking import CATALOG, JOBS, Speaker
+from tests.dialects.facts.kibo import CATALOG, JOB, JOBS
+from tests.dialects.speaking import Speaker
 
 EXAMPLE = (
     '{ "code": "batch_job_1", "jobName": "Example Job", "scheduledDate": null, '

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.dialects.calls import PRICE, PRODUCT, PROMOTION
 from tests.dialects.conftest import Finish, Hold
+from tests.dialects.facts.nilo import PRICE, PRODUCT, PROMOTION
 from tests.dialects.speaking import Speaker
 
 BATCH_ITEM = '{"product": "22222.1", "store": 2134, "available": true, "units": 1}'

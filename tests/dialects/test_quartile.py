@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.dialects.calls import MASTERLIST
 from tests.dialects.conftest import Finish, Hold
+from tests.dialects.facts.quartile import MASTERLIST
 from tests.dialects.speaking import Speaker
 
 PATH = "/amazon/v2/process/masterlist"

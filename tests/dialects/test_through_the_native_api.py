@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from app.clients.credentials import ClientSecret
-from tests.dialects.calls import JOB
 from tests.dialects.conftest import Finish, Hold
-from tests.dialects.speaking import CATALOG, JOBS, Speaker
+from tests.dialects.facts import FACTS
+from tests.dialects.facts.kibo import CATALOG, JOB, JOBS
+from tests.dialects.facts.kinds import Reading
+from tests.dialects.speaking import Speaker
 from tests.support.stack import Stack
 
 
@@ -63,35 +65,29 @@ def test_a_job_is_filled_by_both(native: Speaker, speak: Callable[..., Speaker])
 
 
 @pytest.mark.parametrize(
-    ("dialect", "operation", "path"),
+    ("dialect", "reading"),
     [
-        ("nilo", "catalog.price", "/batch/{id}/detail"),
-        ("quartile", "catalog.masterlist", "/amazon/v2/batch/{id}"),
-        ("gameball", "loyalty.cashback", "/integrations/batch/{id}"),
+        (name, reading)
+        for name, facts in FACTS.items()
+        for reading in facts.readings
+        if reading.entries is not None
     ],
+    ids=lambda value: value if isinstance(value, str) else value.path,
 )
 def test_items_that_a_dialect_would_have_refused(
-    native: Speaker,
-    speak: Callable[..., Speaker],
-    hold: Hold,
-    dialect: str,
-    operation: str,
-    path: str,
+    native: Speaker, speak: Callable[..., Speaker], hold: Hold, dialect: str, reading: Reading
 ) -> None:
     """Natively an item may be anything at all."""
-    reference = hold(dialect, operation, ["{}"])
+    reference = hold(dialect, reading.operation, ["{}"])
     found = native.get(f"/v1/batches?dialect={dialect}&reference={reference}").json
     assert found is not None
     batch = f"/v1/batches/{found['data'][0]['id']}"
     odd: list[Any] = [7, "text", None, [], [{"id": 1}], {"id": "x" * 10}, {"": 1}]
     assert native.post(f"{batch}/items", odd).status_code == 200
-    assert speak(dialect).get(path.format(id=reference)).status_code in (200, 206)
+    path = reading.path.format(id=reference)
+    assert speak(dialect).get(path).status_code in (200, 206)
     assert native.post(f"{batch}/cancel", None).status_code == 202
-    shown = speak(dialect).get(path.format(id=reference)).json
+    shown = speak(dialect).get(path).json
     assert shown is not None
-    entries = {
-        "nilo": lambda: shown["detail"],
-        "quartile": lambda: shown["data"],
-        "gameball": lambda: shown["response"]["results"],
-    }[dialect]()
-    assert len(entries) == 8
+    assert reading.entries is not None
+    assert len(reading.entries(shown)) == 8

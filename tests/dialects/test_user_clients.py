@@ -1,4 +1,4 @@
-"""Clients as users of the five systems write them, with the host changed, on the real stack."""
+"""Clients as users of the other systems write them, with the host changed, on the real stack."""
 
 from __future__ import annotations
 
