@@ -9,7 +9,6 @@ from typing import Any
 import httpcore
 import pytest
 
-from app.webhooks import network
 from app.webhooks.addresses import may_connect
 from app.webhooks.network import DeadlineExceeded, ForbiddenAddress, GuardedNetwork, checker
 from app.webhooks.sending import send
@@ -76,7 +75,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses
         ]
 
-    monkeypatch.setattr(network.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
@@ -142,7 +141,7 @@ def test_the_time_limit_is_for_everything(reply: Reply) -> None:
 
 
 def test_resolving_counts_against_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network.socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         GuardedNetwork(checker(allow_private=True), 0.2).connect_tcp("slow.example", 80)
@@ -153,7 +152,7 @@ def test_a_name_that_does_not_resolve_is_an_error(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(network.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(httpcore.ConnectError, match="cannot be resolved"):
         GuardedNetwork(checker(allow_private=True), 1).connect_tcp("gone.example", 80)
 

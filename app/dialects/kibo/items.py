@@ -10,7 +10,6 @@ from flask import Response
 from app.batches.batch_view import BatchView
 from app.batches.serializers import raw
 from app.db import transaction
-from app.db.statements.held_items import held_items
 from app.dialects.common.references import item_id
 from app.dialects.kibo.dialect import RESOURCES, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import KiboItems, KiboItemsQuery

@@ -22,8 +22,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 from handlers.contract import Context, Item, Outcome, Reject, Retry
 from handlers.fields import Reference, Text
 from handlers.operation import Operation
-from handlers.outbound.classify import read_body, retry_after
 from handlers.outbound.paths import LONGEST_PATH, below, safe_path
+from handlers.outbound.responses import read_body, retry_after
 from handlers.outbound.transport import deadline, make_client
 from handlers.registry import Registry
 
