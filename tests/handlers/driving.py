@@ -88,8 +88,8 @@ class Driver:
         with self._engine.connect() as connection:
             assert connection.execute(_ENDED, {"batch_id": batch_id}).scalar_one()
             return [
-                Ended(*row, loads(result) if result else None)
-                for *row, result in connection.execute(_ITEMS, {"batch_id": batch_id})
+                Ended(**{**row, "result": loads(row["result"]) if row["result"] else None})
+                for row in connection.execute(_ITEMS, {"batch_id": batch_id}).mappings()
             ]
 
     def stop(self) -> None:
