@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, bindparam, text
 
+# So long an answer is remembered.
 REMEMBERED_HOURS = 24
 # Longer than a body may pause, and as short as that allows: so long a caller whose request died
 # with the web process is told that it is still being carried out.

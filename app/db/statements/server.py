@@ -10,7 +10,9 @@ COMPARE_CLOCK = text("SELECT CAST(:moment AS timestamptz) <= clock_timestamp()")
 # Keeps two processes from migrating at once, until the commit.
 LOCK_MIGRATIONS = text("SELECT pg_advisory_xact_lock(:key)")
 
-# For psycopg2 itself, before there is a database to connect SQLAlchemy to. The name of the one that
-# is created is put in by psycopg2.sql, as names cannot be parameters.
+# Whether there is a database of that name. For psycopg2 itself, as there may be none to connect
+# SQLAlchemy to.
 FIND_DATABASE = "SELECT 1 FROM pg_database WHERE datname = %s"
+
+# A new database, whose name psycopg2.sql puts in: names cannot be parameters.
 CREATE_DATABASE = "CREATE DATABASE {}"

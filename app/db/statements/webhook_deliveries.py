@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# Of a delivery `d`: it is to be sent now, and nobody is at it.
-DUE = """
-    d.status = 'PENDING' AND d.next_at <= now()
-    AND (d.claimed_until IS NULL OR d.claimed_until <= now())
-"""
 _SHOWN = """
     id, batch_id, event, status, attempts, created_at, tried_at, next_at, finished_at,
     answer_status, answer_body, error, seconds
 """
+
+
+def due(delivery: str) -> str:
+    """The condition that a delivery is to be sent now, and nobody is at it. `delivery`: its alias.
+
+    It is the condition of ix_webhook_deliveries_due, and more.
+    """
+    return (
+        f"{delivery}.status = 'PENDING' AND {delivery}.next_at <= now() "
+        f"AND ({delivery}.claimed_until IS NULL OR {delivery}.claimed_until <= now())"
+    )
+
 
 # A delivery for each webhook that is to be told of an event, all in one statement.
 INSERT_DELIVERIES = text(
@@ -38,7 +45,7 @@ CLAIM_DELIVERY = text(
     UPDATE webhook_deliveries SET claim = :claim,
         claimed_until = now() + make_interval(secs => :lease)
     WHERE id = (SELECT d.id FROM webhook_deliveries d
-                WHERE d.webhook_id = :webhook_id AND {DUE}
+                WHERE d.webhook_id = :webhook_id AND {due("d")}
                 ORDER BY d.next_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, event, body, step
     """

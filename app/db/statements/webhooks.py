@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from app.db.statements.webhook_deliveries import DUE
+from app.db.statements.webhook_deliveries import due
 
 _SHOWN = "id, url, events, created_at, disabled_at, disabled_reason, previous_until"
 
@@ -90,7 +90,7 @@ CALL_WEBHOOKS = text(
     UPDATE webhooks SET called_at = now()
     WHERE disabled_at IS NULL
       AND (called_at IS NULL OR called_at < now() - make_interval(secs => :call_again))
-      AND id IN (SELECT d.webhook_id FROM webhook_deliveries d WHERE {DUE})
+      AND id IN (SELECT d.webhook_id FROM webhook_deliveries d WHERE {due("d")})
     RETURNING id
     """
 )
