@@ -14,11 +14,11 @@ import psycopg2
 import structlog
 from billiard.common import human_status
 
+from app.db.statements.workers import NOTE_DEATH
 from workers.engine.process.heartbeat import this_machine
 
 log = structlog.get_logger(__name__)
 
-_NOTE = "UPDATE workers SET ended = %s WHERE machine = %s AND pid = %s"
 # The parent does nothing else meanwhile.
 _CONNECT_SECONDS = 2
 
@@ -54,6 +54,6 @@ def _note(database_dsn: str, pid: int, how: str) -> None:
             connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute(_NOTE, (how, this_machine(), pid))
+            cursor.execute(NOTE_DEATH, (how, this_machine(), pid))
     except psycopg2.Error as error:  # it is found out without, only not what it was
         log.warning("death.not_noted", pid=pid, how=how, error=str(error))

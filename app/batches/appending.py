@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from app.batches.actions.lock import lock_batch, require
 from app.batches.copying import copy_items
@@ -18,7 +18,7 @@ from app.batches.item_keys import ItemReader
 from app.batches.queries import find_batch
 from app.core.errors import FieldError, TooLarge
 from app.core.lifecycle import OPEN
-from app.db.models import Batch
+from app.db.statements.batches import ADD_ITEMS_TO_BATCH
 from app.formats.raw_item import RawItem
 from handlers import Registry
 
@@ -58,13 +58,12 @@ def append(
     may_repeat = reader.keyed if batch.total else reader.may_repeat
     if added:
         connection.execute(
-            update(Batch)
-            .where(Batch.id == batch_id)
-            .values(
-                total=batch.total + added,
-                mixed=batch.mixed or reader.mixed,
-                may_repeat=batch.may_repeat or may_repeat,
-                revision=Batch.revision + 1,
-            )
+            ADD_ITEMS_TO_BATCH,
+            {
+                "batch_id": batch_id,
+                "added": added,
+                "mixed": reader.mixed,
+                "may_repeat": may_repeat,
+            },
         )
-    return int(batch.total + added)
+    return batch.total + added

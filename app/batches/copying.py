@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.db import cursor_of
+from app.db.statements.items import COPY_ITEMS
 
-_COPY = "COPY items (batch_id, index, key, operation, input) FROM STDIN"
 # Characters of rows that are made at a time, or one row more.
 _CHUNK = 1 << 17
 
@@ -34,7 +34,7 @@ def copy_items(
     source = _CopySource(str(batch_id), rows, first_index)
     with cursor_of(connection) as cursor:
         try:
-            cursor.copy_expert(_COPY, source, size=1 << 16)
+            cursor.copy_expert(COPY_ITEMS, source, size=1 << 16)
         except Exception:
             # psycopg2 wraps what the source raised; the original is what the caller wants.
             if source.error is not None:

@@ -8,32 +8,21 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-_REQUEST = text(
-    """
-    UPDATE batches SET stopping = coalesce(stopping, :reason), revision = revision + 1
-    WHERE id = :batch_id AND finished_at IS NULL
-    """
-)
-_FAILURES = text(
-    """
-    SELECT b.failed + b.invalid - b.forgiven + coalesce(sum(s.failed + s.invalid), 0)
-    FROM batches b LEFT JOIN slices s ON s.batch_id = b.id AND s.phase <> 'validate'
-    WHERE b.id = :batch_id GROUP BY b.id
-    """
-)
-_DROP_READY = text("DELETE FROM slices WHERE batch_id = :batch_id AND state = 'READY'")
+from app.db.statements.batch_progress import COUNT_FAILURES_OF_BATCH
+from app.db.statements.batches import REQUEST_STOP_OF_BATCH
+from app.db.statements.slices import DROP_READY_SLICES
 
 
 def request_stop(connection: Connection, batch_id: UUID, reason: str) -> None:
     """Begin no further slice of the batch. The first reason given stays."""
-    connection.execute(_REQUEST, {"batch_id": batch_id, "reason": reason})
+    connection.execute(REQUEST_STOP_OF_BATCH, {"batch_id": batch_id, "reason": reason})
 
 
 def drop_ready_slices(connection: Connection, batch_id: UUID) -> int:
     """Forget the slices that nobody has claimed, of a batch whose row the caller has locked."""
-    return connection.execute(_DROP_READY, {"batch_id": batch_id}).rowcount
+    return connection.execute(DROP_READY_SLICES, {"batch_id": batch_id}).rowcount
 
 
 def failures_so_far(connection: Connection, batch_id: UUID) -> int:
@@ -41,4 +30,5 @@ def failures_so_far(connection: Connection, batch_id: UUID) -> int:
 
     What had failed before a retry, and was not retried, does not count.
     """
-    return int(connection.execute(_FAILURES, {"batch_id": batch_id}).scalar_one())
+    failures = connection.execute(COUNT_FAILURES_OF_BATCH, {"batch_id": batch_id}).scalar_one()
+    return int(failures)

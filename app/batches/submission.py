@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.batches.copying import copy_items
@@ -23,7 +23,7 @@ from app.core.errors import FieldError, Invalid, WrongState
 from app.core.ids import new_id
 from app.db import transaction
 from app.db.clock import has_passed
-from app.db.models import Batch
+from app.db.statements.batches import CREATE_BATCH, NOTE_ITEMS_OF_BATCH
 from app.formats.raw_item import RawItem
 from handlers import Registry
 
@@ -107,21 +107,22 @@ def write(
     reader = ItemReader(registry, submission.operation, own_operations=submission.own_operations)
     try:
         connection.execute(
-            insert(Batch).values(
-                id=submission.id,
-                client_id=submission.client_id,
-                name=submission.name,
-                operation=submission.operation,
-                status=submission.first_status,
-                dialect=submission.dialect,
-                reference=submission.reference,
-                batch_metadata=submission.metadata,
-                on_invalid=submission.on_invalid,
-                max_failures=submission.max_failures,
-                dry_run=submission.dry_run,
-                phase=first_phase(submission.on_invalid, submission.dry_run),
-                scheduled_at=submission.scheduled_at,
-            )
+            CREATE_BATCH,
+            {
+                "id": submission.id,
+                "client_id": submission.client_id,
+                "name": submission.name,
+                "operation": submission.operation,
+                "status": submission.first_status,
+                "dialect": submission.dialect,
+                "reference": submission.reference,
+                "metadata": submission.metadata,
+                "on_invalid": submission.on_invalid,
+                "max_failures": submission.max_failures,
+                "dry_run": submission.dry_run,
+                "phase": first_phase(submission.on_invalid, submission.dry_run),
+                "scheduled_at": submission.scheduled_at,
+            },
         )
     except IntegrityError as error:
         raise WrongState(
@@ -134,9 +135,13 @@ def write(
             errors=[FieldError("/items", "Must not be empty.")],
         )
     connection.execute(
-        update(Batch)
-        .where(Batch.id == submission.id)
-        .values(total=total, mixed=reader.mixed, may_repeat=reader.may_repeat)
+        NOTE_ITEMS_OF_BATCH,
+        {
+            "batch_id": submission.id,
+            "total": total,
+            "mixed": reader.mixed,
+            "may_repeat": reader.may_repeat,
+        },
     )
     return Accepted(submission.id, total, submission.first_status)
 

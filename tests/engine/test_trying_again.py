@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.rig import Rig
-from workers.engine.retries.policy import backoff
+from workers.engine.retries.backoff import backoff
 
 
 def test_a_retry_shows_its_last_message_and_holds_up_nobody(rig: Rig) -> None:

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, delete, update
+from sqlalchemy import Connection, Engine
 
 from app.batches.actions.lock import lock_batch, require
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
 from app.db import transaction
 from app.db.clock import has_passed
-from app.db.models import Batch
+from app.db.statements.batches import AMEND_BATCH, DELETE_BATCH, BatchRow
 
 
 def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str, Any]) -> None:
@@ -30,11 +30,11 @@ def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str,
         if "name" in changes:
             values["name"] = changes["name"]
         if "metadata" in changes:
-            values["batch_metadata"] = changes["metadata"]
+            values["metadata"] = changes["metadata"]
         if "scheduled_at" in changes:
             values.update(_rescheduled(connection, batch, changes["scheduled_at"]))
         if values:
-            _write(connection, batch_id, values)
+            connection.execute(AMEND_BATCH, {"batch_id": batch_id, **values})
 
 
 def remove(engine: Engine, client_id: UUID, batch_id: UUID) -> None:
@@ -42,10 +42,12 @@ def remove(engine: Engine, client_id: UUID, batch_id: UUID) -> None:
     with transaction(engine) as connection:
         batch = lock_batch(connection, client_id, batch_id)
         require(batch, lifecycle.BATCH_ENDED, "be deleted")
-        connection.execute(delete(Batch).where(Batch.id == batch_id))
+        connection.execute(DELETE_BATCH, {"batch_id": batch_id})
 
 
-def _rescheduled(connection: Connection, batch: Any, moment: datetime | None) -> dict[str, Any]:
+def _rescheduled(
+    connection: Connection, batch: BatchRow, moment: datetime | None
+) -> dict[str, Any]:
     require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be scheduled")
     if moment is None:
         return {"scheduled_at": None, "status": lifecycle.OPEN}
@@ -59,9 +61,3 @@ def _rescheduled(connection: Connection, batch: Any, moment: datetime | None) ->
             f"The batch is {batch.status} and empty; it needs an item to be scheduled."
         )
     return {"scheduled_at": moment, "status": lifecycle.SCHEDULED}
-
-
-def _write(connection: Connection, batch_id: UUID, values: dict[str, Any]) -> None:
-    connection.execute(
-        update(Batch).where(Batch.id == batch_id).values(**values, revision=Batch.revision + 1)
-    )

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.core.errors import NotFound, WrongState
-
-_LOCK = text(
-    "SELECT * FROM batches WHERE id = :batch_id AND client_id = :client_id FOR NO KEY UPDATE"
-)
+from app.db.statements.batches import BatchRow, lock_batch_row
+from app.db.statements.rows import row_of
 
 
-def lock_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> Any:
+class HasStatus(Protocol):
+    """A batch, as it is locked or as it is shown."""
+
+    @property
+    def status(self) -> str:
+        """How it stands."""
+
+
+def lock_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchRow:
     """The batch's row, locked until the transaction ends. Raises NotFound."""
-    batch = connection.execute(_LOCK, {"batch_id": batch_id, "client_id": client_id}).one_or_none()
+    this = {"batch_id": batch_id, "client_id": client_id}
+    batch = row_of(BatchRow, connection.execute(lock_batch_row(of_client=True), this))
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}.")
     return batch
 
 
-def require(batch: Any, allowed: Sequence[str], doing: str) -> None:
+def require(batch: HasStatus, allowed: Sequence[str], doing: str) -> None:
     """Raise WrongState unless the batch's status is one of `allowed`. `doing`: "be paused"."""
     if batch.status not in allowed:
         raise WrongState(

@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.batches.actions.lock import require
 from app.batches.submission import first_phase
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
+from app.db.statements.batches import RESET_BATCH, RETRY_BATCH, BatchRow
+from app.db.statements.items import DELETE_ITEMS, RETRY_ITEMS
 
 DEFAULT_RETRIED = (lifecycle.FAILED,)
 RETRIED = (lifecycle.FAILED, lifecycle.INVALID, lifecycle.CANCELED)
 
-# They are due at once, each by itself, and not by the first pass: a few of many are then found
-# without walking over all. Their lanes are found anew, since not all of one may run again.
-_ITEMS_AGAIN = text(
-    """
-    UPDATE items SET status = 'PENDING', attempts = 0, crashes = 0, deferred = false,
-        code = NULL, message = NULL, result = NULL, lane = NULL, due_at = now(),
-        started_at = NULL, finished_at = NULL
-    WHERE batch_id = :batch_id AND status = ANY(:statuses)
-    """
-)
-_BATCH_AGAIN = text(
-    """
-    UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
-        canceled = :canceled, forgiven = :failed + :invalid, phase = :phase,
-        next_index = :next_index,
-        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
-        started_at = NULL, finished_at = NULL, revision = revision + 1
-    WHERE id = :batch_id
-    """
-)
-_EMPTY = text("DELETE FROM items WHERE batch_id = :batch_id")
-# The count of waves goes on, so that no message of old can name a slice to come.
-_RESET = text(
-    """
-    UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
-        canceled = 0, forgiven = 0, phase = :phase, next_index = 0, mixed = false,
-        may_repeat = false,
-        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
-        scheduled_at = NULL, started_at = NULL, finished_at = NULL, revision = revision + 1
-    WHERE id = :batch_id
-    """
-)
 
-
-def retry(connection: Connection, batch: Any, statuses: Iterable[str]) -> bool:
+def retry(connection: Connection, batch: BatchRow, statuses: Iterable[str]) -> bool:
     """Run the items that ended with one of `statuses` again, as if never tried."""
     chosen = _chosen(statuses)
     require(batch, lifecycle.BATCH_ENDED, "be retried")
@@ -66,9 +34,9 @@ def retry(connection: Connection, batch: Any, statuses: Iterable[str]) -> bool:
         )
     left = {status: 0 if status in chosen else count for status, count in counts.items()}
     phase = first_phase(batch.on_invalid, batch.dry_run)
-    connection.execute(_ITEMS_AGAIN, {"batch_id": batch.id, "statuses": list(chosen)})
+    connection.execute(RETRY_ITEMS, {"batch_id": batch.id, "statuses": list(chosen)})
     connection.execute(
-        _BATCH_AGAIN,
+        RETRY_BATCH,
         {
             "batch_id": batch.id,
             "failed": left[lifecycle.FAILED],
@@ -82,12 +50,12 @@ def retry(connection: Connection, batch: Any, statuses: Iterable[str]) -> bool:
     return True
 
 
-def reset(connection: Connection, batch: Any) -> bool:
+def reset(connection: Connection, batch: BatchRow) -> bool:
     """Remove the items; the batch is OPEN again, as when it was made."""
     require(batch, lifecycle.BATCH_ENDED, "be reset")
-    connection.execute(_EMPTY, {"batch_id": batch.id})
+    connection.execute(DELETE_ITEMS, {"batch_id": batch.id})
     phase = first_phase(batch.on_invalid, batch.dry_run)
-    connection.execute(_RESET, {"batch_id": batch.id, "phase": phase})
+    connection.execute(RESET_BATCH, {"batch_id": batch.id, "phase": phase})
     return False
 
 

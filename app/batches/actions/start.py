@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.batches.actions.lock import require
 from app.core import lifecycle
 from app.core.errors import WrongState
 from app.db.clock import has_passed
+from app.db.statements.batches import SET_BATCH_STATUS, BatchRow
 
-_START = text("UPDATE batches SET status = :status, revision = revision + 1 WHERE id = :batch_id")
 
-
-def start(connection: Connection, batch: Any, *, honour_schedule: bool) -> bool:
+def start(connection: Connection, batch: BatchRow, *, honour_schedule: bool) -> bool:
     """Begin now, whatever its time was; with `honour_schedule` wait for a time still to come."""
     require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be started")
     if batch.total == 0:
@@ -25,5 +22,5 @@ def start(connection: Connection, batch: Any, *, honour_schedule: bool) -> bool:
         and not has_passed(connection, batch.scheduled_at)
     )
     status = lifecycle.SCHEDULED if wait else lifecycle.PENDING
-    connection.execute(_START, {"batch_id": batch.id, "status": status})
+    connection.execute(SET_BATCH_STATUS, {"batch_id": batch.id, "status": status})
     return not wait

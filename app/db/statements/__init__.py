@@ -3,10 +3,25 @@
 A statement has a name of verb and noun (LOCK_BATCH, CLAIM_SLICE), and above it a comment that says
 what it is for and by which index, or under which lock, it is quick. What comes in several variants
 is made by a function with keyword arguments, `take_items_again(picked=True)`; whoever executes a
-statement never edits its text. Parameters are named, and given by name. Where a statement yields
-rows that are passed on, their type stands beside it.
+statement never edits its text. Parameters are named, and given by name. Rows that are passed on
+have a type beside their statement, a dataclass with the names of its columns (`rows.py`).
 
-`held_items` is the one definition of the items that a slice holds; everybody who asks for them
-composes what it gives. `gauges` and `server` are about no one table. Dialects and handlers with
-tables of their own have their SQL in a `statements` module beside them.
+| module | what its statements do |
+| --- | --- |
+| `batches` | lock a batch; what callers do: make, change, start, stop, retry, remove |
+| `batch_progress` | what the engine writes as a batch goes on, and how it ends |
+| `items` | take items in, load, count, cancel and retry them |
+| `item_planning` | which items are due, and lanes of those with the same key |
+| `item_outcomes` | what became of the items of a slice |
+| `held_items` | the one definition of the items that a slice holds, which all others compose |
+| `slices` | a wave's slices: written, sent again, folded, dropped |
+| `slice_claims` | a slice's claim: taken, held, passed as a fence, ended, given back |
+| `slice_limits` | slices that wait for a limit of their operation |
+| `workers` | worker processes and their heartbeats |
+| `operations` | what operations cost, and the gates of their limits |
+| `sessions` | locks that are no rows, timeouts, sessions of others |
+| `clients`, `idempotency_keys`, `records`, `webhooks`, `webhook_deliveries` | those tables |
+| `gauges`, `server` | about no one table: figures for metrics; the server's clock and health |
+
+Dialects and handlers with tables of their own have their SQL in a `statements` module beside them.
 """

@@ -12,10 +12,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.core.ids import new_id
 from app.core.jsontext import loads
+from app.db.statements.rows import row_of
+from app.db.statements.sessions import COMMIT_UNHURRIED
+from app.db.statements.slice_claims import (
+    ADD_COUNTS_TO_SLICE,
+    CLAIM_SLICE,
+    HOLD_CLAIM,
+    TakenSlice,
+)
 from handlers import Registry
 from workers.engine.claim.limits import Refused, pass_limits
 
@@ -44,39 +52,6 @@ class ClaimedSlice:
     metadata: dict[str, Any]
 
 
-# The claim alone need not survive a crash of Postgres: without it the slice is READY again.
-_UNHURRIED = text("SET LOCAL synchronous_commit = off")
-_CLAIM = text(
-    """
-    UPDATE slices s SET state = 'CLAIMED', claim = :claim, worker_id = :worker,
-                        claimed_at = now()
-    FROM batches b
-    WHERE s.batch_id = :batch_id AND s.wave = :wave AND s.number = :number AND s.state = 'READY'
-      AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
-      AND (s.limited IS NULL OR :passed)
-    RETURNING s.first_index, s.last_index, s.picks, s.limited, s.phase, s.claimed_at, b.operation,
-              b.client_id, b.max_failures, b.metadata::text AS metadata
-    """
-)
-# In the order in which the sweep locks too: the slice before its items.
-_HOLD = text(
-    """
-    SELECT FROM slices WHERE batch_id = :batch_id AND wave = :wave AND number = :number
-      AND claim = :claim AND state = 'CLAIMED'
-    FOR NO KEY UPDATE
-    """
-)
-_ADD = text(
-    """
-    UPDATE slices SET completed = completed + :completed, failed = failed + :failed,
-                      invalid = invalid + :invalid, size = size - :left, state = :state,
-                      seconds = extract(epoch FROM clock_timestamp() - claimed_at)
-    WHERE batch_id = :batch_id AND wave = :wave AND number = :number
-      AND claim = :claim AND state = 'CLAIMED'
-    """
-)
-
-
 def claim_slice(
     connection: Connection,
     registry: Registry,
@@ -89,16 +64,17 @@ def claim_slice(
 
     `Refused` where a limit of its operation does not let it run now.
     """
-    connection.execute(_UNHURRIED)
+    connection.execute(COMMIT_UNHURRIED)
     claim = new_id()
     this = {"batch_id": batch_id, "wave": wave, "number": number}
     taking = {**this, "claim": claim, "worker": worker_id, "passed": False}
-    row = connection.execute(_CLAIM, taking).one_or_none()
+    row = row_of(TakenSlice, connection.execute(CLAIM_SLICE, taking))
     if row is None:
         refused = pass_limits(connection, registry, batch_id, wave, number)
         if refused is not True:
             return refused
-        row = connection.execute(_CLAIM, {**taking, "passed": True}).one_or_none()
+        taking["passed"] = True
+        row = row_of(TakenSlice, connection.execute(CLAIM_SLICE, taking))
         if row is None:
             return None
     return ClaimedSlice(
@@ -127,7 +103,7 @@ def hold(connection: Connection, claimed: ClaimedSlice) -> None:
         "number": claimed.number,
         "claim": claimed.claim,
     }
-    if connection.execute(_HOLD, this).one_or_none() is None:
+    if connection.execute(HOLD_CLAIM, this).one_or_none() is None:
         raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
 
 
@@ -146,7 +122,7 @@ def add_counts(
     `left`: items that the slice gives up without having tried them.
     """
     written = connection.execute(
-        _ADD,
+        ADD_COUNTS_TO_SLICE,
         {
             "batch_id": claimed.batch_id,
             "wave": claimed.wave,

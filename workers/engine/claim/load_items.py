@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 from marshmallow import ValidationError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.core.jsontext import loads
-from app.db.statements.held_items import GIVEN, held, held_by, not_put_off, within
+from app.db.statements.held_items import held_by
+from app.db.statements.items import find_held_indexes, load_items
 from handlers import Item, Operation, Registry
 from workers.engine.claim.claims import ClaimedSlice
 
@@ -18,21 +19,6 @@ from workers.engine.claim.claims import ClaimedSlice
 MOST_INPUT = 32 * 1024 * 1024
 # Read as it is used, some rows at a time, so that no more than that is read.
 _STREAMED = {"stream_results": True, "max_row_buffer": 500}
-# `put_off`: a slice that is run a second time put it off in the first. A picked one is read all the
-# same, for what stands behind it in its lane.
-_COLUMNS = "index, operation, input::text, attempts, lane"
-_RANGE = text(
-    f"SELECT {_COLUMNS}, false AS put_off FROM items"
-    f" WHERE {held(GIVEN, picked=False)} ORDER BY index"
-)
-_PICKS = text(
-    f"SELECT {_COLUMNS}, NOT {not_put_off(GIVEN, picked=True)} AS put_off FROM items"
-    f" WHERE {within(GIVEN, picked=True)} ORDER BY index"
-)
-_INDEXES = {
-    picked: text(f"SELECT index FROM items WHERE {held(GIVEN, picked=picked)} ORDER BY index")
-    for picked in (False, True)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +51,7 @@ def load_slice(
     blocked: set[int] = set()
     held = 0
     rows = connection.execute(
-        _RANGE if claimed.picks is None else _PICKS,
+        load_items(picked=claimed.picks is not None),
         _from(first, claimed),
         execution_options=_STREAMED,
     )
@@ -97,7 +83,7 @@ def load_slice(
 
 def pending_from(connection: Connection, claimed: ClaimedSlice, first: int) -> list[int]:
     """The indexes of the slice's items from `first` on that are to be done now."""
-    statement = _INDEXES[claimed.picks is not None]
+    statement = find_held_indexes(picked=claimed.picks is not None)
     return list(connection.execute(statement, _from(first, claimed)).scalars())
 
 

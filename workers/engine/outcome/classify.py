@@ -8,6 +8,8 @@ from handlers.contract import Answer, Problem
 from workers.engine.claim.load_items import Loaded
 from workers.engine.outcome.outcomes import Failure, Outcomes
 from workers.engine.process.time_limit import TimeLimitExceeded
+from workers.engine.retries.attempts import COUNTED
+from workers.engine.retries.deferrals import deferred
 from workers.engine.retries.policy import RetryLater, seconds_to_next_try
 
 HANDLER_ERROR = 500
@@ -30,9 +32,11 @@ def note(outcomes: Outcomes, loaded: Loaded, answer: Answer | Exception) -> None
         message = None if answer.message is None else str(answer.message)
         outcomes.succeeded.append((index, result, message))
     elif isinstance(answer, Reject) or (isinstance(answer, TimeLimitExceeded) and answer.final):
-        outcomes.failures.append(Failure(index, "FAILED", _code(answer), str(answer.message), 1))
+        outcomes.failures.append(
+            Failure(index, "FAILED", _code(answer), str(answer.message), COUNTED)
+        )
     elif isinstance(answer, Defer):
-        outcomes.retry_later.append(RetryLater(index, 0.0, _code(answer), str(answer.message), 0))
+        outcomes.retry_later.append(deferred(index, _code(answer), str(answer.message)))
     else:
         _failed_try(outcomes, loaded, answer)
 
@@ -42,9 +46,9 @@ def _failed_try(outcomes: Outcomes, loaded: Loaded, error: Exception) -> None:
     message = str(error.message) if isinstance(error, Problem) else describe(error)
     wait = seconds_to_next_try(loaded.operation, item.attempt, error)
     if wait is None:
-        outcomes.failures.append(Failure(item.index, "FAILED", _code(error), message, 1))
+        outcomes.failures.append(Failure(item.index, "FAILED", _code(error), message, COUNTED))
     else:
-        outcomes.retry_later.append(RetryLater(item.index, wait, _code(error), message, 1))
+        outcomes.retry_later.append(RetryLater(item.index, wait, _code(error), message, COUNTED))
 
 
 def _code(error: Exception) -> int:

@@ -6,44 +6,29 @@ items by the slice's row, under its claim.
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from app.db import transaction
-from app.db.statements.held_items import GIVEN, held, held_by
+from app.db.statements.held_items import held_by
+from app.db.statements.item_outcomes import fail_held_items
+from app.db.statements.rows import row_of
+from app.db.statements.slice_claims import (
+    END_CLAIM,
+    FIND_WORKER_OF_CLAIM,
+    LOCK_CLAIM,
+    ClaimedRow,
+)
 from workers.engine.claim.claims import ClaimedSlice, LostClaim
 from workers.engine.outcome.classify import HANDLER_ERROR
-from workers.engine.outcome.outcomes import shown
 from workers.engine.outcome.regroup import regroup, take_again
+from workers.engine.outcome.write_outcomes import shown
 from workers.engine.process.sessions import end_sessions
 from workers.engine.process.time_limit import TimeLimitExceeded, exceeded
 from workers.engine.process.watchdog import Overrun
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-
-_LOCK = text("SELECT * FROM slices WHERE claim = :claim AND state = 'CLAIMED' FOR UPDATE")
-_WHOSE = text("SELECT worker_id FROM slices WHERE claim = :claim AND state = 'CLAIMED'")
-_FAIL = {
-    picked: text(
-        f"""
-        UPDATE items SET status = 'FAILED', code = :code, message = :message, due_at = NULL,
-            deferred = false, attempts = attempts + 1, finished_at = clock_timestamp(),
-            started_at = coalesce(started_at, :claimed_at)
-        WHERE {held(GIVEN, picked=picked)}
-        """
-    )
-    for picked in (False, True)
-}
-_END = text(
-    """
-    UPDATE slices SET state = :state, failed = failed + :failed,
-                      claim = NULL, worker_id = NULL, sent_at = '-infinity'
-    WHERE claim = :claim
-    """
-)
 
 
 def fail_slice(runtime: Runtime, claimed: ClaimedSlice, why: str) -> None:
@@ -53,13 +38,13 @@ def fail_slice(runtime: Runtime, claimed: ClaimedSlice, why: str) -> None:
     """
     log.error("slice.failed", batch=str(claimed.batch_id), slice=claimed.number, error=why)
     with transaction(runtime.engine) as connection:
-        row = connection.execute(_LOCK, {"claim": claimed.claim}).one_or_none()
+        row = row_of(ClaimedRow, connection.execute(LOCK_CLAIM, {"claim": claimed.claim}))
         if row is None:
             raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
         failed = _fail(
             connection, row, code=HANDLER_ERROR, message=f"Could not be processed: {why}"
         )
-        connection.execute(_END, {"claim": claimed.claim, "state": "DONE", "failed": failed})
+        connection.execute(END_CLAIM, {"claim": claimed.claim, "state": "DONE", "failed": failed})
 
 
 def end_overrun(engine: Engine, overrun: Overrun) -> None:
@@ -70,8 +55,8 @@ def end_overrun(engine: Engine, overrun: Overrun) -> None:
     with transaction(engine) as connection:
         this = {"claim": overrun.claim}
         # The handler's own transaction, if it is in one, holds the slice's row.
-        end_sessions(connection, connection.execute(_WHOSE, this).scalars())
-        row = connection.execute(_LOCK, this).one_or_none()
+        end_sessions(connection, connection.execute(FIND_WORKER_OF_CLAIM, this).scalars())
+        row = row_of(ClaimedRow, connection.execute(LOCK_CLAIM, this))
         if row is None:
             return
         message = exceeded(overrun.seconds)
@@ -93,16 +78,17 @@ def end_overrun(engine: Engine, overrun: Overrun) -> None:
                 only=overrun.index,
             )
         state = "DONE" if overrun.index is None else "READY"
-        connection.execute(_END, {"claim": overrun.claim, "state": state, "failed": failed})
+        connection.execute(END_CLAIM, {"claim": overrun.claim, "state": state, "failed": failed})
 
 
 def _fail(
-    connection: Connection, row: Any, *, code: int, message: str, only: int | None = None
+    connection: Connection, row: ClaimedRow, *, code: int, message: str, only: int | None = None
 ) -> int:
     """End what the slice of that row still has to do, or the item `only` of it; how many."""
     these = held_by(row)
     if only is not None:
         these |= {"first_index": only, "last_index": only}
     return connection.execute(
-        _FAIL[row.picks is not None], {**these, "code": code, "message": shown(message)}
+        fail_held_items(picked=row.picks is not None),
+        {**these, "code": code, "message": shown(message)},
     ).rowcount

@@ -8,59 +8,48 @@ for the rest of their wave, of which one item may take a minute.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection
 
-from app.db.models import Slice
-from app.db.statements.held_items import GIVEN, held, held_by
+from app.db.statements.held_items import held_by
+from app.db.statements.item_outcomes import CrashedItem, take_items_again
+from app.db.statements.rows import rows_of
+from app.db.statements.sessions import LOCK_WAVE_NUMBERS
+from app.db.statements.slice_claims import ClaimedRow
+from app.db.statements.slices import CREATE_SLICES, GET_LAST_SLICE_NUMBER
 
 SUSPECTS = 25
 ALONE = 2
 # Those of a slice beyond any usual size come with the next wave.
 _MOST = 64
 
-_AGAIN = {
-    picked: text(
-        f"""
-        UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
-            attempts = attempts + 1, code = 500, message = :message
-        WHERE {held(GIVEN, picked=picked)}
-        RETURNING index, lane, crashes
-        """
-    )
-    for picked in (False, True)
-}
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
-_LAST = text("SELECT max(number) FROM slices WHERE batch_id = :batch_id AND wave = :wave")
 
-
-def regroup(connection: Connection, slice_: Any, items: Sequence[Any]) -> int:
+def regroup(connection: Connection, claimed: ClaimedRow, items: Sequence[CrashedItem]) -> int:
     """Write slices for `items`, which are due again; how many.
 
-    `slice_`: the row of the slice that held them; `items`: rows with their index, lane and
-    crashes. Those of a lane are left to the next wave, which keeps them in order.
+    `claimed`: the slice that held them. Those of a lane are left to the next wave, which keeps them
+    in order.
     """
     groups = _groups([item for item in items if item.lane is None])[:_MOST]
     if not groups:
         return 0
-    connection.execute(_ONE_AT_A_TIME, {"batch_id": str(slice_.batch_id)})
-    wave = {"batch_id": slice_.batch_id, "wave": slice_.wave}
-    number = connection.execute(_LAST, wave).scalar_one()
+    connection.execute(LOCK_WAVE_NUMBERS, {"batch_id": str(claimed.batch_id)})
+    wave = {"batch_id": claimed.batch_id, "wave": claimed.wave}
+    number = connection.execute(GET_LAST_SLICE_NUMBER, wave).scalar_one()
     connection.execute(
-        insert(Slice),
+        CREATE_SLICES,
         [
             {
                 **wave,
                 "number": number + place,
-                "operation": slice_.operation,
-                "queue": slice_.queue,
-                "phase": slice_.phase,
+                "operation": claimed.operation,
+                "queue": claimed.queue,
+                "phase": claimed.phase,
                 "first_index": picks[0],
                 "last_index": picks[-1],
                 "picks": picks,
                 "size": len(picks),
-                "limited": slice_.limited,
+                "limited": claimed.limited,
                 # Sent by whoever looks next: the sweep, within a second.
                 "sent_at": "-infinity",
             }
@@ -70,7 +59,7 @@ def regroup(connection: Connection, slice_: Any, items: Sequence[Any]) -> int:
     return len(groups)
 
 
-def _groups(items: Sequence[Any]) -> list[list[int]]:
+def _groups(items: Sequence[CrashedItem]) -> list[list[int]]:
     alone = [[item.index] for item in items if item.crashes >= ALONE]
     suspects = sorted(item.index for item in items if item.crashes < ALONE)
     return alone + [
@@ -78,7 +67,9 @@ def _groups(items: Sequence[Any]) -> list[list[int]]:
     ]
 
 
-def take_again(connection: Connection, row: Any, message: str) -> list[Any]:
-    """Have what the slice `row` has not done be due again; those items' rows."""
-    again = connection.execute(_AGAIN[row.picks is not None], {**held_by(row), "message": message})
-    return list(again.all())
+def take_again(connection: Connection, claimed: ClaimedRow, message: str) -> list[CrashedItem]:
+    """Have what the slice has not done be due again; those items."""
+    statement = take_items_again(picked=claimed.picks is not None)
+    return rows_of(
+        CrashedItem, connection.execute(statement, {**held_by(claimed), "message": message})
+    )

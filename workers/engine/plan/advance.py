@@ -7,18 +7,30 @@ batch's row, and does what is next. It never relies on having been called before
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection
 
 from app.batches.settling import cancel_rest, settle
 from app.batches.stop import drop_ready_slices, failures_so_far, request_stop
 from app.core import lifecycle
 from app.core.correlation import note
 from app.db import transaction
-from app.db.models import Batch
+from app.db.statements.batch_progress import (
+    BEGIN_BATCH,
+    END_VALIDATION_OF_BATCH,
+    SET_DUE_OF_BATCH,
+    SET_NEXT_INDEX_OF_BATCH,
+)
+from app.db.statements.batches import BatchRow, lock_batch_row
+from app.db.statements.item_planning import (
+    GET_FIRST_ITEM_LEFT,
+    GET_WAIT_FOR_NEXT_ITEM,
+    RESCUE_ITEMS,
+)
+from app.db.statements.rows import row_of
+from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from workers.engine.plan.lanes import find_lanes
 from workers.engine.plan.planner import plan_wave
 from workers.engine.plan.waves import fold_wave, send_again, write_wave
@@ -27,29 +39,6 @@ from workers.engine.retries.deferrals import release_stuck
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-
-_LOCK = text("SELECT * FROM batches WHERE id = :batch_id FOR NO KEY UPDATE")
-_UNFINISHED = text("SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state <> 'DONE'")
-# What is due by now and was not planned waits behind something whose time is still to come.
-_NEXT_DUE = text(
-    """
-    SELECT extract(epoch FROM min(due_at) - now()) FROM items
-    WHERE batch_id = :batch_id AND due_at > now() AND status = 'PENDING'
-    """
-)
-# Where the first pass has nothing left to take, so that a retry does not walk over all again.
-_FIRST_LEFT = text(
-    """
-    SELECT min(index) FROM items
-    WHERE batch_id = :batch_id AND status = 'PENDING' AND due_at IS NULL
-    """
-)
-_RESCUE = text(
-    """
-    UPDATE items SET due_at = now(), deferred = false
-    WHERE batch_id = :batch_id AND status = 'PENDING' AND due_at IS NULL
-    """
-)
 
 
 @dataclass(slots=True)
@@ -93,7 +82,7 @@ def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next 
     note(client=batch.client_id)
     if batch.stopping:
         drop_ready_slices(connection, batch_id)
-    if connection.execute(_UNFINISHED, {"batch_id": batch_id}).scalar_one():
+    if connection.execute(COUNT_UNFINISHED_SLICES, {"batch_id": batch_id}).scalar_one():
         if batch.status != lifecycle.RUNNING or batch.stopping:
             return None
         again = send_again(connection, batch)
@@ -107,6 +96,7 @@ def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next 
     if batch.status == lifecycle.PENDING:
         _begin(runtime, connection, batch)
     batch = _locked(connection, batch_id)
+    assert batch is not None  # noqa: S101 (this transaction holds its row)
     if release_stuck(connection, batch):
         return _Next()
     plan = plan_wave(connection, runtime.settings, runtime.registry, batch)
@@ -115,7 +105,7 @@ def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next 
         return _Next(batch.wave + 1, list(enumerate(plan.slices)))
     if plan.next_index != batch.next_index:
         connection.execute(
-            update(Batch).where(Batch.id == batch_id).values(next_index=plan.next_index)
+            SET_NEXT_INDEX_OF_BATCH, {"batch_id": batch_id, "next_index": plan.next_index}
         )
         return _Next()
     if batch.phase == "validate":
@@ -123,11 +113,11 @@ def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next 
     return _wait_or_settle(connection, batch)
 
 
-def _locked(connection: Connection, batch_id: UUID) -> Any:
-    return connection.execute(_LOCK, {"batch_id": batch_id}).one_or_none()
+def _locked(connection: Connection, batch_id: UUID) -> BatchRow | None:
+    return row_of(BatchRow, connection.execute(lock_batch_row(), {"batch_id": batch_id}))
 
 
-def _too_many_failed(connection: Connection, batch: Any) -> bool:
+def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
     """Whether `maxFailures` is passed. Slices that ended at once did not see one another."""
     if batch.max_failures is None or batch.phase == "validate":
         return False
@@ -142,50 +132,37 @@ def _stop(connection: Connection, batch_id: UUID) -> None:
     settle(connection, batch_id)
 
 
-def _begin(runtime: Runtime, connection: Connection, batch: Any) -> None:
+def _begin(runtime: Runtime, connection: Connection, batch: BatchRow) -> None:
     if batch.may_repeat:
         find_lanes(connection, runtime.registry, batch)
-    connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id, Batch.status == lifecycle.PENDING)
-        .values(
-            status=lifecycle.RUNNING,
-            started_at=text("coalesce(started_at, clock_timestamp())"),
-            due_at=None,
-            revision=Batch.revision + 1,
-        )
-    )
+    connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
 
 
-def _end_of_validation(connection: Connection, batch: Any) -> _Next | None:
+def _end_of_validation(connection: Connection, batch: BatchRow) -> _Next | None:
     """onInvalid: reject. All items have been looked at: none runs if one is invalid."""
     if batch.invalid:
         _stop(connection, batch.id)
         return None
-    first = connection.execute(_FIRST_LEFT, {"batch_id": batch.id}).scalar()
+    first = connection.execute(GET_FIRST_ITEM_LEFT, {"batch_id": batch.id}).scalar()
     connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id)
-        .values(
-            phase="dry" if batch.dry_run else "run",
-            next_index=batch.total if first is None else first,
-        )
+        END_VALIDATION_OF_BATCH,
+        {
+            "batch_id": batch.id,
+            "phase": "dry" if batch.dry_run else "run",
+            "next_index": batch.total if first is None else first,
+        },
     )
     return _Next()
 
 
-def _wait_or_settle(connection: Connection, batch: Any) -> _Next | None:
-    wait = connection.execute(_NEXT_DUE, {"batch_id": batch.id}).scalar()
+def _wait_or_settle(connection: Connection, batch: BatchRow) -> _Next | None:
+    wait = connection.execute(GET_WAIT_FOR_NEXT_ITEM, {"batch_id": batch.id}).scalar()
     if wait is None:
         if settle(connection, batch.id) is not None:
             return None
         # Nothing should ever get here; if something does it is tried, not left.
-        lost = connection.execute(_RESCUE, {"batch_id": batch.id}).rowcount
+        lost = connection.execute(RESCUE_ITEMS, {"batch_id": batch.id}).rowcount
         log.error("items.rescued", batch=str(batch.id), items=lost)
         return _Next() if lost else None
-    connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id)
-        .values(due_at=text("now() + make_interval(secs => :wait)").bindparams(wait=float(wait)))
-    )
+    connection.execute(SET_DUE_OF_BATCH, {"batch_id": batch.id, "wait": float(wait)})
     return _Next(again_after=float(wait))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection
 
 from app.core.settings import Settings
-from app.db.models import OperationCost
+from app.db.statements.operations import GET_COST, LEARN_COST
 from handlers import Operation
 
 # How much a new wave weighs against what was known: a few waves, and the old figure is gone.
@@ -20,17 +20,6 @@ _TELLING_SECONDS = 0.5
 _LEAST_BULK = 100
 _LONGEST_BULK_SECONDS = 1.0
 
-_LEARN = text(
-    """
-    INSERT INTO operation_costs (operation, seconds_per_item)
-    VALUES (:operation, :seconds)
-    ON CONFLICT (operation) DO UPDATE SET
-        seconds_per_item = operation_costs.seconds_per_item * (1 - :weight)
-                           + excluded.seconds_per_item * :weight,
-        updated_at = now()
-    """
-)
-
 
 def slice_size(connection: Connection, settings: Settings, operation: Operation | None) -> int:
     """Items for one slice of `operation`, from 1 to `max_slice_items`.
@@ -40,9 +29,7 @@ def slice_size(connection: Connection, settings: Settings, operation: Operation 
     """
     if operation is None:
         return settings.max_slice_items
-    cost = connection.execute(
-        select(OperationCost.seconds_per_item).where(OperationCost.operation == operation.name)
-    ).scalar()
+    cost: float | None = connection.execute(GET_COST, {"operation": operation.name}).scalar()
     if cost is None:
         guess = operation.slice_items or (
             500 if operation.bulk else 50 if operation.in_database else 1
@@ -59,7 +46,7 @@ def learn(connection: Connection, operation: str, *, items: int, seconds: float)
     """Note that `items` of `operation` took `seconds` of one worker process."""
     if items > 0:
         connection.execute(
-            _LEARN,
+            LEARN_COST,
             {
                 "operation": operation,
                 "seconds": seconds / items,

@@ -10,45 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Integer, Text
+from sqlalchemy import Connection
 
+from app.db.statements.batches import BatchRow
+from app.db.statements.item_planning import PUT_ITEMS_INTO_LANES, find_repeated_items
 from handlers import Registry
 
-_REPEATED = """
-    SELECT index, head FROM (
-        SELECT index, min(index) OVER same AS head, count(*) OVER same AS times
-        FROM items {collections}
-        WHERE batch_id = :batch_id AND key IS NOT NULL AND status = 'PENDING'
-        WINDOW same AS (PARTITION BY {collection} key)
-    ) counted WHERE times > 1 ORDER BY index
-"""
-_UNIFORM = text(_REPEATED.format(collections="", collection=""))
-_MIXED = text(
-    _REPEATED.format(
-        collections="""
-            LEFT JOIN unnest(:operations, :collections) AS c (name, collection)
-                   ON c.name = coalesce(items.operation, :operation)
-        """,
-        collection="coalesce(c.collection, items.operation),",
-    )
-).bindparams(
-    bindparam("operations", type_=ARRAY(Text)), bindparam("collections", type_=ARRAY(Text))
-)
-# Bounded by positions, so that the plan is good before the table has statistics, too.
-_MARK = text(
-    """
-    UPDATE items SET lane = u.head, due_at = now()
-    FROM unnest(:indexes, :heads) AS u (index, head)
-    WHERE items.batch_id = :batch_id AND items.index BETWEEN :first AND :last
-      AND items.index = u.index
-    """
-).bindparams(bindparam("indexes", type_=ARRAY(Integer)), bindparam("heads", type_=ARRAY(Integer)))
 _CHUNK = 5000
 
 
-def find_lanes(connection: Connection, registry: Registry, batch: Any) -> int:
+def find_lanes(connection: Connection, registry: Registry, batch: BatchRow) -> int:
     """Put every pending item of `batch` whose key is repeated into its lane; how many."""
     marked = 0
     parameters: dict[str, Any] = {"batch_id": batch.id}
@@ -58,16 +29,16 @@ def find_lanes(connection: Connection, registry: Registry, batch: Any) -> int:
         parameters["operations"] = [one.name for one in known]
         parameters["collections"] = [one.collection or one.name for one in known]
     repeated = connection.execute(
-        _MIXED if batch.mixed else _UNIFORM, parameters, execution_options={"yield_per": _CHUNK}
+        find_repeated_items(mixed=batch.mixed), parameters, execution_options={"yield_per": _CHUNK}
     )
     for rows in repeated.partitions(_CHUNK):
-        indexes = [row.index for row in rows]
+        indexes, heads = (list(column) for column in zip(*rows, strict=True))
         connection.execute(
-            _MARK,
+            PUT_ITEMS_INTO_LANES,
             {
                 "batch_id": batch.id,
                 "indexes": indexes,
-                "heads": [row.head for row in rows],
+                "heads": heads,
                 "first": indexes[0],
                 "last": indexes[-1],
             },

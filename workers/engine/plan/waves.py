@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
 
-from sqlalchemy import Connection, Row, insert, text, update
+from sqlalchemy import Connection
 
 from app.db import after_commit
-from app.db.models import Batch, Slice
+from app.db.statements.batch_progress import ADD_COUNTS_TO_BATCH, NOTE_WAVE_OF_BATCH
+from app.db.statements.batches import BatchRow
+from app.db.statements.rows import rows_of
+from app.db.statements.slice_limits import ReadySlice
+from app.db.statements.slices import (
+    CREATE_SLICES,
+    FOLD_SLICES,
+    SEND_MARKED_SLICES,
+    FoldedSlice,
+    SentSlice,
+)
 from app.events.listeners import SliceFolded, listener
 from workers.engine.plan.costs import learn
 from workers.engine.plan.planner import Plan
 from workers.engine.planned_slice import PlannedSlice
 
-_FOLD = text(
-    """
-    DELETE FROM slices WHERE batch_id = :batch_id AND state = 'DONE'
-    RETURNING phase, operation, completed, failed, invalid, seconds, size
-    """
-)
-# What a paused batch's workers left, or a worker gave back, bears the mark.
-_SEND_AGAIN = text(
-    """
-    UPDATE slices SET sent_at = now()
-    WHERE batch_id = :batch_id AND state = 'READY' AND sent_at = '-infinity'
-      AND (not_before IS NULL OR not_before <= now())
-    RETURNING number, first_index, last_index, size, queue, operation, limited
-    """
-)
 
-
-def write_wave(connection: Connection, batch: Any, plan: Plan) -> None:
+def write_wave(connection: Connection, batch: BatchRow, plan: Plan) -> None:
     """Write the planned slices as the batch's next wave."""
     connection.execute(
-        insert(Slice),
+        CREATE_SLICES,
         [
             {
                 "batch_id": batch.id,
@@ -52,20 +46,19 @@ def write_wave(connection: Connection, batch: Any, plan: Plan) -> None:
         ],
     )
     connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id)
-        .values(wave=batch.wave + 1, next_index=plan.next_index, due_at=None)
+        NOTE_WAVE_OF_BATCH,
+        {"batch_id": batch.id, "wave": batch.wave + 1, "next_index": plan.next_index},
     )
     after_commit(connection, lambda: listener().wave_written(batch.operation))
 
 
-def send_again(connection: Connection, batch: Any) -> list[tuple[int, PlannedSlice]]:
+def send_again(connection: Connection, batch: BatchRow) -> list[tuple[int, PlannedSlice]]:
     """The slices of the batch's wave that are marked to be sent at once, by number."""
-    rows = connection.execute(_SEND_AGAIN, {"batch_id": batch.id}).all()
+    rows = rows_of(SentSlice, connection.execute(SEND_MARKED_SLICES, {"batch_id": batch.id}))
     return sorted(((row.number, planned(row)) for row in rows), key=lambda pair: pair[0])
 
 
-def planned(row: Row[Any], delay: float = 0.0) -> PlannedSlice:
+def planned(row: SentSlice | ReadySlice, delay: float = 0.0) -> PlannedSlice:
     """What is sent of a slice that is already a row. Its picks stay where they are."""
     return PlannedSlice(
         row.first_index,
@@ -78,25 +71,23 @@ def planned(row: Row[Any], delay: float = 0.0) -> PlannedSlice:
     )
 
 
-def fold_wave(connection: Connection, batch: Any) -> None:
+def fold_wave(connection: Connection, batch: BatchRow) -> None:
     """Add the wave's counts to the batch, learn what its items cost, and drop its slices."""
-    done = connection.execute(_FOLD, {"batch_id": batch.id}).all()
+    done = rows_of(FoldedSlice, connection.execute(FOLD_SLICES, {"batch_id": batch.id}))
     if not done:
         return
     completed = sum(row.completed for row in done)
     failed = sum(row.failed for row in done)
     invalid = sum(row.invalid for row in done)
-    ended = completed + failed + invalid
     connection.execute(
-        update(Batch)
-        .where(Batch.id == batch.id)
-        .values(
-            completed=Batch.completed + completed,
-            failed=Batch.failed + failed,
-            invalid=Batch.invalid + invalid,
-            stalled=0 if ended else Batch.stalled + sum(row.size for row in done),
-            revision=Batch.revision + 1,
-        )
+        ADD_COUNTS_TO_BATCH,
+        {
+            "batch_id": batch.id,
+            "completed": completed,
+            "failed": failed,
+            "invalid": invalid,
+            "tried": sum(row.size for row in done),
+        },
     )
     measured: dict[str, tuple[int, float]] = {}
     for row in done:
@@ -107,5 +98,5 @@ def fold_wave(connection: Connection, batch: Any) -> None:
             measured[row.operation] = (items + tried, seconds + row.seconds)
     for operation, (items, seconds) in sorted(measured.items()):
         learn(connection, operation, items=items, seconds=seconds)
-    news = [SliceFolded(**row._mapping) for row in done]
+    news = [SliceFolded(**asdict(row)) for row in done]
     after_commit(connection, lambda: listener().folded(batch.id, news))

@@ -9,26 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, text, update
+from sqlalchemy import Connection
 
-from app.db.models import Slice, Worker
+from app.db.statements.sessions import LIMIT_WAIT_FOR_LOCKS
+from app.db.statements.slice_claims import GIVE_BACK_CLAIMS_OF_WORKERS
+from app.db.statements.workers import DELETE_WORKERS, FIND_WORKERS_OF_PIDS
 from workers.engine.process.heartbeat import this_machine
 from workers.engine.process.sessions import end_sessions
-
-_OF_PIDS = text("SELECT id FROM workers WHERE machine = :machine AND pid = ANY(:pids)")
-# Its sessions have been ended; one that lingers must not keep the process from ending.
-_PATIENCE = text("SET LOCAL lock_timeout = '3s'")
-_GIVE_BACK = (
-    update(Slice)
-    .where(Slice.worker_id.in_(bindparam("ids", expanding=True)), Slice.state == "CLAIMED")
-    .values(state="READY", claim=None, worker_id=None, sent_at=text("'-infinity'"))
-)
 
 
 def workers_of(connection: Connection, pids: Iterable[int]) -> list[UUID]:
     """The worker ids of these processes of this machine."""
-    found = connection.execute(_OF_PIDS, {"machine": this_machine(), "pids": list(pids)})
-    return list(found.scalars())
+    these = {"machine": this_machine(), "pids": list(pids)}
+    return list(connection.execute(FIND_WORKERS_OF_PIDS, these).scalars())
 
 
 def give_back(connection: Connection, worker_ids: list[UUID]) -> int:
@@ -39,8 +32,9 @@ def give_back(connection: Connection, worker_ids: list[UUID]) -> int:
     """
     if not worker_ids:
         return 0
-    connection.execute(_PATIENCE)
+    # Their sessions are ended; one that lingers must not keep the process from ending.
+    connection.execute(LIMIT_WAIT_FOR_LOCKS)
     end_sessions(connection, worker_ids)
-    given = connection.execute(_GIVE_BACK, {"ids": worker_ids}).rowcount
-    connection.execute(delete(Worker).where(Worker.id.in_(worker_ids)))
+    given = connection.execute(GIVE_BACK_CLAIMS_OF_WORKERS, {"ids": worker_ids}).rowcount
+    connection.execute(DELETE_WORKERS, {"ids": worker_ids})
     return given

@@ -15,30 +15,16 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Engine, delete, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError
 from app.core.ids import new_id
 from app.db import transaction
-from app.db.models import Worker
+from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
+from app.db.statements.workers import BEAT_WORKER, DELETE_WORKERS
 
 log = structlog.get_logger(__name__)
-
-_BEAT = text(
-    """
-    INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots)
-    VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots)
-    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
-    """
-)
-# A slice whose run broke off without a word to the database (it was away, say) goes back.
-_RELEASE = text(
-    """
-    UPDATE slices SET state = 'READY', claim = NULL, worker_id = NULL, sent_at = '-infinity'
-    WHERE claim = ANY(:claims) AND state = 'CLAIMED'
-    """
-)
 
 
 @cache
@@ -103,7 +89,7 @@ class WorkerIdentity:
         if self._beating:
             try:
                 with transaction(self._engine) as connection:
-                    connection.execute(delete(Worker).where(Worker.id == self._id))
+                    connection.execute(DELETE_WORKERS, {"ids": [self._id]})
             except (SQLAlchemyError, BatchlineError) as error:
                 log.warning("worker.not_removed", error=str(error))
 
@@ -120,7 +106,7 @@ class WorkerIdentity:
         try:
             with transaction(self._engine) as connection:
                 connection.execute(
-                    _BEAT,
+                    BEAT_WORKER,
                     {
                         "id": self._id,
                         "host": socket.gethostname(),
@@ -132,7 +118,7 @@ class WorkerIdentity:
                     },
                 )
                 if orphans:
-                    connection.execute(_RELEASE, {"claims": orphans})
+                    connection.execute(GIVE_BACK_CLAIMS, {"claims": orphans})
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("heartbeat.failed", error=str(error))
         else:

@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-# Not those that do nothing just then. The call waits, up to a second, until each has ended.
-_END = text(
-    """
-    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-    WHERE application_name = ANY(:names) AND datname = current_database()
-      AND pid <> pg_backend_pid() AND state <> 'idle'
-    """
-)
+from app.db.statements.sessions import END_SESSIONS
 
 
 def session_name(worker_id: UUID) -> str:
@@ -30,4 +23,4 @@ def end_sessions(connection: Connection, worker_ids: Iterable[UUID]) -> None:
     """End the sessions of these processes, other than this one, with whatever they are in."""
     names = [session_name(one) for one in worker_ids]
     if names:
-        connection.execute(_END, {"names": names})
+        connection.execute(END_SESSIONS, {"names": names})

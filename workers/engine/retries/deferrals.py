@@ -7,65 +7,46 @@ of the batch is still waiting for its time, and they wait for that, or they wait
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection
 
 from app.db import after_commit
-from app.db.models import Batch
+from app.db.statements.batch_progress import END_STALL_OF_BATCH
+from app.db.statements.batches import BatchRow
+from app.db.statements.item_planning import (
+    FAIL_DEFERRED_ITEMS,
+    LOOK_AT_WAITING_ITEMS,
+    PUT_OFF_DEFERRED_ITEMS,
+    WaitingItems,
+)
+from app.db.statements.rows import row_of
 from app.events.listeners import SliceFolded, listener
-
-_LOOK = text(
-    """
-    WITH waiting AS MATERIALIZED (
-        SELECT index, lane, deferred, due_at,
-               min(index) FILTER (WHERE deferred) OVER (PARTITION BY lane) AS held_by
-        FROM items WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
-    ), judged AS (
-        -- What stands behind a deferred item of its lane is not free to run.
-        SELECT deferred, due_at,
-               NOT deferred AND (lane IS NULL OR held_by IS NULL OR index < held_by) AS free
-        FROM waiting
-    )
-    SELECT count(*) FILTER (WHERE deferred) AS deferred,
-           coalesce(bool_or(free AND due_at <= now()), false) AS something_due,
-           min(due_at) FILTER (WHERE free AND due_at > now()) AS something_later
-    FROM judged
-    """
-)
-_HOLD = text(
-    """
-    UPDATE items SET due_at = :until
-    WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING' AND deferred
-    """
-)
-_FAIL = text(
-    """
-    UPDATE items SET status = 'FAILED', finished_at = clock_timestamp(), due_at = NULL,
-                     deferred = false, attempts = attempts + 1
-    WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING' AND deferred
-    """
-)
+from workers.engine.retries.attempts import NOT_COUNTED
+from workers.engine.retries.policy import RetryLater
 
 
-def release_stuck(connection: Connection, batch: Any) -> int:
+def deferred(index: int, code: int, message: str) -> RetryLater:
+    """What is written of an item that raised `Defer`: due again at once, and nothing counted."""
+    return RetryLater(index, 0.0, code, message, NOT_COUNTED)
+
+
+def release_stuck(connection: Connection, batch: BatchRow) -> int:
     """Fail the deferred items of `batch` (its locked row) if nothing can bring them forward.
 
     They keep the message and code they were deferred with. How many failed.
     """
     if not batch.stalled or batch.next_index < batch.total:
         return 0
-    found = connection.execute(_LOOK, {"batch_id": batch.id}).one()
+    this = {"batch_id": batch.id}
+    found = row_of(WaitingItems, connection.execute(LOOK_AT_WAITING_ITEMS, this))
+    assert found is not None  # noqa: S101 (an aggregate is always a row)
     if found.deferred == 0 or found.something_due or batch.stalled < found.deferred:
         return 0
     failed = 0
     if found.something_later is not None:
-        connection.execute(_HOLD, {"batch_id": batch.id, "until": found.something_later})
+        connection.execute(PUT_OFF_DEFERRED_ITEMS, {**this, "until": found.something_later})
     else:
-        failed = connection.execute(_FAIL, {"batch_id": batch.id}).rowcount
+        failed = connection.execute(FAIL_DEFERRED_ITEMS, this).rowcount
         news = SliceFolded(batch.operation, batch.phase, 0, 0, failed, 0, 0.0)
         after_commit(connection, lambda: listener().folded(batch.id, [news]))
-    connection.execute(
-        update(Batch).where(Batch.id == batch.id).values(stalled=0, failed=Batch.failed + failed)
-    )
+    connection.execute(END_STALL_OF_BATCH, {**this, "failed": failed})
     return failed

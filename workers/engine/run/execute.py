@@ -20,10 +20,12 @@ from handlers.contract import Answer, Problem
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.claim.load_items import InvalidItem, Loaded
 from workers.engine.outcome.classify import checked, note
-from workers.engine.outcome.outcomes import Failure, Outcomes, RetryLater
+from workers.engine.outcome.outcomes import Failure, Outcomes
 from workers.engine.process.stop_sign import StopSign
 from workers.engine.process.time_limit import TimeLimitExceeded, limited_call
 from workers.engine.process.watchdog import Watch
+from workers.engine.retries.attempts import NOT_COUNTED
+from workers.engine.retries.policy import RetryLater
 from workers.engine.run.context import SliceContext
 from workers.engine.run.ordering import by_operation, chunks, rounds
 
@@ -98,7 +100,8 @@ class Run:
     def refuse(self, invalid: list[InvalidItem]) -> None:
         """Note the items that their schema refused."""
         self.outcomes.failures += [
-            Failure(item.index, "INVALID", INVALID_CODE, item.message, 0) for item in invalid
+            Failure(item.index, "INVALID", INVALID_CODE, item.message, NOT_COUNTED)
+            for item in invalid
         ]
         self._failures += len(invalid)
 

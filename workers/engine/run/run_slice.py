@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.batches.stop import failures_so_far, request_stop
 from app.core.correlation import note
 from app.core.errors import BatchlineError
 from app.core.lifecycle import STOP_MAX_FAILURES
 from app.db import is_away, is_retryable, transaction
+from app.db.statements.sessions import LIFT_STATEMENT_TIMEOUT, SET_TIMEOUTS
 from app.events.listeners import listener
 from app.messaging.broker import LONGEST_COUNTDOWN
 from handlers.contract import Problem
@@ -23,7 +24,8 @@ from workers.engine.claim.limits import Refused, release_parked
 from workers.engine.claim.load_items import Loaded, load_slice, pending_from
 from workers.engine.outcome.classify import describe
 from workers.engine.outcome.fail_slice import fail_slice
-from workers.engine.outcome.outcomes import Outcomes, write_outcomes
+from workers.engine.outcome.outcomes import Outcomes
+from workers.engine.outcome.write_outcomes import write_outcomes
 from workers.engine.plan.waves import planned
 from workers.engine.run.execute import ItemTimedOut, Run, SliceTransactionLost, Terms
 from workers.engine.runtime import Runtime
@@ -35,15 +37,7 @@ _TRIES = 5
 _WRITE_EVERY = 0.5
 # A slice that takes so many times what it should leaves the rest to others, cut anew.
 _PATIENCE = 4
-# While handlers use the transaction: no statement outlasts the longest of their limits (a handler
-# that waits for Postgres cannot be interrupted otherwise), and none is cut short for its silence.
-_TIMEOUTS = text(
-    """
-    SELECT set_config('statement_timeout', :statement, true),
-           set_config('idle_in_transaction_session_timeout', :idle, true)
-    """
-)
-_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
+# Seconds that a session may sit idle in the slice's transaction, at least.
 _SILENCE = 60.0
 
 
@@ -166,7 +160,7 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
             if not looking:
                 run.process(valid)
             if calling:
-                connection.execute(_NO_TIMEOUT)
+                connection.execute(LIFT_STATEMENT_TIMEOUT)
             _write(connection, claimed, run.outcomes, done=True)
             return
         left = [] if rest is None else pending_from(connection, claimed, rest)
@@ -181,7 +175,7 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
 def _set_timeouts(connection: Connection, items: list[Loaded]) -> None:
     longest = max((loaded.operation.timeout_seconds for loaded in items), default=0.0)
     connection.execute(
-        _TIMEOUTS,
+        SET_TIMEOUTS,
         {
             # A little later than the interruption, which says better what happened.
             "statement": f"{int((longest + 0.25) * 1000)}ms" if longest else "0",

@@ -1,0 +1,134 @@
+"""Batches, as callers see them: locked, made, changed, started, stopped, retried, removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import TextClause, bindparam, delete, insert, text, update
+
+from app.db.models import Batch
+from app.db.statements.rows import columns
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A locked batch: what actions and the engine decide by. The columns: app.db.models.batch."""
+
+    id: UUID
+    client_id: UUID
+    operation: str | None
+    status: str
+    on_invalid: str
+    max_failures: int | None
+    dry_run: bool
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    total: int
+    failed: int
+    invalid: int
+    canceled: int
+    phase: str
+    stopping: str | None
+    wave: int
+    next_index: int
+    mixed: bool
+    may_repeat: bool
+    stalled: int
+
+
+@cache
+def lock_batch_row(*, of_client: bool = False) -> TextClause:
+    """Locks a batch: whoever moves it does so first of all. By its id, and the client where said.
+
+    A lock that lets foreign keys be checked, so items can be written beside it.
+    """
+    whose = " AND client_id = :client_id" if of_client else ""
+    return text(
+        f"SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} FOR NO KEY UPDATE"
+    )
+
+
+# A submission, before its items: their number is not known yet. Refused by the unique key where
+# the client's reference is taken.
+CREATE_BATCH = insert(Batch)
+
+# What its items turned out to be. By id, in the transaction that made it.
+NOTE_ITEMS_OF_BATCH = text(
+    """
+    UPDATE batches SET total = :total, mixed = :mixed, may_repeat = :may_repeat
+    WHERE id = :batch_id
+    """
+)
+
+# More items for an OPEN batch. By id, which the caller has locked.
+ADD_ITEMS_TO_BATCH = text(
+    """
+    UPDATE batches SET total = total + :added, mixed = mixed OR :mixed,
+        may_repeat = may_repeat OR :may_repeat, revision = revision + 1
+    WHERE id = :batch_id
+    """
+)
+
+# PATCH: sets those columns that are among the parameters. By id, which the caller has locked.
+AMEND_BATCH = (
+    update(Batch).where(Batch.id == bindparam("batch_id")).values(revision=Batch.revision + 1)
+)
+
+# start, pause, resume: where the caller wants it. By id, which the caller has locked.
+SET_BATCH_STATUS = text(
+    "UPDATE batches SET status = :status, revision = revision + 1 WHERE id = :batch_id"
+)
+
+# cancel, or too many failures: nothing new begins. The first reason stays. By id.
+REQUEST_STOP_OF_BATCH = text(
+    """
+    UPDATE batches SET stopping = coalesce(stopping, :reason), revision = revision + 1
+    WHERE id = :batch_id AND finished_at IS NULL
+    """
+)
+
+# Items that cancel has ended while others are under way. By id, which the caller has locked.
+ADD_CANCELED_TO_BATCH = text(
+    "UPDATE batches SET canceled = canceled + :canceled WHERE id = :batch_id"
+)
+
+# A caller's retry: an ended batch begins again with what is left of its counts. By id, locked.
+RETRY_BATCH = text(
+    """
+    UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
+        canceled = :canceled, forgiven = :failed + :invalid, phase = :phase,
+        next_index = :next_index,
+        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
+        started_at = NULL, finished_at = NULL, revision = revision + 1
+    WHERE id = :batch_id
+    """
+)
+
+# reset: as when it was made, but for the count of waves, which goes on, so that no message of old
+# can name a slice to come. By id, which the caller has locked.
+RESET_BATCH = text(
+    """
+    UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
+        canceled = 0, forgiven = 0, phase = :phase, next_index = 0, mixed = false,
+        may_repeat = false,
+        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
+        scheduled_at = NULL, started_at = NULL, finished_at = NULL, revision = revision + 1
+    WHERE id = :batch_id
+    """
+)
+
+# DELETE of an ended batch; its items go with it by their foreign key. By id, locked.
+DELETE_BATCH = delete(Batch).where(Batch.id == bindparam("batch_id"))
+
+# Retention, oldest first by ix_batches_finished_at. A few at a time: a batch of millions of items
+# takes a while to remove, and nobody waits for it.
+DELETE_EXPIRED_BATCHES = text(
+    """
+    DELETE FROM batches WHERE id IN (
+        SELECT id FROM batches WHERE finished_at < now() - make_interval(days => :days)
+        ORDER BY finished_at LIMIT 10 FOR UPDATE SKIP LOCKED)
+    """
+)

@@ -1,0 +1,189 @@
+"""Which items of a batch are due: for the planner, for deferred ones that wait in vain, and lanes.
+
+What waits for a moment of its own is found by ix_items_due (batch_id, due_at, index), which holds
+nothing else, whatever the size of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Integer, Text
+
+from app.db.statements.rows import columns
+
+
+# Not frozen: there may be 50,000 of a wave, and a frozen one takes three times as long to make.
+@dataclass(slots=True)
+class DueItem:
+    """An item whose moment has come."""
+
+    index: int
+    lane: int | None
+    operation: str | None
+    crashes: int
+    deferred: bool
+
+
+# Those that waited longest first, so that deferred items take turns. By ix_items_due, in its order.
+FIND_DUE_ITEMS = text(
+    f"""
+    SELECT {columns(DueItem, "i")} FROM items i
+    WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
+      AND i.lane IS NULL
+    ORDER BY i.due_at, i.index LIMIT :limit
+    """
+)
+
+# In order within each lane, and not before an earlier item whose time is still to come. Those are
+# looked for once, not for each item: a lane may be as long as its batch. By ix_items_due for what
+# is later, and ix_items_lane in its order.
+FIND_DUE_ITEMS_OF_LANES = text(
+    f"""
+    WITH later AS MATERIALIZED (
+        SELECT lane, min(index) AS first FROM items
+        WHERE batch_id = :batch_id AND due_at > now() AND status = 'PENDING' AND lane IS NOT NULL
+        GROUP BY lane
+    )
+    SELECT {columns(DueItem, "i")}
+    FROM items i LEFT JOIN later ON later.lane = i.lane
+    WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
+      AND i.lane IS NOT NULL AND (later.first IS NULL OR i.index < later.first)
+    ORDER BY i.lane, i.index LIMIT :limit
+    """
+)
+
+# The first pass of a batch whose items name their operations, over as many as may fit into a wave.
+# By the primary key, in its order.
+FIND_OPERATIONS_OF_ITEMS = text(
+    """
+    SELECT index, operation FROM items
+    WHERE batch_id = :batch_id AND index >= :first AND index <= :last
+      AND status = 'PENDING' AND due_at IS NULL ORDER BY index
+    """
+)
+
+# When the next item is due, in seconds from now. What is due by now and was not planned waits
+# behind something whose time is still to come. By ix_items_due: its first entry.
+GET_WAIT_FOR_NEXT_ITEM = text(
+    """
+    SELECT extract(epoch FROM min(due_at) - now()) FROM items
+    WHERE batch_id = :batch_id AND due_at > now() AND status = 'PENDING'
+    """
+)
+
+# Where the first pass has nothing left to take, so that a retry does not walk over all again. By
+# the primary key, as far as the first that is left.
+GET_FIRST_ITEM_LEFT = text(
+    """
+    SELECT min(index) FROM items
+    WHERE batch_id = :batch_id AND status = 'PENDING' AND due_at IS NULL
+    """
+)
+
+# Items that neither the first pass nor a moment of their own brings on. There should be none, so
+# this runs only where a batch cannot end; then it is one pass over it by the primary key.
+RESCUE_ITEMS = text(
+    """
+    UPDATE items SET due_at = now(), deferred = false
+    WHERE batch_id = :batch_id AND status = 'PENDING' AND due_at IS NULL
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingItems:
+    """Of the items that wait: how many are deferred, and what else could bring those on."""
+
+    deferred: int
+    something_due: bool
+    something_later: datetime | None
+
+
+# Whether deferred items still wait for something. By ix_items_due; once a stalled batch has tried
+# them all in vain.
+LOOK_AT_WAITING_ITEMS = text(
+    """
+    WITH waiting AS MATERIALIZED (
+        SELECT index, lane, deferred, due_at,
+               min(index) FILTER (WHERE deferred) OVER (PARTITION BY lane) AS held_by
+        FROM items WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
+    ), judged AS (
+        -- What stands behind a deferred item of its lane is not free to run.
+        SELECT deferred, due_at,
+               NOT deferred AND (lane IS NULL OR held_by IS NULL OR index < held_by) AS free
+        FROM waiting
+    )
+    SELECT count(*) FILTER (WHERE deferred) AS deferred,
+           coalesce(bool_or(free AND due_at <= now()), false) AS something_due,
+           min(due_at) FILTER (WHERE free AND due_at > now()) AS something_later
+    FROM judged
+    """
+)
+
+# They wait until then, with what may bring them on. By ix_items_due; the caller locked the batch.
+PUT_OFF_DEFERRED_ITEMS = text(
+    """
+    UPDATE items SET due_at = :until
+    WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING' AND deferred
+    """
+)
+
+# They waited for nothing. By ix_items_due; the caller has locked the batch.
+FAIL_DEFERRED_ITEMS = text(
+    """
+    UPDATE items SET status = 'FAILED', finished_at = clock_timestamp(), due_at = NULL,
+                     deferred = false, attempts = attempts + 1
+    WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING' AND deferred
+    """
+)
+
+
+@cache
+def find_repeated_items(*, mixed: bool) -> TextClause:
+    """Finds the items whose key stands more than once, in order: index, and the first's (head).
+
+    `mixed`: where items name their operations, keys are the same within a collection only;
+    `:operations` and `:collections` say which have which. One pass over the batch, once, when it
+    begins; read as a stream.
+    """
+    collections = (
+        """
+            LEFT JOIN unnest(:operations, :collections) AS c (name, collection)
+                   ON c.name = coalesce(items.operation, :operation)
+        """
+        if mixed
+        else ""
+    )
+    collection = "coalesce(c.collection, items.operation)," if mixed else ""
+    statement = text(
+        f"""
+        SELECT index, head FROM (
+            SELECT index, min(index) OVER same AS head, count(*) OVER same AS times
+            FROM items {collections}
+            WHERE batch_id = :batch_id AND key IS NOT NULL AND status = 'PENDING'
+            WINDOW same AS (PARTITION BY {collection} key)
+        ) counted WHERE times > 1 ORDER BY index
+        """
+    )
+    if not mixed:
+        return statement
+    return statement.bindparams(
+        bindparam("operations", type_=ARRAY(Text)), bindparam("collections", type_=ARRAY(Text))
+    )
+
+
+# Some thousand items at a time. Bounded by positions, so that the plan (by the primary key) is good
+# before the table has statistics, too.
+PUT_ITEMS_INTO_LANES = text(
+    """
+    UPDATE items SET lane = u.head, due_at = now()
+    FROM unnest(:indexes, :heads) AS u (index, head)
+    WHERE items.batch_id = :batch_id AND items.index BETWEEN :first AND :last
+      AND items.index = u.index
+    """
+).bindparams(bindparam("indexes", type_=ARRAY(Integer)), bindparam("heads", type_=ARRAY(Integer)))

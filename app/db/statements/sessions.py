@@ -1,0 +1,40 @@
+"""What concerns no table: locks that are no rows, timeouts, and others' sessions."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+# One sweep at a time: false where another is at it. Until the transaction ends.
+TRY_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(72031118)")
+
+# Who adds slices to a wave of the batch does so alone: two takeovers would give out the same
+# numbers, and the batch's row may not be locked after a slice's. Until the transaction ends.
+LOCK_WAVE_NUMBERS = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
+
+# For a claim, which need not survive a crash of Postgres: without it the slice is READY again.
+COMMIT_UNHURRIED = text("SET LOCAL synchronous_commit = off")
+
+# For a process that must end: a session that lingers does not keep it.
+LIMIT_WAIT_FOR_LOCKS = text("SET LOCAL lock_timeout = '3s'")
+
+# While handlers use the transaction: no statement outlasts the longest of their limits (a handler
+# that waits for Postgres cannot be interrupted otherwise), and none is cut short for its silence.
+SET_TIMEOUTS = text(
+    """
+    SELECT set_config('statement_timeout', :statement, true),
+           set_config('idle_in_transaction_session_timeout', :idle, true)
+    """
+)
+
+# Afterwards, for the outcomes.
+LIFT_STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = 0")
+
+# Ends the sessions of those names, but this one and those that do nothing just then. The call
+# waits, up to a second, until each has ended.
+END_SESSIONS = text(
+    """
+    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    WHERE application_name = ANY(:names) AND datname = current_database()
+      AND pid <> pg_backend_pid() AND state <> 'idle'
+    """
+)

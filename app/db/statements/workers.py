@@ -1,0 +1,64 @@
+"""Worker processes: a row each, as long as they live. There are a few hundred at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.db.statements.rows import columns
+
+# A heartbeat, the first of which makes the row. By the primary key.
+BEAT_WORKER = text(
+    """
+    INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots)
+    VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots)
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
+    """
+)
+
+# They stop: whatever they still hold may be taken at once. By the primary key.
+DELETE_WORKERS = text("DELETE FROM workers WHERE id = ANY(:ids)")
+
+# Silent for ten times as long as makes a claim stale; nothing of theirs is left. By
+# ix_workers_heartbeat_at.
+DELETE_GONE_WORKERS = text(
+    "DELETE FROM workers WHERE heartbeat_at < now() - make_interval(secs => :stale * 10)"
+)
+
+# Which rows are those of processes of this machine.
+FIND_WORKERS_OF_PIDS = text("SELECT id FROM workers WHERE machine = :machine AND pid = ANY(:pids)")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHere:
+    """A worker process of this machine."""
+
+    id: UUID
+    pid: int
+    main_pid: int | None
+    ended: str | None
+
+
+# Those of a machine that hold slices: whoever runs there can look at them, with no need to wait
+# for a silence. By ix_slices_state.
+FIND_WORKERS_HERE = text(
+    f"""
+    SELECT DISTINCT {columns(WorkerHere, "w")}
+    FROM workers w JOIN slices s ON s.worker_id = w.id
+    WHERE s.state = 'CLAIMED' AND w.machine = :machine
+    """
+)
+
+# How many slices may run at once, by the heartbeats of those that consume the queue. By
+# ix_workers_heartbeat_at.
+COUNT_SLOTS = text(
+    """
+    SELECT coalesce(sum(slots), 0) FROM workers
+    WHERE queue = :queue AND heartbeat_at > now() - make_interval(secs => :stale)
+    """
+)
+
+# What a process died of: how, machine, pid. For psycopg2 itself, on a connection of its own.
+NOTE_DEATH = "UPDATE workers SET ended = %s WHERE machine = %s AND pid = %s"

@@ -1,0 +1,101 @@
+"""Writing what became of the items of a slice: a statement a kind, whatever their number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, TextClause
+
+from app.core.jsontext import dumps
+from app.db import after_commit
+from app.db.statements.item_outcomes import (
+    COMPLETE_ITEMS,
+    LEAVE_ITEMS,
+    REFUSE_ITEMS,
+    RETRY_ITEMS_LATER,
+)
+from app.events.listeners import listener
+from workers.engine.claim.claims import ClaimedSlice, LostClaim
+from workers.engine.outcome.outcomes import Outcomes
+
+LONGEST_MESSAGE = 2000
+
+
+def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
+    """Write them. Raises LostClaim where an item is no longer this claim's to write."""
+    if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
+        retried = sum(late.attempts for late in outcomes.retry_later)
+        after_commit(
+            connection,
+            lambda: listener().outcomes_written(
+                claimed.batch_id, claimed.operation, retried=retried
+            ),
+        )
+    if outcomes.succeeded:
+        indexes, results, messages = zip(*outcomes.succeeded, strict=True)
+        _write(
+            connection,
+            claimed,
+            COMPLETE_ITEMS,
+            len(indexes),
+            indexes=f"{{{','.join(map(str, indexes))}}}",
+            results=f"[{','.join([result or 'null' for result in results])}]",
+            messages=dumps([message and shown(message) for message in messages]),
+        )
+    if outcomes.failures:
+        failures = outcomes.failures
+        _write(
+            connection,
+            claimed,
+            REFUSE_ITEMS,
+            len(failures),
+            indexes=[failure.index for failure in failures],
+            statuses=[failure.status for failure in failures],
+            codes=[failure.code for failure in failures],
+            messages=[shown(failure.message) for failure in failures],
+            attempts=[failure.attempts for failure in failures],
+        )
+    if outcomes.retry_later:
+        waiting = outcomes.retry_later
+        _write(
+            connection,
+            claimed,
+            RETRY_ITEMS_LATER,
+            len(waiting),
+            indexes=[item.index for item in waiting],
+            waits=[item.wait for item in waiting],
+            codes=[item.code for item in waiting],
+            messages=[shown(item.message) for item in waiting],
+            attempts=[item.attempts for item in waiting],
+        )
+    if outcomes.left:
+        _write(connection, claimed, LEAVE_ITEMS, len(outcomes.left), indexes=outcomes.left)
+
+
+def shown(message: str | None) -> str | None:
+    """`message` as it can be stored and shown: no NUL, no lone surrogates, not endless."""
+    if message is None:
+        return None
+    clean = message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= LONGEST_MESSAGE else clean[: LONGEST_MESSAGE - 1] + "…"
+
+
+def _write(
+    connection: Connection,
+    claimed: ClaimedSlice,
+    statement: TextClause,
+    count: int,
+    **values: str | list[Any],
+) -> None:
+    written = connection.execute(
+        statement,
+        {
+            "batch_id": claimed.batch_id,
+            "claim": claimed.claim,
+            "first": claimed.first_index,
+            "last": claimed.last_index,
+            **values,
+        },
+    ).rowcount
+    if written != count:
+        raise LostClaim(f"{count - written} items of slice {claimed.number} were not ours")
