@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.engine.rig import Rig
+from app.batches.submission import Submission, accept
+from app.formats.raw_item import RawItem
+from tests.engine.rig import Message, Rig
 from workers.engine.claim import load_items as loading
 
 WIDE = 10_000
@@ -50,3 +53,15 @@ def test_one_that_is_too_wide_by_itself_runs_alone(rig: Rig, narrow: list[int]) 
     assert rig.statuses(batch_id) == ["SUCCESS"] * 3
     assert max(narrow) == 1
     assert [item.attempts for item in rig.items(batch_id)] == [1, 1, 1]
+
+
+def test_what_is_left_of_a_mixed_batch_is_due_again(rig: Rig, narrow: list[int]) -> None:
+    """Its slices have picks in the first pass, of items without a moment of their own."""
+    items = [RawItem(json.dumps({"uid": n}) + " " * WIDE, "log.one") for n in range(5)]
+    batch_id = accept(rig.engine, rig.registry, Submission(rig.client_id), items).batch_id
+    rig.deliver(Message(batch_id))
+    rig.deliver(rig.messages.pop(0))
+    assert rig.statuses(batch_id) == ["SUCCESS"] * 3 + ["PENDING"] * 2
+    assert all(item.due_at is not None for item in rig.items(batch_id)[3:])
+    rig.run_out(batch_id)
+    assert rig.statuses(batch_id) == ["SUCCESS"] * 5
