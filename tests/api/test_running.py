@@ -116,7 +116,11 @@ def test_ranges_in_the_first_pass(staged: Staged) -> None:
 
 def test_picks_and_repeated_keys(staged: Staged) -> None:
     staged.sql("UPDATE batches SET may_repeat = true WHERE id = :id")
-    staged.sql("UPDATE items SET due_at = now() WHERE batch_id = :id AND index IN (2, 3, 17)")
+    # Picked at the moment of the claims: due by then.
+    staged.sql(
+        """UPDATE items SET due_at = '2026-01-02T03:04:05Z'
+        WHERE batch_id = :id AND index IN (2, 3, 17)"""
+    )
     _end(staged, "SUCCESS", 3)
     staged.slice(0, 4, "CLAIMED")
     staged.slice(2, 17, "CLAIMED", picks=[2, 17])
