@@ -21,7 +21,7 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `operations` | what operations cost, and the gates of their limits |
 | `sessions` | locks that are no rows, timeouts, sessions of others |
 | `clients`, `idempotency_keys`, `records`, `webhooks`, `webhook_deliveries` | those tables |
-| `gauges`, `server` | about no one table: figures for metrics; the clock, and the making of databases |
+| `gauges`, `server` | about no one table: figures for metrics; the clock, and new databases |
 
 Dialects and handlers with tables of their own have their SQL in a `statements` module beside them.
 """
