@@ -1,0 +1,160 @@
+"""A batch and an item as callers see them, to the letter: JSON, NDJSON and CSV.
+
+Callers parse these by name and by column, so what is expected is written out here, not made. (The
+OpenAPI document has its own in tests/api/test_openapi.py.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from app.batches.export import csv_header, csv_rows, ndjson
+from app.batches.queries import find_batch, find_item, list_batches, list_items
+from app.batches.serializers import batch_body, item_body
+from app.batches.submission import Submission, write
+from app.clients.credentials import ClientSecret
+from app.formats.raw_item import RawItem
+from app.web.responses import encode
+from handlers import Registry
+
+BATCH = (
+    '{"id":"%s","name":"=Prices","operation":"catalog.masterlist","status":"RUNNING",'
+    '"createdAt":"2026-01-02T03:04:05.678Z","scheduledAt":"2026-01-02T03:04:06.000Z",'
+    '"startedAt":"2026-01-02T03:04:07.001Z","finishedAt":null,"progress":0.6,'
+    '"metadata":{"b": 1.10,\n"a": [ ]},"stopReason":null,"dialect":"native","reference":null,'
+    '"summary":{"total":5,"pending":1,"running":1,"completed":1,"failed":1,"invalid":0,'
+    '"canceled":1,"processed":2}}'
+)
+SUCCESS = (
+    '{"index":0,"key":"A1:US","operation":"catalog.masterlist","status":"SUCCESS","attempts":1,'
+    '"code":null,"message":null,"result":{"z": 1.50, "a": null},"input":{"asin":"A1", "n": 1.0},'
+    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":"2026-01-02T03:04:07.100Z",'
+    '"finishedAt":"2026-01-02T03:04:08.000Z"}'
+)
+FAILED = (
+    '{"index":1,"key":"-A2","operation":"catalog.other","status":"FAILED","attempts":4,'
+    '"code":404,"message":"=1+1, \\"no\\"","result":null,"input":{"asin":%s"-A2"},'
+    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":"2026-01-02T03:04:07.100Z",'
+    '"finishedAt":"2026-01-02T03:04:08.000Z"}'
+)
+CANCELED = (
+    '{"index":2,"key":null,"operation":"catalog.masterlist","status":"CANCELED","attempts":0,'
+    '"code":null,"message":null,"result":null,"input":[1],'
+    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":null,'
+    '"finishedAt":"2026-01-02T03:04:08.000Z"}'
+)
+RUNNING = (
+    '{"index":3,"key":null,"operation":"catalog.masterlist","status":"RUNNING","attempts":2,'
+    '"code":null,"message":null,"result":null,"input":"@x",'
+    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":"2026-01-02T03:04:09.900Z",'
+    '"finishedAt":null}'
+)
+PENDING = (
+    '{"index":4,"key":null,"operation":"catalog.masterlist","status":"PENDING","attempts":0,'
+    '"code":null,"message":null,"result":null,"input":{},'
+    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":null,"finishedAt":null}'
+)
+CSV = "\r\n".join(
+    [
+        "index,key,operation,status,attempts,code,message,result,input,createdAt,startedAt,finishedAt",
+        '0,A1:US,catalog.masterlist,SUCCESS,1,,,"{""z"": 1.50, ""a"": null}",'
+        '"{""asin"":""A1"", ""n"": 1.0}",2026-01-02T03:04:05.678Z,2026-01-02T03:04:07.100Z,'
+        "2026-01-02T03:04:08.000Z",
+        '1,-A2,catalog.other,FAILED,4,404,"=1+1, ""no""",,"{""asin"":\n""-A2""}",'
+        "2026-01-02T03:04:05.678Z,2026-01-02T03:04:07.100Z,2026-01-02T03:04:08.000Z",
+        "2,,catalog.masterlist,CANCELED,0,,,,[1],"
+        "2026-01-02T03:04:05.678Z,,2026-01-02T03:04:08.000Z",
+        '3,,catalog.masterlist,RUNNING,2,,,,"""@x""",'
+        "2026-01-02T03:04:05.678Z,2026-01-02T03:04:09.900Z,",
+        "4,,catalog.masterlist,PENDING,0,,,,{},2026-01-02T03:04:05.678Z,,",
+        "",
+    ]
+)
+
+
+INPUTS = ('{"asin":"A1", "n": 1.0}', '{"asin":\n"-A2"}', "[1]", '"@x"', "{}")
+HALF_DONE = """
+    UPDATE batches SET name = '=Prices', metadata = '{"b": 1.10,\n"a": [ ]}', status = 'PENDING',
+        created_at = '2026-01-02T04:04:05.6789+01', scheduled_at = '2026-01-02T03:04:06Z'
+    WHERE id = :id;
+    UPDATE batches SET status = 'RUNNING', started_at = '2026-01-02T03:04:07.001Z', total = 5,
+        completed = 1, canceled = 1 WHERE id = :id;
+    UPDATE items SET created_at = '2026-01-02T03:04:05.678Z' WHERE batch_id = :id;
+    UPDATE items SET status = 'SUCCESS', key = 'A1:US', attempts = 1, finished_at =
+        '2026-01-02T03:04:08Z', started_at = '2026-01-02T03:04:07.1Z',
+        result = '{"z": 1.50, "a": null}' WHERE batch_id = :id AND index = 0;
+    UPDATE items SET status = 'FAILED', key = '-A2', operation = 'catalog.other', attempts = 4,
+        code = 404, message = '=1+1, "no"', finished_at = '2026-01-02T03:04:08Z',
+        started_at = '2026-01-02T03:04:07.1Z' WHERE batch_id = :id AND index = 1;
+    UPDATE items SET status = 'CANCELED', finished_at = '2026-01-02T03:04:08Z'
+    WHERE batch_id = :id AND index = 2;
+    UPDATE items SET attempts = 1, started_at = NULL WHERE batch_id = :id AND index = 3;
+    INSERT INTO slices (batch_id, wave, number, queue, phase, first_index, last_index, size, state,
+                        claim, claimed_at, failed)
+    VALUES (:id, 1, 0, 'fast', 'run', 1, 3, 2, 'CLAIMED', gen_random_uuid(),
+            '2026-01-02T03:04:09.9Z', 1);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A batch in a transaction that is rolled back: no worker and no sweep ever sees it."""
+
+    connection: Connection
+    client_id: UUID
+    batch_id: UUID
+
+
+@pytest.fixture
+def stored(engine: Engine, registry: Registry, client: ClientSecret) -> Iterator[Stored]:
+    """Half done: one item of each kind, the fourth in a slice that has ended the second."""
+    submission = Submission(client.client_id, "catalog.masterlist", start="manual")
+    with engine.connect() as connection:
+        write(connection, registry, submission, [RawItem(text) for text in INPUTS])
+        connection.execute(text(HALF_DONE), {"id": submission.id})
+        yield Stored(connection, client.client_id, submission.id)
+        connection.rollback()
+
+
+def test_a_batch(stored: Stored) -> None:
+    expected = (BATCH % stored.batch_id).encode()
+    found = find_batch(stored.connection, stored.client_id, stored.batch_id)
+    assert encode(batch_body(found)) == expected
+    [listed] = list_batches(stored.connection, stored.client_id, limit=2)
+    assert listed == found
+
+
+def test_an_item(stored: Stored) -> None:
+    lines = (SUCCESS, FAILED % "\n", CANCELED, RUNNING, PENDING)
+    for index, line in enumerate(lines):
+        item = find_item(stored.connection, stored.client_id, stored.batch_id, index)
+        assert encode(item_body(item)).decode() == line
+
+
+@pytest.mark.parametrize("most_bytes", [None, 10_000])
+def test_items_as_lines(stored: Stored, most_bytes: int | None) -> None:
+    items = list_items(
+        stored.connection, stored.client_id, stored.batch_id, limit=9, most_bytes=most_bytes
+    )
+    lines = (SUCCESS, FAILED % " ", CANCELED, RUNNING, PENDING)
+    assert ndjson(items).decode() == "".join(f"{line}\n" for line in lines)
+    assert (csv_header() + csv_rows()(items)).decode() == CSV
+
+
+def test_items_as_rows_for_a_spreadsheet(stored: Stored) -> None:
+    items = list_items(stored.connection, stored.client_id, stored.batch_id, limit=9)
+    guarded = CSV.replace("1,-A2,", "1,'-A2,").replace('"=1+1', "\"'=1+1")
+    assert (csv_header() + csv_rows(guarded=True)(items)).decode() == guarded
+
+
+@pytest.mark.parametrize(
+    ("status", "indexes"), [("PENDING", [4]), ("RUNNING", [3]), ("FAILED", [1]), ("INVALID", [])]
+)
+def test_items_of_a_status(stored: Stored, status: str, indexes: list[int]) -> None:
+    items = list_items(stored.connection, stored.client_id, stored.batch_id, status=status, limit=9)
+    assert [item.index for item in items] == indexes
