@@ -10,7 +10,8 @@ from flask import Response
 
 from app.api.queries import ItemListQuery
 from app.api.schemas import ItemPageSchema, ItemSchema
-from app.batches.queries import ItemView, find_item, list_items
+from app.batches.item_view import ItemView
+from app.batches.queries import find_item, list_items
 from app.batches.serializers import item_body
 from app.db import transaction
 from app.web.auth import caller, require

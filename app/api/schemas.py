@@ -6,86 +6,17 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.core.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
-
-
-def _one_of(values: tuple[str, ...]) -> ma.fields.String:
-    return ma.fields.String(required=True, validate=ma.validate.OneOf(values))
+from app.api.view_schemas import view_schema
+from app.batches.batch_view import BatchView
+from app.batches.item_view import ItemView
 
 
 def _count(description: str) -> ma.fields.Integer:
     return ma.fields.Integer(required=True, metadata={"description": description})
 
 
-def _moment(description: str, **options: Any) -> ma.fields.DateTime:
-    return ma.fields.DateTime(
-        required=True, metadata={"description": f"{description} RFC 3339, UTC."}, **options
-    )
-
-
-class SummarySchema(ma.Schema):
-    """A batch's items by how they stand."""
-
-    total = _count("All items.")
-    pending = _count("Not begun, or waiting to be tried again.")
-    running = _count("Being processed.")
-    completed = _count("Ended SUCCESS.")
-    failed = _count("Ended FAILED.")
-    invalid = _count("Ended INVALID.")
-    canceled = _count("Ended CANCELED.")
-    processed = _count("completed + failed + invalid.")
-
-
-class BatchSchema(ma.Schema):
-    """A batch."""
-
-    id = ma.fields.UUID(required=True)
-    name = ma.fields.String(required=True, allow_none=True)
-    operation = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "null: the items name theirs."}
-    )
-    status = _one_of(BATCH_STATUSES)
-    createdAt = _moment("When it was submitted.")
-    scheduledAt = _moment("When it is to start.", allow_none=True)
-    startedAt = _moment("When it began.", allow_none=True)
-    finishedAt = _moment("When it ended.", allow_none=True)
-    progress = ma.fields.Float(
-        required=True, metadata={"description": "The part of its items that have ended, 0 to 1."}
-    )
-    metadata = ma.fields.Dict(required=True, allow_none=True)
-    stopReason = ma.fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Why the rest was canceled: `canceled` or `max_failures`."},
-    )
-    dialect = ma.fields.String(
-        required=True, metadata={"description": "The API it came by: `native`, or a dialect."}
-    )
-    reference = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The id that the dialect gave."}
-    )
-    summary = ma.fields.Nested(SummarySchema, required=True)
-
-
-class ItemSchema(ma.Schema):
-    """An item of a batch."""
-
-    index = _count("Its position in the batch, from 0.")
-    key = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "The record it touches."}
-    )
-    operation = ma.fields.String(required=True, allow_none=True)
-    status = _one_of(ITEM_STATUSES_SHOWN)
-    attempts = _count("How often it was tried.")
-    code = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Of what went wrong; HTTP-like."}
-    )
-    message = ma.fields.String(required=True, allow_none=True)
-    result = ma.fields.Raw(required=True, allow_none=True)
-    input = ma.fields.Raw(required=True, metadata={"description": "The JSON as it was sent."})
-    createdAt = _moment("When it was submitted.")
-    startedAt = _moment("When it was first tried.", allow_none=True)
-    finishedAt = _moment("When it ended.", allow_none=True)
+BatchSchema = view_schema(BatchView)
+ItemSchema = view_schema(ItemView)
 
 
 class RecordSchema(ma.Schema):
@@ -95,7 +26,9 @@ class RecordSchema(ma.Schema):
     key = ma.fields.String(required=True)
     data = ma.fields.Raw(required=True)
     version = _count("How often it was written.")
-    updatedAt = _moment("When it was last written.")
+    updatedAt = ma.fields.DateTime(
+        required=True, metadata={"description": "When it was last written. RFC 3339, UTC."}
+    )
 
 
 class OperationSchema(ma.Schema):

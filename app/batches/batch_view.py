@@ -1,70 +1,46 @@
-"""How far a batch has got: its row, and what the slices under way have added to it.
+"""A batch as it is shown: each of its fields is declared here, and nowhere else.
 
 A batch's row holds what the waves that were folded in ended with; the slices of the wave that is
-under way add to it. So a look costs two short index scans, whatever the size of the batch.
+under way add to it (app/db/statements/batch_views.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import RowMapping
 
-from app.core.lifecycle import BATCH_ENDED
-from app.db.statements.held_items import held_items
-
-# Validation (onInvalid: reject) only looks at items, so nothing of it is RUNNING.
-_CLAIMED = "s.state = 'CLAIMED' AND s.phase <> 'validate'"
-
-# A range of the first pass passes over items with repeated keys, so that its size says too much:
-# only where a batch may have such are the items themselves counted. (The conditions on the batch
-# stand inside the subqueries, since they are not looked into otherwise than by carrying them out.)
-BATCHES = f"""
-    SELECT b.id, b.name, b.operation, b.status, b.created_at, b.scheduled_at, b.started_at,
-           b.finished_at, b.metadata::text AS metadata, b.stop_reason, b.dialect, b.reference,
-           b.revision, b.total, b.canceled,
-           b.completed + coalesce(live.completed, 0) AS completed,
-           b.failed + coalesce(live.failed, 0) AS failed,
-           b.invalid + coalesce(live.invalid, 0) AS invalid,
-           CASE WHEN b.may_repeat THEN coalesce(held.running, 0)
-                ELSE coalesce(live.running, 0) END AS running
-    FROM batches b
-    LEFT JOIN LATERAL (
-        SELECT sum(s.completed) AS completed, sum(s.failed) AS failed, sum(s.invalid) AS invalid,
-               sum(s.size - s.completed - s.failed - s.invalid)
-                   FILTER (WHERE {_CLAIMED}) AS running
-        FROM slices s WHERE s.batch_id = b.id AND b.finished_at IS NULL
-    ) live ON true
-    LEFT JOIN LATERAL (
-        SELECT count(*) AS running FROM ({held_items("b.id")}) h
-        WHERE b.finished_at IS NULL AND b.may_repeat
-    ) held ON true
-"""
+from app.batches.fields import JsonObjectText, columns_of, shown, values_of
+from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES
 
 
+# In the SQL of both, `b` is the batch, `live` what its slices add, `held` its items that are held.
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Items by how they stand. All of them add up to `total`."""
+    """A batch's items by how they stand."""
 
-    total: int
-    running: int
-    completed: int
-    failed: int
-    invalid: int
-    canceled: int
-
-    @property
-    def pending(self) -> int:
-        """Neither ended nor being processed."""
-        return self.total - self.ended - self.running
-
-    @property
-    def processed(self) -> int:
-        """Completed, failed or invalid."""
-        return self.completed + self.failed + self.invalid
+    total: int = field(metadata=shown("All items.", sql="b.total"))
+    pending: int = field(metadata=shown("Not begun, or waiting to be tried again."))
+    # A range of the first pass passes over items with repeated keys, so that its size says too
+    # much: only where a batch may have such are the items themselves counted.
+    running: int = field(
+        metadata=shown(
+            "Being processed.",
+            sql="""CASE WHEN b.may_repeat THEN coalesce(held.running, 0)
+                        ELSE coalesce(live.running, 0) END""",
+        )
+    )
+    completed: int = field(
+        metadata=shown("Ended SUCCESS.", sql="b.completed + coalesce(live.completed, 0)")
+    )
+    failed: int = field(metadata=shown("Ended FAILED.", sql="b.failed + coalesce(live.failed, 0)"))
+    invalid: int = field(
+        metadata=shown("Ended INVALID.", sql="b.invalid + coalesce(live.invalid, 0)")
+    )
+    canceled: int = field(metadata=shown("Ended CANCELED.", sql="b.canceled"))
+    processed: int = field(metadata=shown("completed + failed + invalid."))
 
     @property
     def ended(self) -> int:
@@ -74,60 +50,66 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch as it is shown. `metadata`: JSON text, or None. `revision` counts its changes."""
+    """A batch."""
 
-    id: UUID
-    name: str | None
-    operation: str | None
-    status: str
-    created_at: datetime
-    scheduled_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    metadata: str | None
-    stop_reason: str | None
-    dialect: str
-    reference: str | None
-    revision: int
-    summary: Summary
+    id: UUID = field(metadata=shown(sql="b.id"))
+    name: str | None = field(metadata=shown(sql="b.name"))
+    operation: str | None = field(metadata=shown("null: the items name theirs.", sql="b.operation"))
+    status: str = field(metadata=shown(sql="b.status", choices=BATCH_STATUSES))
+    created_at: datetime = field(metadata=shown("When it was submitted.", sql="b.created_at"))
+    scheduled_at: datetime | None = field(
+        metadata=shown("When it is to start.", sql="b.scheduled_at")
+    )
+    started_at: datetime | None = field(metadata=shown("When it began.", sql="b.started_at"))
+    finished_at: datetime | None = field(metadata=shown("When it ended.", sql="b.finished_at"))
+    progress: float = field(metadata=shown("The part of its items that have ended, 0 to 1."))
+    metadata: JsonObjectText | None = field(metadata=shown(sql="b.metadata::text"))
+    stop_reason: str | None = field(
+        metadata=shown(
+            "Why the rest was canceled: `canceled` or `max_failures`.", sql="b.stop_reason"
+        )
+    )
+    dialect: str = field(
+        metadata=shown("The API it came by: `native`, or a dialect.", sql="b.dialect")
+    )
+    reference: str | None = field(
+        metadata=shown("The id that the dialect gave.", sql="b.reference")
+    )
+    summary: Summary = field(metadata=shown())
+    # Counts the changes of the batch's row.
+    revision: int = field(metadata=shown(sql="b.revision", told=False))
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return self.status in BATCH_ENDED
 
-    @property
-    def progress(self) -> float:
-        """The part of its items that have ended, 0 to 1 in ten-thousandths; 1 only at the end."""
-        if self.ended:
-            return 1.0
-        total = self.summary.total
-        return min(self.summary.ended * 10_000 // total, 9_999) / 10_000 if total else 0.0
+
+BATCH_COLUMNS = columns_of(BatchView, Summary)
+"""What reads a `BatchView`, for the statements of app/db/statements/batch_views.py."""
 
 
-def batch_view(row: Row[Any]) -> BatchView:
-    """A row of the query `BATCHES`."""
-    ended = row.completed + row.failed + row.invalid + row.canceled
+def batch_view(row: RowMapping) -> BatchView:
+    """The batch that such a statement found."""
+    summary = _summary(row)
     return BatchView(
-        id=row.id,
-        name=row.name,
-        operation=row.operation,
-        status=row.status,
-        created_at=row.created_at,
-        scheduled_at=row.scheduled_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        metadata=row.metadata,
-        stop_reason=row.stop_reason,
-        dialect=row.dialect,
-        reference=row.reference,
-        revision=row.revision,
-        summary=Summary(
-            total=row.total,
-            running=int(max(0, min(row.running, row.total - ended))),
-            completed=int(row.completed),
-            failed=int(row.failed),
-            invalid=int(row.invalid),
-            canceled=row.canceled,
-        ),
+        **values_of(BatchView, row),
+        progress=1.0 if row["status"] in BATCH_ENDED else _progress(summary),
+        summary=summary,
     )
+
+
+def _summary(row: RowMapping) -> Summary:
+    # The sums of slices come as numbers that JSON would write otherwise than counts.
+    counts = {name: int(number) for name, number in values_of(Summary, row).items()}
+    processed = counts["completed"] + counts["failed"] + counts["invalid"]
+    left = counts["total"] - processed - counts["canceled"]
+    counts["running"] = max(0, min(counts["running"], left))
+    return Summary(**counts, pending=left - counts["running"], processed=processed)
+
+
+def _progress(summary: Summary) -> float:
+    """In ten-thousandths; 1 only for a batch that has ended."""
+    if not summary.total:
+        return 0.0
+    return min(summary.ended * 10_000 // summary.total, 9_999) / 10_000

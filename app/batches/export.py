@@ -5,27 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from app.batches.queries import ItemView
+from app.batches.fields import JsonText, ViewField, telling, told_fields
+from app.batches.item_view import ItemView
 from app.batches.serializers import item_body
 from app.core.jsontext import moment
 
-COLUMNS = (
-    "index",
-    "key",
-    "operation",
-    "status",
-    "attempts",
-    "code",
-    "message",
-    "result",
-    "input",
-    "createdAt",
-    "startedAt",
-    "finishedAt",
-)
+COLUMNS = tuple(field.json_name for field in told_fields(ItemView))
 Lines = Callable[[Sequence[ItemView]], bytes]
 """Items as whole lines."""
 
@@ -58,31 +48,25 @@ def csv_rows(*, guarded: bool = False) -> Lines:
     Cells are written as they are, so that reading them gives back what is stored. `guarded`: for
     people who open it in a spreadsheet, text that it would take for a formula gets an apostrophe.
     """
-    clean = _guard if guarded else _as_it_is
+    cells = telling(ItemView, _guarded_cell if guarded else _cell)
 
     def rows(items: Sequence[ItemView]) -> bytes:
         text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerows(
-            (
-                item.index,
-                clean(item.key),
-                clean(item.operation),
-                item.status,
-                item.attempts,
-                item.code,
-                clean(item.message),
-                clean(item.result),
-                clean(item.input),
-                moment(item.created_at),
-                moment(item.started_at),
-                moment(item.finished_at),
-            )
-            for item in items
-        )
+        csv.writer(text).writerows(map(cells, items))
         return text.getvalue().encode()
 
     return rows
+
+
+def _cell(field: ViewField) -> Callable[[Any], object] | None:
+    """What makes a cell of the field's values; None where the writer does."""
+    return moment if field.type is datetime else None
+
+
+def _guarded_cell(field: ViewField) -> Callable[[Any], object] | None:
+    """The same, with a guard where a caller or a handler may have written what is in it."""
+    is_text = field.type in (str, JsonText) and field.declared.choices is None
+    return _guard if is_text else _cell(field)
 
 
 def _inputs(items: Sequence[ItemView]) -> bytes:
@@ -103,10 +87,6 @@ def _one_line(text: bytes) -> bytes:
     if b"\n" in text or b"\r" in text:
         text = text.replace(b"\n", b" ").replace(b"\r", b" ")
     return text + b"\n"
-
-
-def _as_it_is(cell: str | None) -> str | None:
-    return cell
 
 
 def _guard(cell: str | None) -> str | None:

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from app.batches.queries import ItemView, list_items
+from app.batches.item_view import ItemView
+from app.batches.queries import list_items
 from app.db import transaction
 
 _FIRST_PAGE = 100

@@ -2,67 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from app.batches.batch_view import BatchView, Summary
-from app.batches.queries import ItemView
+from app.batches.fields import JsonObjectText, JsonText, View, ViewField, telling, told_fields
+from app.batches.item_view import ItemView
 from app.core.jsontext import moment
 
-
-def batch_body(batch: BatchView) -> dict[str, Any]:
-    """A batch, as every native answer shows it."""
-    return {
-        "id": str(batch.id),
-        "name": batch.name,
-        "operation": batch.operation,
-        "status": batch.status,
-        "createdAt": moment(batch.created_at),
-        "scheduledAt": moment(batch.scheduled_at),
-        "startedAt": moment(batch.started_at),
-        "finishedAt": moment(batch.finished_at),
-        "progress": batch.progress,
-        "metadata": raw(batch.metadata),
-        "stopReason": batch.stop_reason,
-        "dialect": batch.dialect,
-        "reference": batch.reference,
-        "summary": summary_body(batch.summary),
-    }
+_CONVERSIONS: dict[object, Callable[[Any], object]] = {
+    datetime: moment,
+    JsonText: msgspec.Raw,
+    JsonObjectText: msgspec.Raw,
+    UUID: str,
+}
 
 
-def summary_body(summary: Summary) -> dict[str, int]:
-    """How many items stand how."""
-    return {
-        "total": summary.total,
-        "pending": summary.pending,
-        "running": summary.running,
-        "completed": summary.completed,
-        "failed": summary.failed,
-        "invalid": summary.invalid,
-        "canceled": summary.canceled,
-        "processed": summary.processed,
-    }
+def _body_of(view: type[View]) -> Callable[[View], msgspec.Struct]:
+    """A function that makes the JSON object of a view, for an encoder of msgspec's.
+
+    A struct is made and encoded in a fraction of the time of a dict.
+    """
+    names = [field.json_name for field in told_fields(view)]
+    make = msgspec.defstruct(view.__name__, names)
+    tell = telling(view, _conversion)
+    return lambda it: make(*tell(it))
 
 
-def item_body(item: ItemView) -> dict[str, Any]:
-    """An item, as every native answer shows it."""
-    return {
-        "index": item.index,
-        "key": item.key,
-        "operation": item.operation,
-        "status": item.status,
-        "attempts": item.attempts,
-        "code": item.code,
-        "message": item.message,
-        "result": raw(item.result),
-        "input": raw(item.input),
-        "createdAt": moment(item.created_at),
-        "startedAt": moment(item.started_at),
-        "finishedAt": moment(item.finished_at),
-    }
+def _conversion(field: ViewField) -> Callable[[Any], object] | None:
+    """What makes JSON of the field's values; None where they can stay as they are."""
+    if field.view is not None:
+        return _body_of(field.view)
+    return _CONVERSIONS.get(field.type)
 
 
-def raw(text: str | None) -> msgspec.Raw | None:
-    """JSON text from the database, to be embedded to the letter; None stays null."""
-    return None if text is None else msgspec.Raw(text)
+batch_body = _body_of(BatchView)
+"""A batch, as every native answer shows it."""
+summary_body = _body_of(Summary)
+"""How many items stand how."""
+item_body = _body_of(ItemView)
+"""An item, as every native answer shows it."""

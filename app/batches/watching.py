@@ -17,12 +17,14 @@ from uuid import UUID
 
 import structlog
 from redis import Redis, RedisError
-from sqlalchemy import ARRAY, Engine, Uuid, bindparam, text
+from redis.client import PubSub
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.batch_view import BATCHES, BatchView, batch_view
+from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
 from app.core.errors import BatchlineError
 from app.db import transaction
+from app.db.statements.batch_views import SELECT_UNFINISHED, select_followed_batches
 from app.events.notify import CHANNEL, notified
 
 log = structlog.get_logger(__name__)
@@ -34,11 +36,7 @@ _FOLLOWED_SOONEST = 0.25
 _FOLLOWED_LATEST = 1.0
 _AFTER_TROUBLE = 1.0
 _LISTEN = 1.0
-_IDS = bindparam("ids", type_=ARRAY(Uuid()))
-_UNFINISHED = text(
-    "SELECT id FROM batches WHERE id = ANY(:ids) AND finished_at IS NULL"
-).bindparams(_IDS)
-_VIEWS = text(f"{BATCHES} WHERE b.id = ANY(:ids)").bindparams(_IDS)
+_FOLLOWED = select_followed_batches(BATCH_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -185,20 +183,15 @@ class BatchWatch:
         try:
             with transaction(self._engine) as connection:
                 plain = [batch_id for batch_id, followed in due.items() if not followed]
-                unfinished = (
-                    set(connection.execute(_UNFINISHED, {"ids": plain}).scalars())
-                    if plain
-                    else set()
-                )
+                unfinished = _unfinished(connection, plain) if plain else set()
                 followed = [batch_id for batch_id, followed in due.items() if followed]
-                found = connection.execute(_VIEWS, {"ids": followed}).all() if followed else []
+                views = _views(connection, followed) if followed else {}
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("watch.look_failed", error=str(error))
             with self._lock:
                 for delayed in self._watches.values():
                     delayed.look_at = time.monotonic() + _AFTER_TROUBLE
             return
-        views = {row.id: batch_view(row) for row in found}
         now = time.monotonic()
         with self._lock:
             for batch_id, followed_ in due.items():
@@ -217,9 +210,10 @@ class BatchWatch:
 
     def _listen(self, redis: Redis) -> None:
         """The thread that hears calls, as long as somebody watches."""
+        subscription: Callable[..., PubSub] = redis.pubsub
         while self._watched():
             try:
-                with redis.pubsub(ignore_subscribe_messages=True) as calls:
+                with subscription(ignore_subscribe_messages=True) as calls:
                     calls.subscribe(CHANNEL)
                     while self._watched():
                         message = calls.get_message(timeout=_LISTEN)
@@ -248,6 +242,17 @@ class BatchWatch:
             if look_at < watch.look_at:
                 watch.look_at = look_at
                 self._news.notify()
+
+
+def _unfinished(connection: Connection, batch_ids: list[UUID]) -> set[UUID]:
+    """Those of the batches that have not ended."""
+    return set(connection.execute(SELECT_UNFINISHED, {"ids": batch_ids}).scalars())
+
+
+def _views(connection: Connection, batch_ids: list[UUID]) -> dict[UUID, BatchView]:
+    """The batches as they are now, as far as they are there."""
+    rows = connection.execute(_FOLLOWED, {"ids": batch_ids}).mappings()
+    return {batch.id: batch for batch in map(batch_view, rows)}
 
 
 def _note_view(watch: _Watch, view: BatchView | None, now: float) -> None:

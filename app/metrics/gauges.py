@@ -13,10 +13,11 @@ from celery import Celery
 from prometheus_client import Metric as Family
 from prometheus_client.core import GaugeMetricFamily
 from redis import Redis
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
-from app.batches.batch_view import BATCHES as BATCH_VIEWS
+from app.batches.batch_view import BATCH_COLUMNS
 from app.db import transaction
+from app.db.statements.batch_views import sum_unfinished_batches
 from app.db.statements.gauges import COUNT_SLICES, COUNT_WORKERS, FIND_LONGEST_WAIT
 from app.messaging.broker import QUEUES
 from app.metrics import catalogue
@@ -24,14 +25,7 @@ from app.metrics.catalogue import Metric
 from app.metrics.counters import LAST_SWEEP_KEY
 from app.webhooks.delivery_log import count_pending
 
-_UNFINISHED = text(
-    f"""
-    SELECT status, operation, count(*) AS batches, sum(total) AS total,
-           sum(running) AS running, sum(completed) AS completed, sum(failed) AS failed,
-           sum(invalid) AS invalid, sum(canceled) AS canceled
-    FROM ({BATCH_VIEWS} WHERE b.finished_at IS NULL) shown GROUP BY status, operation
-    """
-)
+_UNFINISHED = sum_unfinished_batches(BATCH_COLUMNS)
 
 
 def read_database(engine: Engine, *, stale: float) -> Iterator[Family]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Response, request
 
@@ -53,6 +53,6 @@ def retry_after(batch: BatchView, now: datetime | None = None) -> int:
     return next((wait for below, wait in _PATIENCE if age < below), _LONGEST_PATIENCE)
 
 
-def list_answer(data: list[dict[str, Any]], cursor: str | None) -> Response:
+def list_answer(data: Sequence[object], cursor: str | None) -> Response:
     """A page of a list."""
     return answer({"data": data, "next": cursor})

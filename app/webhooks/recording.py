@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -34,12 +32,12 @@ def record(
     event: str,
     *,
     at: datetime,
-    data: Mapping[str, Any],
+    data: object,
     batch_id: UUID,
 ) -> None:
     """Write a delivery for each of `webhooks`: sent if, and only if, the transaction commits.
 
-    `at`: when it happened. `data`: what the receiver is told, JSON values.
+    `at`: when it happened. `data`: what the receiver is told; whatever encodes as JSON.
     """
     body = dumps({"type": event, "timestamp": moment(at), "data": data})
     connection.execute(

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from app.batches import queries
+from app.batches.item_view import ITEM_COLUMNS
 from app.batches.queries import find_batch
 from app.clients.credentials import ClientSecret
 from app.core.errors import Invalid
 from app.core.jsontext import moment
+from app.db.statements.item_pages import select_items
 from app.web.batch_responses import retry_after
 from app.web.paging import cursor_at, read_cursor
 from tests.api.conftest import ITEM, Caller
@@ -174,7 +175,7 @@ def test_failures_are_found_by_an_index_of_their_own(engine: Engine, api: Caller
     with engine.begin() as connection:
         connection.execute(text("ANALYZE items"))
         plan = connection.execute(
-            text(f"EXPLAIN {queries.items_query(status='FAILED', keyed=False)}"),
+            text(f"EXPLAIN {select_items(ITEM_COLUMNS, status='FAILED').text}"),
             {"batch_id": batch_id, "operation": None, "status": "FAILED", "after": -1, "limit": 5},
         ).scalars()
         assert "ix_items_problem" in "\n".join(plan)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
 from app.batches.copying import storable
-from app.batches.queries import ItemView, find_batch_by_reference, list_items
+from app.batches.item_view import ItemView
+from app.batches.queries import find_batch_by_reference, list_items
 from app.core.errors import NotFound
 from app.db import transaction
 from app.dialects.common.statements import COUNT_BATCHES, FIND_BATCH_ID

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.batches.queries import ItemView
+from app.batches.item_view import ItemView
 from app.core.jsontext import loads
 from app.core.lifecycle import CANCELED
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection
 
-from app.batches.queries import ItemView
+from app.batches.item_view import ItemView
 from app.batches.submission import Submission, write
 from app.core.ids import new_id
 from app.core.jsontext import moment

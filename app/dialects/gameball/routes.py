@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.batches.actions import act
 from app.batches.batch_view import BatchView
-from app.batches.queries import ItemView
+from app.batches.item_view import ItemView
 from app.batches.submission import Submission, write
 from app.core.ids import new_id
 from app.core.lifecycle import SUCCESS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from flask import Response
 
 from app.batches.batch_view import BatchView
-from app.batches.serializers import raw
 from app.db import transaction
 from app.dialects.common.references import item_id
 from app.dialects.kibo.dialect import RESOURCES, blueprint, dialect, find_job
@@ -76,5 +76,5 @@ def _shown(job: BatchView, item: _Entry) -> dict[str, Any]:
         "resourceType": None if item.operation is None else _RESOURCE_OF.get(item.operation),
         "processingStatus": item.word,
         "message": item.message,
-        "data": raw(item.input),
+        "data": msgspec.Raw(item.input),
     }

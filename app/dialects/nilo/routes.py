@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from app.batches.batch_view import BatchView
-from app.batches.queries import ItemView
+from app.batches.item_view import ItemView
 from app.batches.submission import Submission
 from app.core.ids import new_id
 from app.dialects.common.batches import find, items_from

@@ -8,7 +8,7 @@ import msgspec
 from flask import Response
 
 from app.batches.batch_view import BatchView
-from app.batches.queries import ItemView
+from app.batches.item_view import ItemView
 from app.batches.submission import Submission
 from app.core.lifecycle import SUCCESS
 from app.dialects.common.batches import find, items_from

@@ -1,0 +1,44 @@
+"""The marshmallow schemas of what is shown, made from the views that declare it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+
+from app.batches.fields import JsonObjectText, JsonText, ViewField, told_fields
+
+_FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
+    int: ma.fields.Integer,
+    float: ma.fields.Float,
+    str: ma.fields.String,
+    UUID: ma.fields.UUID,
+    datetime: ma.fields.DateTime,
+    JsonText: ma.fields.Raw,
+    JsonObjectText: ma.fields.Dict,
+}
+
+
+@cache
+def view_schema(view: type) -> type[ma.Schema]:
+    """The schema of a view: `Item` for ItemView. Every field is always there."""
+    fields = {field.json_name: _schema_field(field) for field in told_fields(view)}
+    made: type[ma.Schema] = ma.Schema.from_dict(fields, name=view.__name__.removesuffix("View"))
+    return made
+
+
+def _schema_field(field: ViewField) -> ma.fields.Field[Any]:
+    if field.view is not None:
+        return ma.fields.Nested(view_schema(field.view), required=True)
+    options: dict[str, Any] = {"required": True}
+    if field.nullable:
+        options["allow_none"] = True
+    if field.declared.choices is not None:
+        options["validate"] = ma.validate.OneOf(field.declared.choices)
+    if field.declared.description is not None:
+        form = " RFC 3339, UTC." if field.type is datetime else ""
+        options["metadata"] = {"description": field.declared.description + form}
+    return _FIELDS[field.type](**options)

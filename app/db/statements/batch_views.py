@@ -1,0 +1,124 @@
+"""Reading batches as they are shown: the batch's row, and what the slices under way add to it.
+
+A batch's row holds what the waves that were folded in ended with; the slices of the wave that is
+under way add to it. So a look costs two short scans by the slices' primary key, whatever the size
+of the batch.
+
+The columns are declared with the view (app/batches/batch_view.py) and passed in: SQL expressions
+by name, in terms of `b`, the batch; `live`, the sums of its slices' counts; and `held.running`,
+the number of its items that claimed slices hold, counted only where `b.may_repeat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import ARRAY, TextClause, Uuid, bindparam, text
+
+from app.db.statements.held_items import held_items
+from app.db.statements.select_list import select_list
+
+BATCH_FILTERS = {
+    "status": "b.status = :status",
+    "operation": "b.operation = :operation",
+    "dialect": "b.dialect = :dialect",
+    "reference": "b.reference = :reference",
+    "created_after": "b.created_at > :created_after",
+    "created_before": "b.created_at < :created_before",
+    "before": "b.id < :before",
+}
+"""What a list of batches can be narrowed by: each takes the parameter that it is called by."""
+
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+
+
+def select_batch(columns: Mapping[str, str]) -> TextClause:
+    """The batch :batch_id, if it is the client :client_id's. By the primary key."""
+    return text(_batch_views(columns, where="b.id = :batch_id AND b.client_id = :client_id"))
+
+
+def select_batch_by_reference(columns: Mapping[str, str]) -> TextClause:
+    """The batch to which :dialect gave the id :reference. By the index on these three."""
+    return text(
+        _batch_views(
+            columns,
+            where="b.client_id = :client_id AND b.dialect = :dialect AND b.reference = :reference",
+        )
+    )
+
+
+def select_followed_batches(columns: Mapping[str, str]) -> TextClause:
+    """The batches :ids, for those who follow them. By the primary key."""
+    return text(_batch_views(columns, where="b.id = ANY(:ids)")).bindparams(_IDS)
+
+
+def select_batch_page(columns: Mapping[str, str], filters: Collection[str]) -> TextClause:
+    """The :limit newest batches of :client_id to which all `filters` (of BATCH_FILTERS) apply.
+
+    By the index on (client_id, id). The page is cut out first, so that only its batches' slices
+    are looked at.
+    """
+    conditions = " AND ".join(["b.client_id = :client_id", *(BATCH_FILTERS[f] for f in filters)])
+    return text(
+        f"""
+        WITH page AS MATERIALIZED (
+            SELECT b.* FROM batches b WHERE {conditions} ORDER BY b.id DESC LIMIT :limit
+        )
+        {_batch_views(columns, source="page")} ORDER BY b.id DESC
+        """
+    )
+
+
+def sum_unfinished_batches(columns: Mapping[str, str]) -> TextClause:
+    """How many batches have not ended and how their items stand, by status and operation.
+
+    For the gauges. By the index of the unfinished batches.
+    """
+    return text(
+        f"""
+        SELECT status, operation, count(*) AS batches, sum(total) AS total,
+               sum(running) AS running, sum(completed) AS completed, sum(failed) AS failed,
+               sum(invalid) AS invalid, sum(canceled) AS canceled
+        FROM ({_batch_views(columns, where="b.finished_at IS NULL")}) shown
+        GROUP BY status, operation
+        """
+    )
+
+
+# Which of the batches :ids have not ended, for those who only wait. By the primary key.
+SELECT_UNFINISHED = text(
+    "SELECT id FROM batches WHERE id = ANY(:ids) AND finished_at IS NULL"
+).bindparams(_IDS)
+
+# The operation of the client's batch, null where its items name theirs. By the primary key.
+SELECT_OPERATION = text(
+    "SELECT operation FROM batches WHERE id = :batch_id AND client_id = :client_id"
+)
+
+# Whether an item of the batch was submitted with an operation of its own. By the primary key.
+SELECT_MIXED = text("SELECT mixed FROM batches WHERE id = :batch_id")
+
+
+def _batch_views(columns: Mapping[str, str], *, where: str = "", source: str = "batches") -> str:
+    """The statement that all these are made of. `source`: a table or CTE with batches' rows.
+
+    The conditions on the batch stand inside the subqueries, since otherwise these are carried out
+    for batches of which they are not asked.
+    """
+    # Validation (onInvalid: reject) only looks at items, so nothing of it is RUNNING.
+    return f"""
+        SELECT {select_list(columns)}
+        FROM {source} b
+        LEFT JOIN LATERAL (
+            SELECT sum(s.completed) AS completed, sum(s.failed) AS failed,
+                   sum(s.invalid) AS invalid,
+                   sum(s.size - s.completed - s.failed - s.invalid)
+                       FILTER (WHERE s.state = 'CLAIMED' AND s.phase <> 'validate') AS running
+            FROM slices s WHERE s.batch_id = b.id AND b.finished_at IS NULL
+        ) live ON true
+        LEFT JOIN LATERAL (
+            SELECT count(*) AS running FROM ({held_items("b.id")}) h
+            WHERE b.finished_at IS NULL AND b.may_repeat
+        ) held ON true
+        {f"WHERE {where}" if where else ""}
+    """
