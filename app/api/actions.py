@@ -31,7 +31,6 @@ from app.web.services import services
 blueprint = Blueprint(
     "actions", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Act on batches."
 )
-_NAMES = {"name": "name", "metadata": "metadata", "scheduledAt": "scheduled_at"}
 
 
 class RetrySchema(ma.Schema):
@@ -119,13 +118,7 @@ def change(batch_id: UUID) -> Response:
     client_id = caller().client_id
     _nothing_else(request.args)
     media_type(request, (JSON,))
-    changes = changes_of(_fields())
-    amend(
-        here.engine,
-        client_id,
-        batch_id,
-        {_NAMES[name]: value for name, value in changes.items()},
-    )
+    amend(here.engine, client_id, batch_id, changes_of(_fields()))
     return _answer(client_id, batch_id, 200)
 
 

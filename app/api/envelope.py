@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +49,10 @@ class Metadata(ma.fields.Dict):
 
 
 class ChangesSchema(ma.Schema):
-    """What of a batch can be changed later."""
+    """What of a batch can be changed later.
+
+    Loaded, every field here and below is called as the attribute of `Submission` that it becomes.
+    """
 
     class Meta:
         unknown = ma.RAISE
@@ -63,6 +66,7 @@ class ChangesSchema(ma.Schema):
         allow_none=True, metadata={"description": "Any object of at most 16 KiB, kept as it is."}
     )
     scheduledAt = Timestamp(
+        attribute="scheduled_at",
         allow_none=True,
         metadata={"description": "A time in the future: the batch is SCHEDULED until then."},
     )
@@ -85,18 +89,22 @@ class EnvelopeSchema(ChangesSchema):
         metadata={"description": "`manual`: the batch stays OPEN and takes more items."},
     )
     onInvalid = ma.fields.String(
+        attribute="on_invalid",
         load_default="partial",
         validate=ma.validate.OneOf(["partial", "reject"]),
         metadata={"description": "`reject`: nothing runs if any item is invalid."},
     )
     maxFailures = ma.fields.Integer(
+        attribute="max_failures",
         allow_none=True,
         strict=True,
         validate=ma.validate.Range(min=0, max=2**31 - 1),
         metadata={"description": "More FAILED and INVALID items than this cancel the rest."},
     )
     dryRun = Flag(
-        load_default=False, metadata={"description": "Validate only, without any effect."}
+        attribute="dry_run",
+        load_default=False,
+        metadata={"description": "Validate only, without any effect."},
     )
 
 
@@ -117,10 +125,11 @@ def fields_in_query(query: MultiDict[str, str]) -> dict[str, Any]:
     ]
     fields: dict[str, Any] = {}
     for name, text in query.items():
+        read, expected = _TEXTS.get(type(_SCHEMA.fields.get(name)), (str, ""))
         try:
-            fields[name] = _CONVERT.get(name, str)(text)
+            fields[name] = read(text)
         except ValueError:
-            errors.append(FieldError(pointer_to(name), _EXPECTED[name]))
+            errors.append(FieldError(pointer_to(name), expected))
     if errors:
         raise Invalid(f"{errors[0].pointer[1:]}: {errors[0].message}", errors=errors)
     return fields
@@ -128,22 +137,11 @@ def fields_in_query(query: MultiDict[str, str]) -> dict[str, Any]:
 
 def submission_of(client_id: UUID, fields: Mapping[str, Any]) -> Submission:
     """The submission that those fields ask for. Raises Invalid naming each field at fault."""
-    loaded = _load(_SCHEMA, fields)
-    return Submission(
-        client_id=client_id,
-        operation=loaded.get("operation"),
-        name=loaded.get("name"),
-        start=loaded["start"],
-        scheduled_at=loaded.get("scheduledAt"),
-        on_invalid=loaded["onInvalid"],
-        max_failures=loaded.get("maxFailures"),
-        dry_run=loaded["dryRun"],
-        metadata=loaded.get("metadata"),
-    )
+    return Submission(client_id, **_load(_SCHEMA, fields))
 
 
 def changes_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What a PATCH asks for: those of name, metadata and scheduledAt that are given."""
+    """What a PATCH asks for: those of name, metadata and scheduled_at that are given."""
     return _load(_CHANGES, fields)
 
 
@@ -174,9 +172,9 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-_CONVERT = {"maxFailures": _integer, "dryRun": _flag, "metadata": _object}
-_EXPECTED = {
-    "maxFailures": "Must be a whole number.",
-    "dryRun": "Must be true or false.",
-    "metadata": "Must be a JSON object.",
+# What reads a field's text in a query, by the field's type, and what it has to be.
+_TEXTS: dict[type, tuple[Callable[[str], Any], str]] = {
+    ma.fields.Integer: (_integer, "Must be a whole number."),
+    Flag: (_flag, "Must be true or false."),
+    Metadata: (_object, "Must be a JSON object."),
 }

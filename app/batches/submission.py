@@ -8,7 +8,7 @@ at is what the engine must know before it plans: the item's operation, and its k
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -35,6 +35,8 @@ MAX_NAME_LENGTH = 255
 class Submission:
     """One batch as its caller wants it, whatever API it came by.
 
+    All but `start` and `own_operations` is stored, in the columns of these names.
+
     `operation`: None where every item names its own. `scheduled_at`: aware. `reference`: the id
     that a dialect gave it, unique for the client and dialect. `own_operations`: whether an item
     that is `{"operation": ..., "data": ...}` names its own; a dialect's are all of its one.
@@ -60,6 +62,11 @@ class Submission:
         if self.start == "manual":
             return lifecycle.OPEN
         return lifecycle.SCHEDULED if self.scheduled_at else lifecycle.PENDING
+
+
+_STORED = tuple(
+    each.name for each in fields(Submission) if each.name not in ("start", "own_operations")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +116,9 @@ def write(
         connection.execute(
             CREATE_BATCH,
             {
-                "id": submission.id,
-                "client_id": submission.client_id,
-                "name": submission.name,
-                "operation": submission.operation,
+                **{name: getattr(submission, name) for name in _STORED},
                 "status": submission.first_status,
-                "dialect": submission.dialect,
-                "reference": submission.reference,
-                "metadata": submission.metadata,
-                "on_invalid": submission.on_invalid,
-                "max_failures": submission.max_failures,
-                "dry_run": submission.dry_run,
                 "phase": first_phase(submission.on_invalid, submission.dry_run),
-                "scheduled_at": submission.scheduled_at,
             },
         )
     except IntegrityError as error:
