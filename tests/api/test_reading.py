@@ -20,6 +20,7 @@ from app.db.statements.item_pages import select_items
 from app.web.batch_responses import retry_after
 from app.web.paging import cursor_at, read_cursor
 from tests.api.conftest import ITEM, Caller
+from tests.api.test_shown_fields import SHOWN
 
 
 def walk(caller: Caller, path: str, limit: int) -> list[Any]:
@@ -185,18 +186,14 @@ def test_one_item(api: Caller) -> None:
     batch_id = api.opened([ITEM])
     item = api.get(f"/v1/batches/{batch_id}/items/0").json
     assert item == {
+        **dict.fromkeys(SHOWN["Item"]),
         "index": 0,
         "key": "A1:US",
         "operation": "catalog.masterlist",
         "status": "PENDING",
         "attempts": 0,
-        "code": None,
-        "message": None,
-        "result": None,
         "input": ITEM,
         "createdAt": item["createdAt"],
-        "startedAt": None,
-        "finishedAt": None,
     }
     for index in ("1", "-1", "x", "99999999999999999999", "2147483647", "1.0", ""):
         assert api.get(f"/v1/batches/{batch_id}/items/{index}").status_code == 404

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from tests.api.conftest import ITEM, Caller
+from tests.api.test_shown_fields import SHOWN
 
 ENVELOPE: dict[str, Any] = {"operation": "catalog.masterlist", "start": "manual"}
 
@@ -27,19 +28,15 @@ def test_an_accepted_batch_says_where_it_is(api: Caller) -> None:
     assert int(answer.headers["Retry-After"]) > 0
     assert UUID(batch["id"]).version == 7
     assert batch == {
+        **dict.fromkeys(SHOWN["Batch"]),
         "id": batch["id"],
         "name": "nightly",
         "operation": "catalog.masterlist",
         "status": "OPEN",
         "createdAt": batch["createdAt"],
-        "scheduledAt": None,
-        "startedAt": None,
-        "finishedAt": None,
         "progress": 0.0,
         "metadata": {"run": 7},
-        "stopReason": None,
         "dialect": "native",
-        "reference": None,
         "summary": {
             "total": 1,
             "pending": 1,

@@ -1,16 +1,18 @@
-"""A batch and an item as callers see them, to the letter: JSON, NDJSON and CSV.
+"""A batch and an item as callers see them, to the letter: JSON, NDJSON, CSV, OpenAPI.
 
-Callers parse these by name and by column, so what is expected is written out here, not made. (The
-OpenAPI document has its own in tests/api/test_openapi.py.)
+Callers parse these by name and by column, and generate clients from the document, so what is
+expected is written out here, not made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
 from app.batches.export import csv_header, csv_rows, ndjson
@@ -21,6 +23,7 @@ from app.clients.credentials import ClientSecret
 from app.formats.raw_item import RawItem
 from app.web.responses import encode
 from handlers import Registry
+from tests.api.test_openapi import document
 
 BATCH = (
     '{"id":"%s","name":"=Prices","operation":"catalog.masterlist","status":"RUNNING",'
@@ -77,6 +80,116 @@ CSV = "\r\n".join(
 )
 
 
+SHOWN: dict[str, dict[str, Any]] = {
+    "Summary": {
+        "total": {"type": "integer", "description": "All items."},
+        "pending": {"type": "integer", "description": "Not begun, or waiting to be tried again."},
+        "running": {"type": "integer", "description": "Being processed."},
+        "completed": {"type": "integer", "description": "Ended SUCCESS."},
+        "failed": {"type": "integer", "description": "Ended FAILED."},
+        "invalid": {"type": "integer", "description": "Ended INVALID."},
+        "canceled": {"type": "integer", "description": "Ended CANCELED."},
+        "processed": {"type": "integer", "description": "completed + failed + invalid."},
+    },
+    "Batch": {
+        "id": {"type": "string", "format": "uuid"},
+        "name": {"type": "string", "nullable": True},
+        "operation": {
+            "type": "string",
+            "description": "null: the items name theirs.",
+            "nullable": True,
+        },
+        "status": {
+            "type": "string",
+            "enum": [
+                "OPEN",
+                "SCHEDULED",
+                "PENDING",
+                "RUNNING",
+                "PAUSED",
+                "SUCCESS",
+                "PARTIAL",
+                "FAILED",
+                "CANCELED",
+            ],
+        },
+        "createdAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it was submitted. RFC 3339, UTC.",
+        },
+        "scheduledAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it is to start. RFC 3339, UTC.",
+            "nullable": True,
+        },
+        "startedAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it began. RFC 3339, UTC.",
+            "nullable": True,
+        },
+        "finishedAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it ended. RFC 3339, UTC.",
+            "nullable": True,
+        },
+        "progress": {
+            "type": "number",
+            "description": "The part of its items that have ended, 0 to 1.",
+        },
+        "metadata": {"type": "object", "additionalProperties": {}, "nullable": True},
+        "stopReason": {
+            "type": "string",
+            "description": "Why the rest was canceled: `canceled` or `max_failures`.",
+            "nullable": True,
+        },
+        "dialect": {"type": "string", "description": "The API it came by: `native`, or a dialect."},
+        "reference": {
+            "type": "string",
+            "description": "The id that the dialect gave.",
+            "nullable": True,
+        },
+        "summary": {"$ref": "#/components/schemas/Summary"},
+    },
+    "Item": {
+        "index": {"type": "integer", "description": "Its position in the batch, from 0."},
+        "key": {"type": "string", "description": "The record it touches.", "nullable": True},
+        "operation": {"type": "string", "nullable": True},
+        "status": {
+            "type": "string",
+            "enum": ["PENDING", "RUNNING", "SUCCESS", "INVALID", "FAILED", "CANCELED"],
+        },
+        "attempts": {"type": "integer", "description": "How often it was tried."},
+        "code": {
+            "type": "integer",
+            "description": "Of what went wrong; HTTP-like.",
+            "nullable": True,
+        },
+        "message": {"type": "string", "nullable": True},
+        "result": {"nullable": True},
+        "input": {"description": "The JSON as it was sent."},
+        "createdAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it was submitted. RFC 3339, UTC.",
+        },
+        "startedAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it was first tried. RFC 3339, UTC.",
+            "nullable": True,
+        },
+        "finishedAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it ended. RFC 3339, UTC.",
+            "nullable": True,
+        },
+    },
+}
 INPUTS = ('{"asin":"A1", "n": 1.0}', '{"asin":\n"-A2"}', "[1]", '"@x"', "{}")
 HALF_DONE = """
     UPDATE batches SET name = '=Prices', metadata = '{"b": 1.10,\n"a": [ ]}', status = 'PENDING',
@@ -158,3 +271,11 @@ def test_items_as_rows_for_a_spreadsheet(stored: Stored) -> None:
 def test_items_of_a_status(stored: Stored, status: str, indexes: list[int]) -> None:
     items = list_items(stored.connection, stored.client_id, stored.batch_id, status=status, limit=9)
     assert [item.index for item in items] == indexes
+
+
+def test_batches_and_items_are_described_field_by_field(app: Flask) -> None:
+    schemas = document(app)["components"]["schemas"]
+    for name, properties in SHOWN.items():
+        assert list(schemas[name]["properties"].items()) == list(properties.items())
+        assert schemas[name]["required"] == sorted(properties), "every field is always there"
+        assert schemas[name]["additionalProperties"] is False
