@@ -14,6 +14,8 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `item_planning` | which items are due, and lanes of those with the same key |
 | `item_outcomes` | what became of the items of a slice |
 | `held_items` | the one definition of the items that a slice holds, which all others compose |
+| `batch_views`, `item_pages` | read what is shown; the views in `app/batches` declare the columns |
+| `select_list` | a SELECT's columns, where they are handed in |
 | `slices` | a wave's slices: written, sent again, folded, dropped |
 | `slice_claims` | a slice's claim: taken, held, passed as a fence, ended, given back |
 | `slice_limits` | slices that wait for a limit of their operation |
