@@ -20,13 +20,6 @@ HOMES = (
     "handlers/tables.py",
     "handlers/shipped/*/tables.py",
 )
-# Still to be moved: files or folders, each to be struck out once nothing of it is found any more.
-TO_BE_MOVED: tuple[str, ...] = (
-    "app/batches/batch_view.py",
-    "app/batches/queries.py",
-    "app/batches/watching.py",
-    "app/metrics/gauges.py",
-)
 _MAKERS = {"text", "insert", "update", "delete", "select"}
 _SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|COPY|SET LOCAL)\s+\S")
 
@@ -67,14 +60,7 @@ def _sql_in(tree: ast.Module) -> Iterator[int]:
 
 def test_statements_stand_in_their_modules() -> None:
     found = {name: lines for name, tree in _sources() if (lines := list(_sql_in(tree)))}
-    elsewhere = {
-        name: lines
-        for name, lines in found.items()
-        if not any(_lies_in(name, place) for place in TO_BE_MOVED)
-    }
-    assert elsewhere == {}, "give them a name in app/db/statements"
-    moved = [place for place in TO_BE_MOVED if not any(_lies_in(name, place) for name in found)]
-    assert moved == [], "strike these out of TO_BE_MOVED"
+    assert found == {}, "give them a name in app/db/statements"
 
 
 def test_nobody_edits_the_text_of_a_statement() -> None:
