@@ -32,7 +32,7 @@ from workers.celery import app, settings
 from workers.deaths import note_deaths
 from workers.engine.outcome.fail_slice import end_overrun
 from workers.engine.plan.chords import queue_depth, send_wave
-from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.process.sessions import session_name
 from workers.engine.process.watchdog import Board, Watch, Watchdog
 from workers.engine.runtime import Runtime
@@ -88,7 +88,7 @@ def _make() -> Runtime:
         settings=settings,
         engine=engine,
         registry=registry,
-        identity=WorkerIdentity(
+        heartbeat=Heartbeat(
             worker_id,
             engine,
             queue=_consuming,
@@ -150,7 +150,7 @@ def _limit_memory() -> None:
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
     """A prefork child: beat from the start, so that the planner and /readyz know of it."""
-    runtime().identity.start()
+    runtime().heartbeat.start()
     _limit_memory()
     _calm_the_collector()
 
@@ -158,7 +158,7 @@ def _start_child(**_: Any) -> None:
 @signals.worker_process_shutdown.connect
 def _stop_child(**_: Any) -> None:
     if _runtime is not None and _runtime[0] == os.getpid():
-        _runtime[1].identity.stop()
+        _runtime[1].heartbeat.stop()
 
 
 @signals.worker_ready.connect
@@ -169,7 +169,7 @@ def _start_threads(sender: Any = None, **_: Any) -> None:
         _board.guard()
         note_deaths(pool, settings.database_dsn or "")
     else:
-        runtime().identity.start()
+        runtime().heartbeat.start()
 
 
 @signals.worker_shutting_down.connect
@@ -179,13 +179,13 @@ def _stop_soon(how: str = "Warm", **_: Any) -> None:
 
 
 def _own_id() -> UUID | None:
-    return _runtime[1].identity.id if _runtime and _runtime[0] == os.getpid() else None
+    return _runtime[1].heartbeat.worker_id if _runtime and _runtime[0] == os.getpid() else None
 
 
 @signals.worker_shutdown.connect
 def _stop_threads(**_: Any) -> None:
     if _runtime is not None and _runtime[0] == os.getpid():
-        _runtime[1].identity.stop()
+        _runtime[1].heartbeat.stop()
 
 
 def _watch(engine: Engine) -> Watch:

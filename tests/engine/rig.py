@@ -25,7 +25,7 @@ from handlers import Registry
 from workers.engine.claim.claims import ClaimedSlice, LostClaim, claim_slice
 from workers.engine.plan.advance import advance
 from workers.engine.planned_slice import PlannedSlice
-from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.rescue.sweep import sweep
 from workers.engine.run.run_slice import process, run_slice
 from workers.engine.runtime import Runtime
@@ -41,7 +41,7 @@ class Message:
     delay: float = 0.0
 
 
-class SimulatedWorker(WorkerIdentity):
+class SimulatedWorker(Heartbeat):
     """A worker process that lives until the test says otherwise."""
 
     def __init__(self, engine: Engine) -> None:
@@ -50,11 +50,11 @@ class SimulatedWorker(WorkerIdentity):
         self.set_heartbeat("now() + interval '1 day'")
 
     @property
-    def id(self) -> UUID:
+    def worker_id(self) -> UUID:
         """The row's id."""
         return self.uuid
 
-    def orphan(self, claim: UUID) -> None:
+    def give_back(self, claim: UUID) -> None:
         """Give the claim back at once, as the next heartbeat would."""
         self.run(
             """UPDATE slices SET state = 'READY', claim = NULL, worker_id = NULL,
@@ -102,7 +102,7 @@ class Rig:
             settings=self.settings,
             engine=self.engine,
             registry=self.registry,
-            identity=SimulatedWorker(self.engine),
+            heartbeat=SimulatedWorker(self.engine),
             send_wave=self._send_wave,
             send_advance=self._send_advance,
         )
@@ -166,7 +166,7 @@ class Rig:
                 message.batch_id,
                 message.wave,
                 message.number,
-                runtime.identity.id,
+                runtime.heartbeat.worker_id,
             )
         return claimed if isinstance(claimed, ClaimedSlice) else None
 

@@ -231,7 +231,7 @@ def test_a_held_slice_given_back_after_cancel_is_canceled(rig: Rig) -> None:
     claimed = rig.claim(rig.messages[0], worker)
     assert claimed is not None
     rig.act(batch_id, "cancel")
-    worker.identity.orphan(claimed.claim)
+    worker.heartbeat.give_back(claimed.claim)
     rig.messages.clear()
     rig.run_out(batch_id)
     assert rig.batch(batch_id).status == "CANCELED"

@@ -93,7 +93,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @contextmanager
 def claimed_slice(rig: Rig, kind: Kind) -> Iterator[tuple[Connection, ClaimedSlice]]:
     """A claimed slice of that kind with an item a state, in a transaction that is rolled back."""
-    batch_id, worker = rig.submit("log.one", [{"uid": 0}], start="manual"), rig.runtime.identity.id
+    batch_id = rig.submit("log.one", [{"uid": 0}], start="manual")
+    worker = rig.runtime.heartbeat.worker_id
     with rig.engine.connect() as connection:
         connection.execute(text("DELETE FROM items WHERE batch_id = :id"), {"id": batch_id})
         connection.execute(
@@ -254,7 +255,7 @@ def test_a_retry_keeps_its_moment_when_its_worker_dies(rig: Rig) -> None:
     assert claimed.picks == [0, 1, 2, 3]
     _put_off_one(rig, claimed, 1, 3600)
     before = rig.items(batch_id)[1]
-    doomed.identity.die()  # type: ignore[attr-defined]
+    doomed.heartbeat.die()  # type: ignore[attr-defined]
     assert rig.sweep()["claims_taken_over"] == 1
     after = rig.items(batch_id)[1]
     assert after == before, "it was not held any more"

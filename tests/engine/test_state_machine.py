@@ -186,7 +186,7 @@ class BatchMachine(RuleBasedStateMachine):
     def crash(self, place: int, noticed: bool) -> None:
         """A worker takes a slice and is not heard of again; it may have been only paused."""
         if self.hold(place):
-            self.held[-1][1].identity.die()  # type: ignore[attr-defined]
+            self.held[-1][1].heartbeat.die()  # type: ignore[attr-defined]
             if noticed:
                 self.rig.sweep()
 
@@ -201,7 +201,7 @@ class BatchMachine(RuleBasedStateMachine):
         """A worker could not write, and gives its slice back."""
         if self.held:
             claimed, worker = self.held.pop(place % len(self.held))
-            worker.identity.orphan(claimed.claim)
+            worker.heartbeat.give_back(claimed.claim)
 
     @rule(place=PLACE)
     def advance(self, place: int) -> None:
@@ -273,7 +273,7 @@ class BatchMachine(RuleBasedStateMachine):
                 self.rig.act(batch_id, "start" if self.rig.batch(batch_id).total else "cancel")
         self.rig.run(
             "UPDATE workers SET heartbeat_at = now() - interval '1 day' WHERE id <> :id",
-            id=self.rig.runtime.identity.id,
+            id=self.rig.runtime.heartbeat.worker_id,
         )
         self.rig.run_out(*self.live)
         self.ended_batches_are_counted()

@@ -42,7 +42,7 @@ def test_one_that_hangs_in_a_transaction_holds_nothing_up(rig: Rig) -> None:
         thread = threading.Thread(target=hang)
         thread.start()
         assert holding.wait(10)
-        zombie.identity.die()  # type: ignore[attr-defined]
+        zombie.heartbeat.die()  # type: ignore[attr-defined]
         taken = rig.sweep()["claims_taken_over"]
         over.set()
         thread.join(10)
@@ -60,7 +60,7 @@ def test_the_sweep_does_not_wait_for_a_slice_that_stays_locked(rig: Rig) -> None
     zombie = rig.worker()
     claimed = rig.claim(rig.messages[0], zombie)
     assert claimed is not None
-    zombie.identity.die()  # type: ignore[attr-defined]
+    zombie.heartbeat.die()  # type: ignore[attr-defined]
     # Somebody's session that is not the worker's, and is let be.
     with transaction(rig.engine) as connection:
         connection.execute(text("SELECT FROM slices FOR UPDATE"))
@@ -76,11 +76,15 @@ def test_a_process_of_this_machine_that_is_gone_is_not_waited_for(rig: Rig) -> N
     gone.wait()
     dead = rig.worker()
     assert rig.claim(rig.messages[0], dead) is not None
-    where: dict[str, Any] = {"id": dead.identity.id, "machine": this_machine(), "pid": gone.pid}
+    worker_id = dead.heartbeat.worker_id
+    where: dict[str, Any] = {"id": worker_id, "machine": this_machine(), "pid": gone.pid}
     place = "UPDATE workers SET machine = :machine, pid = :pid, main_pid = :main WHERE id = :id"
     rig.run(place, **where, main=os.getpid())
     assert rig.sweep()["claims_taken_over"] == 0, "its parent lives, and will say what it died of"
-    rig.run("UPDATE workers SET ended = 'signal 11 (SIGSEGV)' WHERE id = :id", id=dead.identity.id)
+    rig.run(
+        "UPDATE workers SET ended = 'signal 11 (SIGSEGV)' WHERE id = :id",
+        id=worker_id,
+    )
     assert rig.sweep()["claims_taken_over"] == 1
     [item] = rig.items(batch_id)
     assert item.message == "Its worker process died (signal 11 (SIGSEGV)) while it was tried."
@@ -89,7 +93,7 @@ def test_a_process_of_this_machine_that_is_gone_is_not_waited_for(rig: Rig) -> N
     again = rig.submit("test.probe", [{"key": "gone again"}])
     rig.deliver(rig.messages.pop(0))
     assert rig.claim(rig.messages[0], dead) is not None
-    rig.run("UPDATE workers SET ended = NULL WHERE id = :id", id=dead.identity.id)
+    rig.run("UPDATE workers SET ended = NULL WHERE id = :id", id=worker_id)
     rig.run(place, **where, main=gone.pid)
     assert rig.sweep()["claims_taken_over"] == 1, "its parent is gone too"
     rig.run_out(again)
@@ -100,7 +104,7 @@ class _sessions_of:
 
     def __init__(self, rig: Rig, runtime: Runtime) -> None:
         url = rig.engine.url.render_as_string(hide_password=False)
-        self._engine = make_engine(url, name=session_name(runtime.identity.id))
+        self._engine = make_engine(url, name=session_name(runtime.heartbeat.worker_id))
 
     def __enter__(self) -> Engine:
         return self._engine

@@ -21,7 +21,7 @@ from app.formats.raw_item import RawItem
 from app.messaging.broker import FAST_QUEUE
 from handlers import Registry
 from workers.engine.plan.advance import advance
-from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.run.run_slice import run_slice
 from workers.engine.runtime import Runtime
 
@@ -55,7 +55,7 @@ class Driver:
         self._settings = settings
         self._registry = registry
         self._slots = slots
-        self._identity = WorkerIdentity(new_id(), engine, queue=FAST_QUEUE, slots=slots, interval=1)
+        self._heartbeat = Heartbeat(new_id(), engine, queue=FAST_QUEUE, slots=slots, interval=1)
 
     def run(
         self, client_id: UUID, operation: str, items: Iterable[Any], *, within: float = 60
@@ -68,7 +68,7 @@ class Driver:
             settings=self._settings,
             engine=self._engine,
             registry=self._registry,
-            identity=self._identity,
+            heartbeat=self._heartbeat,
             send_wave=lambda _, wave, slices: messages.append(("wave", (wave, slices))),
             send_advance=lambda _, delay: messages.append(("advance", delay)),
         )
@@ -93,7 +93,7 @@ class Driver:
             ]
 
     def stop(self) -> None:
-        self._identity.stop()
+        self._heartbeat.stop()
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def main() -> None:
     from workers.wiring import runtime
 
     # What a worker does when it is ready, and this kind of worker does not.
-    runtime().identity.start()
+    runtime().heartbeat.start()
     with start_worker(
         celery,
         pool="threads",

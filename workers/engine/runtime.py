@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from app.core.settings import Settings
 from handlers import Registry
 from workers.engine.planned_slice import PlannedSlice
-from workers.engine.process.heartbeat import WorkerIdentity
+from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.process.stop_sign import StopSign
 from workers.engine.process.watchdog import Watch
 
@@ -30,7 +30,7 @@ class Runtime:
     settings: Settings
     engine: Engine
     registry: Registry
-    identity: WorkerIdentity
+    heartbeat: Heartbeat
     send_wave: Callable[[UUID, int, list[tuple[int, PlannedSlice]]], None]
     send_advance: Callable[[UUID, float], None]
     queue_depth: Callable[[str], int | None] = lambda _queue: None

@@ -1,8 +1,8 @@
-"""Who this worker process is: one row with a heartbeat, by which its claims are known to live.
+"""The heartbeat of a worker process: a row in `workers`, renewed as long as the process lives.
 
 Every process that processes slices (a prefork child, or a worker with threads) has its own row.
 When the heartbeat is older than `heartbeat_timeout`, the sweep gives the process's slices to
-others; should it come back, its writes are refused, since they name a claim that is gone.
+others. If the process was only paused, its later writes are refused: their claim is gone.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ log = structlog.get_logger(__name__)
 
 @cache
 def this_machine() -> str:
-    """Names the kernel and the set of processes we are in: where equal, a pid means the same.
+    """The kernel's boot id and pid namespace: where both are equal, a pid means the same process.
 
-    Containers on one host differ, whatever their hostnames. Where it cannot be told,
-    it is like nobody else's.
+    Containers on one host differ, whatever their hostnames. Where neither can be read, the answer
+    is unique.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -41,8 +41,8 @@ def this_machine() -> str:
         return f"unknown {new_id()}"
 
 
-class WorkerIdentity:
-    """This process's row. `start` begins the heartbeat; safe to call again, not after a fork.
+class Heartbeat:
+    """This process's row in `workers`. Make it after a fork, not before.
 
     `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
     `main_pid`: the process that notes this one's death (workers/deaths.py), if one does.
@@ -65,18 +65,18 @@ class WorkerIdentity:
         self._interval = interval
         self._main_pid = main_pid
         self._beating = False
-        self._orphans: set[UUID] = set()
+        self._to_give_back: set[UUID] = set()
         self._stopped = threading.Event()
         self._starting = threading.Lock()
 
     @property
-    def id(self) -> UUID:
-        """The row's id. Starts the heartbeat where it does not beat yet."""
+    def worker_id(self) -> UUID:
+        """The row's id. Starts the heartbeat if it has not been started."""
         self.start()
         return self._id
 
     def start(self) -> None:
-        """Let the heart beat in a thread, if it does not yet."""
+        """Write the row, and renew it from a thread. Does nothing if that was done before."""
         with self._starting:
             if not self._beating:
                 self._beating = True
@@ -84,7 +84,7 @@ class WorkerIdentity:
                 threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop beating and remove the row: whatever is still claimed may be taken at once."""
+        """Stop, and remove the row: what the process still claims can be taken over at once."""
         self._stopped.set()
         if self._beating:
             try:
@@ -93,16 +93,16 @@ class WorkerIdentity:
             except (SQLAlchemyError, BatchlineError) as error:
                 log.warning("worker.not_removed", error=str(error))
 
-    def orphan(self, claim: UUID) -> None:
-        """Give the claimed slice back as soon as the database can be reached."""
-        self._orphans.add(claim)
+    def give_back(self, claim: UUID) -> None:
+        """Give the claimed slice back with the next heartbeat that reaches the database."""
+        self._to_give_back.add(claim)
 
     def _beat(self) -> None:
         while not self._stopped.wait(self._interval):
             self._beat_once()
 
     def _beat_once(self) -> None:
-        orphans = list(self._orphans)
+        claims = list(self._to_give_back)
         try:
             with transaction(self._engine) as connection:
                 connection.execute(
@@ -117,9 +117,9 @@ class WorkerIdentity:
                         "slots": self._slots,
                     },
                 )
-                if orphans:
-                    connection.execute(GIVE_BACK_CLAIMS, {"claims": orphans})
+                if claims:
+                    connection.execute(GIVE_BACK_CLAIMS, {"claims": claims})
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("heartbeat.failed", error=str(error))
         else:
-            self._orphans.difference_update(orphans)
+            self._to_give_back.difference_update(claims)

@@ -49,7 +49,7 @@ def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> bool:
     """
     with transaction(runtime.engine) as connection:
         claimed = claim_slice(
-            connection, runtime.registry, batch_id, wave, number, runtime.identity.id
+            connection, runtime.registry, batch_id, wave, number, runtime.heartbeat.worker_id
         )
     if isinstance(claimed, Refused):
         _come_again(runtime, batch_id, wave, number, claimed)
@@ -63,10 +63,10 @@ def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> bool:
         log.warning("slice.claim_lost", slice=str(lost), batch=str(batch_id))
         listener().claim_lost()
         # Should it be ours after all, it must not be ours for ever.
-        runtime.identity.orphan(claimed.claim)
+        runtime.heartbeat.give_back(claimed.claim)
         return False
     except BaseException:
-        runtime.identity.orphan(claimed.claim)
+        runtime.heartbeat.give_back(claimed.claim)
         raise
     if claimed.limited:
         send_released(runtime, claimed.limited)
