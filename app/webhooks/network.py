@@ -8,7 +8,6 @@ name. The deadline holds for the whole exchange, however slowly the other side t
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import Any
 import httpcore
 
 from app.webhooks.addresses import may_connect
+from handlers.outbound.deadline_stream import DeadlineStream
 
 Check = Callable[[str], bool]
 _MAX_RESOLVING = 16
@@ -69,7 +69,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return _Stream(stream, self._deadline)
+                return DeadlineStream(stream, self._deadline.left)
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     def _resolve(self, host: str, port: int) -> list[str]:
@@ -99,35 +99,6 @@ class _Deadline:
         if left <= 0:
             raise DeadlineExceeded(f"not answered within {self._seconds:g} s")
         return left if asked is None else min(left, asked)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection whose every step ends at the deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
 
 def checker(*, allow_private: bool) -> Check:

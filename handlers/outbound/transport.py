@@ -1,14 +1,13 @@
-"""An HTTP client that goes where it is told, and nowhere else, and comes back in time.
+"""An HTTP client that goes to the address it is given and nowhere else, within a time limit.
 
 It follows no redirect, takes no proxy from the environment, and remembers no cookie: what one
 client's item was answered must not go out with another's. httpx limits each single read and write;
 a server that sends a byte now and then could hold a thread for ever. So the connections underneath
-look at a deadline for the request as a whole.
+also keep a deadline for the request as a whole (deadline_stream.py).
 """
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -19,17 +18,17 @@ from typing import Any
 import httpcore
 import httpx
 
+from handlers.outbound.deadline_stream import DeadlineStream
+
 _KEEPALIVE_CONNECTIONS = 64
 _KEEPALIVE_SECONDS = 15.0
-# A slow reader is noticed between two pieces of what is sent.
-_WRITE_BYTES = 16 * 1024
 
 _thread = threading.local()
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Let the requests of this thread, taken together, last no longer than so many seconds.
+    """Let the requests of this thread, taken together, last no longer than `seconds`.
 
     Beyond that they fail with httpx's ReadTimeout. Looking up a host's name is not interrupted.
     """
@@ -51,36 +50,8 @@ def _left(timeout: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
-class _Stream(httpcore.NetworkStream):
-    """A connection that minds the deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _WRITE_BYTES):
-            self._stream.write(buffer[start : start + _WRITE_BYTES], _left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
 class _Backend(httpcore.SyncBackend):
-    """Opens such connections."""
+    """httpcore's network, whose connections end at the deadline of the thread that uses them."""
 
     def connect_tcp(
         self,
@@ -90,13 +61,12 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(
-            super().connect_tcp(host, port, _left(timeout), local_address, socket_options)
-        )
+        stream = super().connect_tcp(host, port, _left(timeout), local_address, socket_options)
+        return DeadlineStream(stream, _left)
 
 
 class _Transport(httpx.HTTPTransport):
-    """httpx's own, on those connections."""
+    """httpx's own transport, on that network."""
 
     def __init__(self) -> None:
         context = httpx.create_ssl_context(trust_env=False)
