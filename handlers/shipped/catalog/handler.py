@@ -18,15 +18,6 @@ COUNTRY = validate.Regexp(r"^[A-Z]{2}$", error="Must be two capital letters.")
 NOT_NEGATIVE = validate.Range(min=0)
 
 
-def upsert(collection: str, items: list[Item], context: Context) -> list[Outcome]:
-    """Write each item's data as a record; the result says whether it was new."""
-    rows = [(str(item.key), item.data) for item in items]
-    return [
-        Outcome({"process": "INSERT" if new else "UPDATE"})
-        for new in context.records.upsert(collection, rows)
-    ]
-
-
 class AvailabilitySchema(Schema):
     """Availability of a product in a store."""
 
@@ -69,49 +60,36 @@ class MasterlistSchema(Schema):
     percACoS = Number(required=True, validate=NOT_NEGATIVE)
 
 
-@operation(
-    "catalog.availability",
-    schema=AvailabilitySchema,
-    key=("product", "store"),
-    collection="availability",
-    bulk=True,
+def _offer(collection: str, description: str, schema: type[Schema], key: tuple[str, ...]) -> None:
+    """Register `catalog.<collection>`, which writes each item's data as a record."""
+
+    @operation(
+        f"catalog.{collection}",
+        description=description,
+        schema=schema,
+        key=key,
+        collection=collection,
+        bulk=True,
+    )
+    def upsert(items: list[Item], context: Context) -> list[Outcome]:
+        rows = [(str(item.key), item.data) for item in items]
+        return [
+            Outcome({"process": "INSERT" if new else "UPDATE"})
+            for new in context.records.upsert(collection, rows)
+        ]
+
+
+_offer(
+    "availability",
+    "Set the availability of a product in a store.",
+    AvailabilitySchema,
+    ("product", "store"),
 )
-def availability(items: list[Item], context: Context) -> list[Outcome]:
-    """Set the availability of a product in a store."""
-    return upsert("availability", items, context)
-
-
-@operation(
-    "catalog.price",
-    schema=PriceSchema,
-    key=("product", "store"),
-    collection="price",
-    bulk=True,
+_offer("price", "Set the price of a product in a store.", PriceSchema, ("product", "store"))
+_offer("promotion", "Set a promotion.", PromotionSchema, ("promotion",))
+_offer(
+    "masterlist",
+    "Insert or update a product's advertising target in a country.",
+    MasterlistSchema,
+    ("asin", "countryCode"),
 )
-def price(items: list[Item], context: Context) -> list[Outcome]:
-    """Set the price of a product in a store."""
-    return upsert("price", items, context)
-
-
-@operation(
-    "catalog.promotion",
-    schema=PromotionSchema,
-    key=("promotion",),
-    collection="promotion",
-    bulk=True,
-)
-def promotion(items: list[Item], context: Context) -> list[Outcome]:
-    """Set a promotion."""
-    return upsert("promotion", items, context)
-
-
-@operation(
-    "catalog.masterlist",
-    schema=MasterlistSchema,
-    key=("asin", "countryCode"),
-    collection="masterlist",
-    bulk=True,
-)
-def masterlist(items: list[Item], context: Context) -> list[Outcome]:
-    """Insert or update a product's advertising target in a country."""
-    return upsert("masterlist", items, context)
