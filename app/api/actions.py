@@ -25,7 +25,7 @@ from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.jsonbody import SMALL, fields_of, read_object
-from app.web.problems import invalid, pointer_to
+from app.web.problems import loaded, pointer_to
 from app.web.services import services
 
 blueprint = Blueprint(
@@ -97,7 +97,7 @@ def do(batch_id: UUID, action: str) -> Response:
     fields = _fields()
     statuses = None
     if action == "retry":
-        statuses = _loaded(RetrySchema(), fields).get("statuses")
+        statuses = loaded(RetrySchema(), fields).get("statuses")
     else:
         _nothing_else(fields)
     if act(here.engine, client_id, batch_id, action, statuses):
@@ -139,14 +139,6 @@ def _fields() -> dict[str, Any]:
         return {}
     media_type(request, (JSON,))
     return fields_of(read_object(body))
-
-
-def _loaded(schema: ma.Schema, fields: dict[str, Any]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = schema.load(fields)
-    except ma.ValidationError as error:
-        raise invalid(error.messages) from error
-    return loaded
 
 
 def _nothing_else(given: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +20,18 @@ from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import PENDING
 from app.db import transaction
 from app.web.auth import caller, require
-from app.web.batch_responses import batch_answer, conditional, list_answer
+from app.web.batch_responses import batch_answer, conditional
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.jsonbody import fields_of
-from app.web.paging import cursor_at, page_of, paged
+from app.web.paging import page_answer, page_of
 from app.web.services import services
 from app.web.watch import batch_watch
 
 blueprint = Blueprint(
     "batches", __name__, url_prefix="/v1", description="Submit batches, and see how far they got."
 )
-_LIST = "batches"
 
 
 @blueprint.route("/batches", methods=["POST"])
@@ -74,7 +74,7 @@ def submit() -> Response:
 @blueprint.response(200, BatchPageSchema)
 def index(query: dict[str, Any]) -> Response:
     """List batches, newest first"""
-    page = page_of(query, UUID, _LIST)
+    page = page_of(query, UUID, "batches")
     which = BatchFilter(
         status=query.get("status"),
         operation=query.get("operation"),
@@ -85,11 +85,9 @@ def index(query: dict[str, Any]) -> Response:
     )
     with transaction(services().engine) as connection:
         found = list_batches(
-            connection, caller().client_id, which, before=page.position, limit=page.limit + 1
+            connection, caller().client_id, which, before=page.position, limit=page.fetch
         )
-    shown, more = paged(found, page.limit)
-    cursor = cursor_at(shown[-1].id, _LIST) if more else None
-    return list_answer([batch_body(batch) for batch in shown], cursor)
+    return page_answer(page, found, body=batch_body, position=attrgetter("id"))
 
 
 @blueprint.route("/batches/<uuid:batch_id>", methods=["GET"])

@@ -14,7 +14,7 @@ from app.batches.copying import storable
 from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submission
 from app.core.errors import FieldError, Invalid
 from app.core.jsontext import dumps, loads
-from app.web.problems import invalid, pointer_to
+from app.web.problems import loaded, pointer_to
 from handlers.fields import Timestamp
 
 
@@ -137,20 +137,12 @@ def fields_in_query(query: MultiDict[str, str]) -> dict[str, Any]:
 
 def submission_of(client_id: UUID, fields: Mapping[str, Any]) -> Submission:
     """The submission that those fields ask for. Raises Invalid naming each field at fault."""
-    return Submission(client_id, **_load(_SCHEMA, fields))
+    return Submission(client_id, **loaded(_SCHEMA, fields))
 
 
 def changes_of(fields: Mapping[str, Any]) -> dict[str, Any]:
     """What a PATCH asks for: those of name, metadata and scheduled_at that are given."""
-    return _load(_CHANGES, fields)
-
-
-def _load(schema: ma.Schema, fields: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = schema.load(fields)
-    except ma.ValidationError as error:
-        raise invalid(error.messages) from error
-    return loaded
+    return loaded(_CHANGES, fields)
 
 
 def _flag(text: str) -> bool:

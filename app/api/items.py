@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,16 +16,14 @@ from app.batches.queries import find_item, list_items
 from app.batches.serializers import item_body
 from app.db import transaction
 from app.web.auth import caller, require
-from app.web.batch_responses import list_answer
 from app.web.blueprint import Blueprint
-from app.web.paging import cursor_at, page_of, paged
+from app.web.paging import page_answer, page_of
 from app.web.responses import answer
 from app.web.services import services
 
 blueprint = Blueprint(
     "items", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="A batch's items."
 )
-_LIST = "items"
 _LAST_INDEX = 2**31 - 1
 # A page of large items ends early, with a cursor to go on from, rather than fill the memory.
 _MOST_BYTES = 16 * 1024 * 1024
@@ -36,7 +35,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 @blueprint.response(200, ItemPageSchema)
 def index(query: dict[str, Any], batch_id: UUID) -> Response:
     """List items, by their index"""
-    page = page_of(query, int, _LIST)
+    page = page_of(query, int, "items")
     with transaction(services().engine) as connection:
         found = list_items(
             connection,
@@ -45,13 +44,16 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
             status=query.get("status"),
             key=query.get("key"),
             after=-1 if page.position is None else min(page.position, _LAST_INDEX),
-            limit=page.limit + 1,
+            limit=page.fetch,
             most_bytes=_MOST_BYTES,
         )
-    shown, more = paged(found, page.limit)
-    more = more or _size(shown) >= _MOST_BYTES
-    cursor = cursor_at(shown[-1].index, _LIST) if more else None
-    return list_answer([item_body(item) for item in shown], cursor)
+    return page_answer(
+        page,
+        found,
+        body=item_body,
+        position=attrgetter("index"),
+        cut_short=_size(found) >= _MOST_BYTES,
+    )
 
 
 @blueprint.route(f"/items/<int(max={_LAST_INDEX}):index>", methods=["GET"])

@@ -6,6 +6,7 @@ then percent-encoded once more in the path, as any text in a URL. The server und
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from flask import Flask, Response
@@ -18,9 +19,8 @@ from app.core.jsontext import moment
 from app.db import transaction
 from app.db.records import RecordStore, StoredRecord
 from app.web.auth import caller, require
-from app.web.batch_responses import list_answer
 from app.web.blueprint import Blueprint
-from app.web.paging import PageQuery, cursor_at, page_of, paged
+from app.web.paging import PageQuery, page_answer, page_of
 from app.web.responses import answer
 from app.web.services import services
 
@@ -49,16 +49,13 @@ def register_converter(flask: Flask) -> None:
 @blueprint.response(200, RecordPageSchema)
 def index(query: dict[str, Any], collection: str) -> Response:
     """List a collection's records, by their keys"""
-    name = f"records/{collection}"
-    page = page_of(query, str, name)
+    page = page_of(query, str, f"records/{collection}")
     found: list[StoredRecord] = []
     if storable(collection) and storable(page.position or ""):
         with transaction(services().engine) as connection:
             store = RecordStore(connection, caller().client_id)
-            found = store.page(collection, after=page.position or "", limit=page.limit + 1)
-    shown, more = paged(found, page.limit)
-    cursor = cursor_at(shown[-1].key, name) if more else None
-    return list_answer([_body(record) for record in shown], cursor)
+            found = store.page(collection, after=page.position or "", limit=page.fetch)
+    return page_answer(page, found, body=_body, position=attrgetter("key"))
 
 
 @blueprint.route("/<collection>/<record_key:key>", methods=["GET"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +15,11 @@ from app.core.jsontext import moment
 from app.db import transaction
 from app.db.models.webhook import DELIVERY_STATUSES
 from app.web.auth import caller, require
-from app.web.batch_responses import list_answer
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
 from app.web.jsonbody import fields_of, read_object
-from app.web.paging import PageQuery, cursor_at, page_of, paged
-from app.web.problems import invalid
+from app.web.paging import PageQuery, page_answer, page_of
+from app.web.problems import loaded
 from app.web.responses import answer
 from app.web.services import services
 from app.webhooks.delivery_log import DeliveryEntry, list_deliveries, resend
@@ -36,7 +36,6 @@ from app.webhooks.registering import (
 blueprint = Blueprint(
     "webhooks", __name__, url_prefix="/v1/webhooks", description="Be told when batches end."
 )
-_LIST = "webhooks"
 _MOST_BYTES = 64 * 1024
 
 
@@ -132,14 +131,12 @@ def create() -> Response:
 @blueprint.response(200, WebhookPageSchema)
 def index(query: dict[str, Any]) -> Response:
     """List webhooks, newest first"""
-    page = page_of(query, UUID, _LIST)
+    page = page_of(query, UUID, "webhooks")
     with transaction(services().engine) as connection:
         found = list_webhooks(
-            connection, caller().client_id, limit=page.limit + 1, before=page.position
+            connection, caller().client_id, limit=page.fetch, before=page.position
         )
-    shown, more = paged(found, page.limit)
-    cursor = cursor_at(shown[-1].id, _LIST) if more else None
-    return list_answer([_webhook_body(webhook) for webhook in shown], cursor)
+    return page_answer(page, found, body=_webhook_body, position=attrgetter("id"))
 
 
 @blueprint.route("/<uuid:webhook_id>", methods=["GET"])
@@ -180,19 +177,16 @@ def rotate(webhook_id: UUID) -> Response:
 @blueprint.response(200, DeliveryPageSchema)
 def deliveries(query: dict[str, Any], webhook_id: UUID) -> Response:
     """List what was sent, newest first"""
-    name = f"deliveries/{webhook_id}"
-    page = page_of(query, UUID, name)
+    page = page_of(query, UUID, f"deliveries/{webhook_id}")
     with transaction(services().engine) as connection:
         found = list_deliveries(
             connection,
             caller().client_id,
             webhook_id,
-            limit=page.limit + 1,
+            limit=page.fetch,
             before=page.position,
         )
-    shown, more = paged(found, page.limit)
-    cursor = cursor_at(shown[-1].id, name) if more else None
-    return list_answer([_delivery_body(delivery) for delivery in shown], cursor)
+    return page_answer(page, found, body=_delivery_body, position=attrgetter("id"))
 
 
 @blueprint.route("/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/resend", methods=["POST"])
@@ -213,11 +207,7 @@ def send_again(webhook_id: UUID, delivery_id: UUID) -> Response:
 def _fields() -> dict[str, Any]:
     media_type(request, (JSON,))
     body = Body(request, _MOST_BYTES).read_all()
-    try:
-        fields: dict[str, Any] = NewWebhookSchema().load(fields_of(read_object(body)))
-    except ma.ValidationError as error:
-        raise invalid(error.messages) from error
-    return fields
+    return loaded(NewWebhookSchema(), fields_of(read_object(body)))
 
 
 def _webhook_body(webhook: WebhookEntry) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""Answers about batches: `ETag` and `Retry-After`; and pages of lists."""
+"""Answers about batches: `ETag` and `Retry-After`."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flask import Response, request
@@ -11,7 +10,7 @@ from flask import Response, request
 from app.batches.batch_view import BatchView
 from app.batches.serializers import batch_body
 from app.core.lifecycle import OPEN, SCHEDULED
-from app.web.responses import answer, encode
+from app.web.responses import encode
 
 # How long to wait before asking again: by the age of the batch, so that a short one is seen to
 # end at once and a long one is not asked for all the time. Seconds: younger than, then.
@@ -51,8 +50,3 @@ def retry_after(batch: BatchView, now: datetime | None = None) -> int:
         return _LONGEST_PATIENCE
     age = (now - (batch.started_at or batch.created_at)).total_seconds()
     return next((wait for below, wait in _PATIENCE if age < below), _LONGEST_PATIENCE)
-
-
-def list_answer(data: Sequence[object], cursor: str | None) -> Response:
-    """A page of a list."""
-    return answer({"data": data, "next": cursor})

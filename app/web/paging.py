@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import marshmallow as ma
 import msgspec
+from flask import Response
 
 from app.core.errors import FieldError, Invalid
+from app.web.responses import answer
 from app.web.services import services
 
 Entry = TypeVar("Entry")
@@ -44,10 +46,16 @@ class PageQuery(ma.Schema):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a request asks of a list. `position`: where the last page ended, None at first."""
+    """What a request asks of the list `name`. `position`: where the last page ended, or None."""
 
+    name: str
     limit: int
     position: Any = None
+
+    @property
+    def fetch(self) -> int:
+        """Entries to ask for: one above `limit`, which tells whether more follow."""
+        return self.limit + 1
 
 
 def page_of(query: dict[str, Any], kind: type, name: str) -> Page:
@@ -58,7 +66,26 @@ def page_of(query: dict[str, Any], kind: type, name: str) -> Page:
     """
     limit = query.pop("limit", None) or services().settings.default_page_size
     cursor = query.pop("cursor", None)
-    return Page(limit, None if cursor is None else read_cursor(cursor, kind, name))
+    return Page(name, limit, None if cursor is None else read_cursor(cursor, kind, name))
+
+
+def page_answer(
+    page: Page,
+    found: Sequence[Entry],
+    *,
+    body: Callable[[Entry], object],
+    position: Callable[[Entry], Any],
+    cut_short: bool = False,
+) -> Response:
+    """The answer that shows `found`, which were asked for by `page.fetch`, and where to go on.
+
+    `body`: how an entry is shown; `position`: what its cursor names. `cut_short`: whether more may
+    follow although fewer were found.
+    """
+    shown = found[: page.limit]
+    more = cut_short or len(found) > page.limit
+    cursor = cursor_at(position(shown[-1]), page.name) if more else None
+    return answer({"data": [body(entry) for entry in shown], "next": cursor})
 
 
 def cursor_at(position: Any, name: str) -> str:
@@ -82,8 +109,3 @@ def read_cursor(cursor: str, kind: type, name: str) -> Any:
             errors=[FieldError("/cursor", "Must be `next` of a page of this list.")],
         ) from None
     return position
-
-
-def paged(entries: Sequence[Entry], limit: int) -> tuple[Sequence[Entry], bool]:
-    """The page of `entries`, which were asked for one above `limit`, and whether more follow."""
-    return entries[:limit], len(entries) > limit

@@ -100,6 +100,15 @@ def invalid(messages: Any) -> Invalid:
     return Invalid(f"{named}: {first.message}" if named else first.message, errors=errors)
 
 
+def loaded(schema: marshmallow.Schema, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields` as `schema` loads them. Raises Invalid naming each field at fault."""
+    try:
+        values: dict[str, Any] = schema.load(fields)
+    except marshmallow.ValidationError as error:
+        raise invalid(error.messages) from error
+    return values
+
+
 def pointer_to(*parts: str | int) -> str:
     """A JSON Pointer (RFC 6901)."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
