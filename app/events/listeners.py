@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 
@@ -44,8 +43,11 @@ class BatchEnded:
     webhooks: tuple[UUID, ...] = ()
 
 
-class Listener(Protocol):
-    """Hears what happened, after the commit. Its methods never raise, and return at once."""
+class Listener:
+    """Hears what happened, after the commit; this one does nothing with it.
+
+    The methods of a subclass never raise, and return at once.
+    """
 
     def outcomes_written(self, batch_id: UUID, operation: str | None, *, retried: int) -> None:
         """A slice wrote its items' outcomes. `retried`: how many are tried again later."""
@@ -69,32 +71,7 @@ class Listener(Protocol):
         """A webhook delivery was tried. `outcome`: a label of `batchline_webhook_tries_total`."""
 
 
-class NoListener:
-    """Does nothing with what it hears."""
-
-    def outcomes_written(self, batch_id: UUID, operation: str | None, *, retried: int) -> None:
-        """Do nothing."""
-
-    def claim_lost(self) -> None:
-        """Do nothing."""
-
-    def folded(self, batch_id: UUID, slices: Sequence[SliceFolded]) -> None:
-        """Do nothing."""
-
-    def wave_written(self, operation: str | None) -> None:
-        """Do nothing."""
-
-    def ended(self, end: BatchEnded) -> None:
-        """Do nothing."""
-
-    def swept(self, repairs: dict[str, int]) -> None:
-        """Do nothing."""
-
-    def webhook_tried(self, outcome: str) -> None:
-        """Do nothing."""
-
-
-_listener: Listener = NoListener()
+_listener: Listener = Listener()
 
 
 def listen_with(listener: Listener) -> None:

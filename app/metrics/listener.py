@@ -15,7 +15,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.events.listeners import BatchEnded, SliceFolded
+from app.events.listeners import BatchEnded, Listener, SliceFolded
 from app.events.notify import notify
 from app.metrics import catalogue
 from app.metrics.counters import LAST_SWEEP_KEY, Additions
@@ -40,7 +40,7 @@ def impatient_redis(url: str) -> Redis:
     )
 
 
-class RedisListener:
+class RedisListener(Listener):
     """The `Listener` of workers and web processes. Safe to share between threads.
 
     `operations`: the names that become labels; an item may name any other, and there must not be

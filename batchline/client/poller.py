@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any
 
 from batchline.client.api import ENDED, Api
@@ -36,12 +35,7 @@ class BatchPoller:
             threading.Thread(target=self._follow, args=(batch_id,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closed = True
 
     def running(self) -> list[str]:
