@@ -133,7 +133,7 @@ def test_a_child_dies_that_has_claimed_the_callback_and_not_published_it(
 def test_a_worker_is_killed_whose_message_was_acknowledged_when_its_task_began(
     workers: Workers, record_property: Record
 ) -> None:
-    """NoListener is given the message again: it is gone, and its slice half done."""
+    """Nobody is given the message again: it is gone, and its slice half done."""
     moment = Moment.EARLY_ACK
     batch = workers.submit(moment, first_takes=2.0, number=0)
     main = workers.struck(batch, moment)["main"]

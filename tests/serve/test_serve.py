@@ -190,7 +190,7 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     made = shell("batchline clients create another --json", served.home)
     assert made["secret"] != served.secret
 
-    # NoListener but the owner may read what holds secrets.
+    # Nobody but the owner may read what holds secrets.
     for name in ("env", "demo-client.json"):
         assert (served.home / name).stat().st_mode & 0o077 == 0
 
