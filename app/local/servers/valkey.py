@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import secrets
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,8 @@ from app.local.servers.errors import ServerError
 from app.local.servers.guarded import Guarded, Spec, Steps
 from app.local.servers.lock import take_lock
 from app.local.servers.ports import candidates
-from app.local.servers.server import Server, bare_environ, last_lines, make_home, open_log
-
-START_SECONDS = 120.0  # it answers only when the append-only file is loaded
+from app.local.servers.server import Server, bare_environ, make_home
+from app.local.servers.starting import start_on_a_port, wait_until_it_answers
 
 # SIGTERM writes and syncs the append-only file before it goes.
 STOP_STEPS: Steps = (("SIGTERM", 20.0), ("SIGKILL", 5.0))
@@ -55,55 +53,45 @@ def start_valkey(
         known = _read_config(data / "valkey.conf")
         password = known.get("requirepass") or secrets.token_urlsafe(24)
         log_path = home / "valkey.log"
-        failure = ""
-        for chosen in candidates(port, int(known.get("port") or 0)):
+
+        def spec(port: int) -> Spec:
             # The working directory is the data folder, so no path is quoted here.
             settings = {**OPTIONS, **(options or {}), "dir": "."}
-            settings |= {"port": str(chosen), "requirepass": password}
+            settings |= {"port": str(port), "requirepass": password}
             _write_config(data / "valkey.conf", settings)
-            with open_log(log_path) as log:
-                begins = log.seek(0, os.SEEK_END)
-                command = [str(program), "valkey.conf"]
-                spec = Spec(command, STOP_STEPS, STOP_STEPS, cwd=data, environ=bare_environ())
-                guarded = Guarded(spec, output=log, inherit=(lock,))
-            url = f"redis://:{password}@127.0.0.1:{chosen}/0"
-            try:
-                if _wait_until_ready(guarded, url):
-                    again = partial(start_valkey, home, options=options, port=chosen)
-                    return Server("valkey", url, chosen, log_path, guarded, again)
-            except BaseException:
-                guarded.stop()
-                raise
-            guarded.stop()
-            failure = last_lines(log_path, begins)
-            if "Address already in use" not in failure and "Failed listening" not in failure:
-                break
+            command = [str(program), "valkey.conf"]
+            return Spec(command, STOP_STEPS, STOP_STEPS, cwd=data, environ=bare_environ())
+
+        def opened(guarded: Guarded, port: int) -> Server | None:
+            url = f"redis://:{password}@127.0.0.1:{port}/0"
+            if not _answers(guarded, url):
+                return None
+            again = partial(start_valkey, home, options=options, port=port)
+            return Server("valkey", url, port, log_path, guarded, again)
+
+        return start_on_a_port(
+            "Valkey",
+            candidates(port, int(known.get("port") or 0)),
+            log_path,
+            lock,
+            spec=spec,
+            opened=opened,
+            taken=("Address already in use", "Failed listening"),
+        )
     except OSError as error:
         raise ServerError(f"Cannot keep a queue in {home}: {error}") from error
     finally:
         os.close(lock)  # the guard and the server have it by now, or are not running
-    raise ServerError(f"Valkey did not start. The end of {log_path}:\n{failure}")
 
 
-def _wait_until_ready(guarded: Guarded, url: str) -> bool:
-    """True once it answers; False if it ended instead. Raises ServerError after START_SECONDS."""
+def _answers(guarded: Guarded, url: str) -> bool:
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     client = redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
-    deadline = time.monotonic() + START_SECONDS
     try:
-        while guarded.running:
-            try:
-                client.ping()
-            except redis.RedisError as error:
-                if time.monotonic() > deadline:
-                    raise ServerError(f"Valkey did not get ready: {error}") from error
-                time.sleep(0.02)
-            else:
-                return True
-        return False
+        return wait_until_it_answers("Valkey", guarded, client.ping, redis.RedisError)
     finally:
         client.close()
 
