@@ -1,9 +1,9 @@
-"""Watching batches: many callers at once, at the cost of one.
+"""Watching batches for many callers at once, at the cost of watching for one.
 
-One thread of the process looks for all of them, in one transaction; those who wait hold neither a
-connection nor a transaction. It looks when it is called (`calling`), and from time to time
-without: soon for a batch that has just been asked for, later for one that has been waited for a
-while. So a call that is lost, or a Redis that is away, makes an answer late by a second at most.
+One thread of the process looks at all watched batches, in one transaction; callers that wait hold
+neither a connection nor a transaction. It looks when it is notified (app/events/notify.py), and
+without that at intervals that grow with the time a batch has been watched (watched_batch.py). So a
+notification that is lost, or a Redis that is away, delays an answer by a second at most.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -22,6 +21,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
+from app.batches.watched_batch import Following, WatchedBatch
 from app.core.errors import BatchlineError
 from app.db import transaction
 from app.db.statements.batch_views import SELECT_UNFINISHED, select_followed_batches
@@ -29,48 +29,20 @@ from app.events.notify import CHANNEL, notified
 
 log = structlog.get_logger(__name__)
 
-# Seconds between two looks at one batch: the least, however often it is called, and the most.
-_SOONEST = 0.01
-_LATEST = 0.25
-_FOLLOWED_SOONEST = 0.25
-_FOLLOWED_LATEST = 1.0
+# Seconds: the longest pause of the thread that looks, the pause after an error, and how long one
+# wait for a notification lasts.
+_LONGEST_PAUSE = 1.0
 _AFTER_TROUBLE = 1.0
 _LISTEN = 1.0
 _FOLLOWED = select_followed_batches(BATCH_COLUMNS)
 
 
-@dataclass(slots=True)
-class _Watch:
-    """Those who watch one batch. `waiting` only for its end, `following` for all that changes.
-
-    Times are monotonic. `view` is the latest, where somebody follows; `ended` (or gone) is final.
-    """
-
-    since: float
-    look_at: float
-    changed: threading.Condition
-    looked: float = 0.0
-    noted: float = 0.0
-    waiting: int = 0
-    following: int = 0
-    view: BatchView | None = None
-    ended: bool = False
-    gone: bool = False
-
-    def next_look(self, now: float) -> float:
-        """When to look again without being called."""
-        waited = (now - self.since) / 10
-        if self.waiting:
-            return now + min(_LATEST, max(_SOONEST, waited))
-        return now + min(_FOLLOWED_LATEST, max(_FOLLOWED_SOONEST, waited))
-
-
 class BatchWatch:
-    """One a process; safe to share between its threads.
+    """What a process watches; safe to share between its threads.
 
-    `most`: how many may wait or follow at once. The next one is answered without waiting, so that
-    they never take every thread there is. `alive`: says whether the process goes on; when it does
-    not, everybody is let go.
+    `most`: callers that may wait or follow at once. Further ones are answered without waiting, so
+    that some threads are always free for other requests. `alive`: whether the process goes on; when
+    it does not, all callers are let go.
     """
 
     def __init__(
@@ -87,14 +59,14 @@ class BatchWatch:
         self._places = threading.BoundedSemaphore(most)
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
-        self._watches: dict[UUID, _Watch] = {}
+        self._watches: dict[UUID, WatchedBatch] = {}
         self._looking = False
         self._listening = False
 
     def wait(self, batch_id: UUID, seconds: float) -> bool:
         """Hold until the batch has ended (or is gone), at most `seconds`; whether it has.
 
-        False at once where too many watch already.
+        False at once if `most` callers watch already.
         """
         if seconds <= 0 or not self._places.acquire(blocking=False):
             return False
@@ -115,7 +87,7 @@ class BatchWatch:
 
     @contextmanager
     def follow(self, batch_id: UUID) -> Iterator[Following | None]:
-        """Follow a batch for as long as the block lasts; None where too many watch already."""
+        """Follow a batch for as long as the block lasts; None if `most` callers watch already."""
         if not self._places.acquire(blocking=False):
             yield None
             return
@@ -133,13 +105,11 @@ class BatchWatch:
         finally:
             self._places.release()
 
-    def _join(self, batch_id: UUID) -> _Watch:
-        """The watch of the batch, made where there is none; the lock is held."""
+    def _join(self, batch_id: UUID) -> WatchedBatch:
+        """What is known of the batch, made if it is not watched yet. The caller holds the lock."""
         watch = self._watches.get(batch_id)
         if watch is None:
-            now = time.monotonic()
-            changed = threading.Condition(self._lock)
-            watch = self._watches[batch_id] = _Watch(now, now + _SOONEST, changed)
+            watch = self._watches[batch_id] = WatchedBatch(threading.Condition(self._lock))
         if not self._looking:
             self._looking = True
             threading.Thread(target=self._look, name="batch-watch", daemon=True).start()
@@ -151,13 +121,13 @@ class BatchWatch:
         self._news.notify()
         return watch
 
-    def _leave(self, batch_id: UUID, watch: _Watch) -> None:
+    def _leave(self, batch_id: UUID, watch: WatchedBatch) -> None:
         unwatched = not watch.waiting and not watch.following
         if unwatched and self._watches.get(batch_id) is watch:
             del self._watches[batch_id]
 
     def _look(self) -> None:
-        """The thread that looks, as long as somebody watches."""
+        """The thread that looks at batches. Ends when no batch is watched."""
         while True:
             with self._lock:
                 if not self._watches:
@@ -165,7 +135,7 @@ class BatchWatch:
                     return
                 pause = min(watch.look_at for watch in self._watches.values()) - time.monotonic()
                 if pause > 0:
-                    self._news.wait(min(pause, _FOLLOWED_LATEST))
+                    self._news.wait(min(pause, _LONGEST_PAUSE))
                 if not self._alive():
                     for watch in self._watches.values():
                         watch.changed.notify_all()
@@ -197,19 +167,19 @@ class BatchWatch:
             for batch_id, followed_ in due.items():
                 watch = self._watches.get(batch_id)
                 if watch is None or (watch.following and not followed_):
-                    continue  # or one who follows has come meanwhile: there is a next look
+                    continue  # a follower has joined since, so this look does not count
                 watch.looked, watch.look_at = now, watch.next_look(now)
                 if followed_:
-                    _note_view(watch, views.get(batch_id), now)
+                    watch.show(views.get(batch_id), now)
                 else:
                     watch.ended = batch_id not in unfinished
                 if watch.ended:
-                    # Whoever comes after this (a batch can begin again) begins a watch of its own.
+                    # The batch can begin again: callers that come later watch it anew.
                     del self._watches[batch_id]
                     watch.changed.notify_all()
 
     def _listen(self, redis: Redis) -> None:
-        """The thread that hears calls, as long as somebody watches."""
+        """The thread that receives notifications. Ends when no batch is watched."""
         subscription: Callable[..., PubSub] = redis.pubsub
         while self._watched():
             try:
@@ -224,7 +194,7 @@ class BatchWatch:
                 time.sleep(_AFTER_TROUBLE)
 
     def _watched(self) -> bool:
-        """Whether anybody watches. The listener ends where nobody does."""
+        """Whether a batch is watched. If none is, `_listen` ends, and says so here."""
         with self._lock:
             self._listening = bool(self._watches)
             return self._listening
@@ -237,10 +207,9 @@ class BatchWatch:
             watch = self._watches.get(batch_id)
             if watch is None:
                 return
-            soonest = _FOLLOWED_SOONEST if watch.following else _SOONEST
-            look_at = watch.looked + soonest
-            if look_at < watch.look_at:
-                watch.look_at = look_at
+            soonest = watch.soonest_look
+            if soonest < watch.look_at:
+                watch.look_at = soonest
                 self._news.notify()
 
 
@@ -253,38 +222,3 @@ def _views(connection: Connection, batch_ids: list[UUID]) -> dict[UUID, BatchVie
     """The batches as they are now, as far as they are there."""
     rows = connection.execute(_FOLLOWED, {"ids": batch_ids}).mappings()
     return {batch.id: batch for batch in map(batch_view, rows)}
-
-
-def _note_view(watch: _Watch, view: BatchView | None, now: float) -> None:
-    """Show the batch to those who follow, but only so often, however often it is looked at."""
-    watch.gone = view is None
-    watch.ended = view is None or view.ended
-    if view == watch.view or (not watch.ended and now - watch.noted < _FOLLOWED_SOONEST):
-        return
-    watch.view, watch.noted = view, now
-    watch.changed.notify_all()
-
-
-class Following:
-    """What somebody who follows a batch sees of it."""
-
-    def __init__(self, watch: _Watch, lock: threading.Lock, alive: Callable[[], bool]) -> None:
-        self._watch = watch
-        self._lock = lock
-        self._alive = alive
-        self._seen: BatchView | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether there is nothing more to see: the batch is gone, or the process stops."""
-        return self._watch.gone or not self._alive()
-
-    def next(self, seconds: float) -> BatchView | None:
-        """The batch as it is now, once that is not what was seen last; None if `seconds` pass."""
-        watch = self._watch
-        with self._lock:
-            watch.changed.wait_for(lambda: watch.view is not self._seen or self.over, seconds)
-            if watch.view is self._seen:
-                return None
-            self._seen = watch.view
-            return watch.view

@@ -60,7 +60,7 @@ def test_a_call_brings_a_look(
     engine: Engine, settings: Settings, batch_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis = Redis.from_url(settings.redis_url or "")
-    monkeypatch.setattr(watching._Watch, "next_look", lambda _, now: now + 60)
+    monkeypatch.setattr(watching.WatchedBatch, "next_look", lambda _, now: now + 60)
     watch = BatchWatch(engine, redis, most=5)
     with watch.follow(batch_id) as following:
         assert following is not None
