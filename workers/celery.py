@@ -22,17 +22,17 @@ app.conf.beat_schedule = {
     "sweep": {
         "task": "batchline.sweep",
         "schedule": every(settings.sweep_interval),
-        # A sweep that could not be run in time is worth nothing: the next one does its work. It
-        # does not expire, though, which the worker would judge by its own clock; RabbitMQ counts
-        # the seconds (`expiration`), and workers do not sweep too often.
+        # A sweep that could not run in time is of no use: the next one does its work. Celery's
+        # `expires` would compare clocks of two machines, so RabbitMQ drops it by counting seconds
+        # (`expiration`), and with Redis workers skip sweeps that follow too closely (tasks.py).
         "options": {"expiration": max(10.0, settings.sweep_interval * 3), "queue": "control"},
     },
 }
-# What beat remembers of its last life are moments by a clock that may have been wrong.
+# Without a file of when tasks last ran: those times are by a clock that may have been wrong.
 app.conf.beat_scheduler = "celery.beat:Scheduler"
 
 
 @signals.celeryd_after_setup.connect
 def _do_not_warn(**_: Any) -> None:
-    """Of tasks that are not ended when the broker is lost, at each loss: it is meant so."""
+    """Silence a warning at each loss of the broker: that tasks go on then is intended."""
     warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 ", CPendingDeprecationWarning)

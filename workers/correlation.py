@@ -1,4 +1,4 @@
-"""Every task's log lines bear its ids, and that of the request which it comes of."""
+"""Puts a task's ids on its log lines, and the id of the request that led to it."""
 
 from __future__ import annotations
 

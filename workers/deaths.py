@@ -1,7 +1,7 @@
-"""Notes what a pool's child died of, for whoever takes its slices over.
+"""Notes what a child of the pool died of, for the takeover of its slices.
 
-Only its parent learns of it. The note is made in the parent's main thread, the one that forks, by
-a connection that lasts no longer: no child may inherit a lock or a socket of it.
+Only its parent learns the exit status. The note is written by the parent's main thread, which also
+forks, over a connection that is closed at once, so that no child inherits its lock or socket.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workers.engine.process.heartbeat import this_machine
 
 log = structlog.get_logger(__name__)
 
-# The parent does nothing else meanwhile.
+# The parent does nothing else while it connects.
 _CONNECT_SECONDS = 2
 
 
@@ -29,7 +29,7 @@ def note_deaths(task_pool: Any, database_dsn: str) -> None:
     make_handlers = pool._create_process_handlers
 
     def make_again(*args: Any, **options: Any) -> None:
-        # Celery makes them anew whenever it has connected to its broker again.
+        # Celery makes its handlers anew each time it has reconnected to its broker.
         make_handlers(*args, **options)
         pool.on_process_down = _noting(pool.on_process_down, database_dsn)
 
@@ -40,7 +40,8 @@ def note_deaths(task_pool: Any, database_dsn: str) -> None:
 def _noting(handler: Callable[[Any], None], database_dsn: str) -> Callable[[Any], None]:
     def noting(process: Any) -> None:
         handler(process)
-        # One that ended well has no row any more; a handler may exit "well" too.
+        # A process that stopped in order has removed its row, so exit status 0 is a death like others:
+        # a handler called exit().
         how = human_status(process.exitcode or 0).replace("exitcode", "exit status")
         _note(database_dsn, process.pid, how)
 
@@ -55,5 +56,5 @@ def _note(database_dsn: str, pid: int, how: str) -> None:
             connection.cursor() as cursor,
         ):
             cursor.execute(NOTE_DEATH, (how, this_machine(), pid))
-    except psycopg2.Error as error:  # it is found out without, only not what it was
+    except psycopg2.Error as error:  # its death is still found by the sweep, without a reason
         log.warning("death.not_noted", pid=pid, how=how, error=str(error))

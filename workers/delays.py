@@ -1,4 +1,4 @@
-"""A message's delay is a length of time, counted by whoever got the message, by its own clock."""
+"""Delayed messages: the delay is a length of time, counted by the worker that receives them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How often things happen: counted in seconds that have passed, not in moments of the wall clock.
+"""How often things happen: in seconds since the process started, not by the time of day.
 
-A clock that is wrong, or is put right, neither holds the sweep up nor has it come in a heap.
+A clock that is wrong, or is corrected, neither delays the sweep nor makes many sweeps due at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def every(seconds: float) -> schedule:
-    """A schedule of beat's that is due every so many seconds of its process's life."""
+    """A schedule for beat that is due every `seconds` of its process's life."""
     return schedule(timedelta(seconds=seconds), nowfun=_now)
 
 
@@ -25,7 +25,7 @@ def _now() -> datetime:
 
 
 class Pace:
-    """Lets a step be made every so many seconds in this process. Safe to share between threads."""
+    """Allows a step every `seconds` in this process. Safe to share between threads."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -33,7 +33,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def step(self) -> bool:
-        """Whether one may be made now; then it counts as made."""
+        """Whether a step may be made now. If so it counts as made."""
         with self._lock:
             now = time.monotonic()
             if now < self._next:

@@ -1,4 +1,4 @@
-"""SIGTERM: a worker finishes what it is at, and has ended within `WORKER_STOP_SECONDS` in any case.
+"""SIGTERM: a worker finishes what is under way, and always ends within `WORKER_STOP_SECONDS`.
 
 Celery by itself waits for whatever runs, however long it takes; its soft shutdown always waits for
 all of its time, and leaves the threads of a pool of threads running.
@@ -43,7 +43,7 @@ def stop(settings: Settings, own_id: Callable[[], UUID | None], *, at_once: bool
 
 def _end_in_time(settings: Settings, own_id: Callable[[], UUID | None], seconds: float) -> None:
     time.sleep(seconds)
-    # Normally the process is gone by now. What follows ends it, with whatever it is doing.
+    # Normally the process has ended before this. If not, it is ended here, whatever it is doing.
     try:
         children = [child.pid for child in active_children() if child.pid]
         for pid in children:

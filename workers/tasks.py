@@ -22,7 +22,7 @@ _OPTIONS: dict[str, Any] = {
     "default_retry_delay": WORKER_LOST_DELAY,
     "Request": "workers.delays:Request",
 }
-# Sweeps that waited while no worker was there come in a heap, and one of them does for all.
+# After a time without workers several sweeps are in the queue; the first one does the work of all.
 _pace = Pace(settings.sweep_interval / 4)
 
 
@@ -40,7 +40,7 @@ def run_slice(batch_id: str, wave: int, number: int) -> None:
 
 @app.task(name="batchline.settle", **_OPTIONS)
 def settle(batch_id: str, wave: int) -> None:  # noqa: ARG001 (the wave is for those who watch)
-    """A wave is through: move its batch on."""
+    """Move a batch on, as a wave of it is done."""
     advancing.advance(runtime(), UUID(batch_id))
 
 

@@ -1,4 +1,4 @@
-"""Webhooks in the workers: sending what is due, and finding what nobody was called for."""
+"""Webhooks in the workers: sending what is due, and finding webhooks that no task was sent for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def send_due(runtime: Runtime, webhook_id: UUID) -> int:
 
 
 def find_due(runtime: Runtime) -> list[UUID]:
-    """The webhooks that a worker is to be called for. Part of the sweep."""
+    """The webhooks that something is due for and that no task is on its way for. For the sweep."""
     global _forgot_at
     with transaction(runtime.engine) as connection:
         due = call_due(connection)

@@ -1,4 +1,4 @@
-"""Where a worker process gets its parts: made once a process, after any fork."""
+"""The parts of a worker process, made once in each process, after it was forked."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _make() -> Runtime:
     )
 
     def send_advance(batch_id: UUID, delay: float) -> None:
-        # What is further off than this the sweep finds when it is due.
+        # Seconds. What is due later than this is left to the sweep.
         if delay > LONGEST_COUNTDOWN:
             return
         try:
@@ -105,7 +105,7 @@ def _make() -> Runtime:
 
 
 def call_webhook(webhook_id: UUID) -> None:
-    """Have what is due for a webhook sent. A broker that is away is left to the sweep."""
+    """Have a worker send what is due for a webhook. If the broker is away, the sweep does it."""
     try:
         app.send_task(
             DELIVER_TASK,
@@ -130,29 +130,29 @@ def _note_options(instance: Any = None, **_: Any) -> None:
     _slots = int(instance.concurrency or 1) if _threaded else 1
 
 
-def _calm_the_collector() -> None:
-    """Keep Python's garbage collector from looking at what is no garbage.
+def _collect_less_often() -> None:
+    """Make Python's garbage collector run less often.
 
     A slice makes thousands of objects that live until it is done, in a process that holds some
-    hundred thousand for ever. By its defaults the collector goes through them again and again,
-    which costs a tenth of a slice's time.
+    hundred thousand permanently. With its defaults the collector scans them again and again, which
+    costs a tenth of a slice's time.
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
 
 
 def _limit_memory() -> None:
-    """Let an item that wants all the memory fail, before the kernel ends somebody else."""
+    """Limit memory, so that a greedy item fails before the kernel kills another process."""
     if limit := settings.worker_memory_mib * 1024 * 1024:
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 @signals.worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    """A prefork child: beat from the start, so that the planner and /readyz know of it."""
+    """Start a prefork child's heartbeat at once, so that the planner and /readyz count it."""
     runtime().heartbeat.start()
     _limit_memory()
-    _calm_the_collector()
+    _collect_less_often()
 
 
 @signals.worker_process_shutdown.connect
@@ -162,8 +162,8 @@ def _stop_child(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
-def _start_threads(sender: Any = None, **_: Any) -> None:
-    """A worker without children does the slices itself; one with children watches over them."""
+def _start_worker(sender: Any = None, **_: Any) -> None:
+    """Start a worker: its heartbeat if it runs slices itself, or the watch over its children."""
     pool = getattr(sender, "pool", None)
     if type(pool).__module__.endswith("prefork"):
         _board.guard()
@@ -174,7 +174,7 @@ def _start_threads(sender: Any = None, **_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def _stop_soon(how: str = "Warm", **_: Any) -> None:
-    """SIGTERM, or SIGQUIT, which does not wait."""
+    """Stop on SIGTERM, or on SIGQUIT without waiting."""
     stop(settings, _own_id, at_once=how == "Cold")
 
 
@@ -183,19 +183,19 @@ def _own_id() -> UUID | None:
 
 
 @signals.worker_shutdown.connect
-def _stop_threads(**_: Any) -> None:
+def _stop_worker(**_: Any) -> None:
     if _runtime is not None and _runtime[0] == os.getpid():
         _runtime[1].heartbeat.stop()
 
 
 def _watch(engine: Engine) -> Watch:
-    """Threads are abandoned when they take too long; a process that has only one is ended."""
+    """The watchdog of this process; none if it has threads, whose calls can be abandoned."""
     if _threaded:
         return Watch()
     return Watchdog(lambda overrun: end_overrun(engine, overrun), _board, _child_number())
 
 
 def _child_number() -> int | None:
-    """Which place in its pool this process has; None where it is no prefork child."""
+    """The number of this process in its pool; None if it is not a prefork child."""
     number = getattr(current_process(), "index", None)
     return number if isinstance(number, int) else None

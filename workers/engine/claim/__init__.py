@@ -1,1 +1,1 @@
-"""What a process takes: a slice under a claim, as far as limits allow, and its items."""
+"""Taking a slice: its claim, the limits that may forbid it, and loading its items."""

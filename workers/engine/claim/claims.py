@@ -29,7 +29,7 @@ from workers.engine.claim.limits import Refused, pass_limits
 
 
 class LostClaim(Exception):
-    """The slice was given to somebody else; what this process did with it must not be kept."""
+    """The slice was given to another process; what this one did with it must not be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,9 @@ def add_counts(
     left: int = 0,
     done: bool,
 ) -> None:
-    """The fence: add what has ended to the slice, or raise LostClaim, which rolls all back.
+    """The fence: add the counts of what has ended to the slice, or raise LostClaim.
 
-    `left`: items that the slice gives up without having tried them.
+    `left`: items that the slice gives up untried.
     """
     written = connection.execute(
         ADD_COUNTS_TO_SLICE,

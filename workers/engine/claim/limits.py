@@ -1,14 +1,14 @@
 """Limits of an operation over all workers: how many calls at once, how many items a second.
 
-Postgres is the only place that knows, so whoever claims a slice of such an operation locks the
-operation's row first. A slice that may not run now stays READY and costs no worker anything:
+Only Postgres knows what all workers do, so a worker that claims a slice of such an operation locks
+the operation's row first. A slice that may not run now stays READY and costs no worker anything:
 
-- for want of a place (concurrency) it is parked, and the slice that gives a place back sends the
-  one that has waited longest; the sweep does it where nobody did;
-- for the rate it gets a moment of its own behind those that wait already, and its message comes
-  then. One far off is sent by the sweep.
+- if there is no place (concurrency) it is parked. A slice that gives its place back sends the one
+  that has waited longest; if that failed, the sweep does;
+- if its turn has not come (rate) it gets a time behind those that wait already, and its message is
+  delayed until then. If that is far off, the sweep sends it.
 
-A claim that a dead worker still holds counts until it is taken over: too few is safe.
+A claim that a dead worker still holds counts until it is taken over; that only runs too few.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Refused:
 def pass_limits(
     connection: Connection, registry: Registry, batch_id: UUID, wave: int, number: int
 ) -> Refused | Literal[True] | None:
-    """True, with the turn taken, where the limits let the slice run; None if it cannot be claimed.
+    """True if the limits let the slice run, its turn then taken; None if it cannot be claimed.
 
     The slice and the operations' rows stay locked until the transaction ends, so that what is
     counted here cannot change before the claim.
@@ -92,9 +92,9 @@ def pass_limits(
 def release_parked(
     connection: Connection, registry: Registry, operations: Iterable[str] | None = None
 ) -> list[SentSlice]:
-    """The slices for which there is a place now, no longer parked: they have to be sent.
+    """Unpark the slices for which there is a place now. The caller has to send them.
 
-    `operations`: those that may have one; all that have parked slices by default.
+    `operations`: where to look; by default all operations that have parked slices.
     """
     if operations is None:
         operations = connection.execute(FIND_PARKED_OPERATIONS).scalars().all()
@@ -120,7 +120,7 @@ def _lock(connection: Connection, operation: str) -> float:
 
 
 def _places(connection: Connection, operation: Operation) -> int:
-    """How many more of its slices may run now."""
+    """How many more slices of the operation may run now."""
     if operation.concurrency is None:
         return _ANY_NUMBER
     running = connection.execute(COUNT_RUNNING_SLICES, {"operation": operation.name}).scalar_one()
@@ -131,7 +131,7 @@ _ANY_NUMBER = 1_000
 
 
 def _turn(connection: Connection, operation: Operation, free_in: float) -> float:
-    """Seconds until it is the turn of whoever comes now."""
+    """Seconds until the turn of a slice that asks now."""
     assert operation.rate_limit is not None  # noqa: S101 (only called for those that have one)
     waiting = connection.execute(COUNT_ITEMS_IN_LINE, {"operation": operation.name}).scalar_one()
     return max(0.0, free_in) + int(waiting) / operation.rate_limit

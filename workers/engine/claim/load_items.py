@@ -15,9 +15,9 @@ from app.db.statements.items import find_held_indexes, load_items
 from handlers import Item, Operation, Registry
 from workers.engine.claim.claims import ClaimedSlice
 
-# So much of a slice's input (in characters) is held at once; one item may be more by itself.
+# Characters of a slice's input that are held at once; a single item may be longer.
 MOST_INPUT = 32 * 1024 * 1024
-# Read as it is used, some rows at a time, so that no more than that is read.
+# Rows fetched at a time from the server, so that little is read beyond what fits.
 _STREAMED = {"stream_results": True, "max_row_buffer": 500}
 
 

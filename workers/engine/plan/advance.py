@@ -1,7 +1,7 @@
 """Moving a batch on: the one function behind submission, the chord's callback, and the sweep.
 
-Called at any time, any number of times, by anybody: it looks at the rows, under a lock on the
-batch's row, and does what is next. It never relies on having been called before.
+It may be called at any time, any number of times: it reads the rows, under a lock on the batch's
+row, and does what comes next. It never relies on an earlier call.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _locked(connection: Connection, batch_id: UUID) -> BatchRow | None:
 
 
 def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
-    """Whether `maxFailures` is passed. Slices that ended at once did not see one another."""
+    """Whether `maxFailures` is exceeded: slices that ended at the same time did not count each other."""
     if batch.max_failures is None or batch.phase == "validate":
         return False
     if failures_so_far(connection, batch.id) <= batch.max_failures:
@@ -139,7 +139,7 @@ def _begin(runtime: Runtime, connection: Connection, batch: BatchRow) -> None:
 
 
 def _end_of_validation(connection: Connection, batch: BatchRow) -> _Next | None:
-    """onInvalid: reject. All items have been looked at: none runs if one is invalid."""
+    """What comes after validation (onInvalid: reject): no item runs if one is invalid."""
     if batch.invalid:
         _stop(connection, batch.id)
         return None
@@ -160,7 +160,7 @@ def _wait_or_settle(connection: Connection, batch: BatchRow) -> _Next | None:
     if wait is None:
         if settle(connection, batch.id) is not None:
             return None
-        # Nothing should ever get here; if something does it is tried, not left.
+        # This should never happen. If it does, the items are tried rather than left.
         lost = connection.execute(RESCUE_ITEMS, {"batch_id": batch.id}).rowcount
         log.error("items.rescued", batch=str(batch.id), items=lost)
         return _Next() if lost else None

@@ -1,7 +1,7 @@
 """Sending a wave: one Celery chord, a header task per slice, `settle` as callback and errback.
 
-The chord is the quick way to learn that a wave is through. It is not trusted to be the only one:
-a callback that never comes is noticed by the sweep.
+The chord is the quick way to learn that a wave is done, and not the only one: if its callback never
+comes, the sweep notices.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workers.engine.planned_slice import PlannedSlice
 RUN_SLICE = "batchline.slice"
 _NOT_FOUND = "404"
 SETTLE = "batchline.settle"
-# What a slice may take beside one call of a handler that uses all of its time.
+# Seconds that a slice may take beyond one handler call that uses all of its time limit.
 _BESIDE = 60.0
 log = structlog.get_logger(__name__)
 
@@ -33,8 +33,8 @@ def send_wave(
 ) -> None:
     """Publish the chord of a wave's slices, given with their numbers.
 
-    A broker that is away is logged, not raised: the rows are written, and the sweep sends the
-    slices that nobody has claimed again.
+    A broker that is away is logged, not raised: the rows are written, and the sweep sends slices
+    again that no worker has claimed.
     """
     header = [
         celery.signature(
@@ -44,7 +44,7 @@ def send_wave(
                 "queue": planned.queue,
                 "ignore_result": True,
                 "countdown": planned.delay or None,
-                # The engine ends what hangs by itself; this is for when it cannot.
+                # Beyond the engine's own time limits, for a process that cannot keep them.
                 "time_limit": _hard_limit(registry, planned.operation),
                 # What Flower and the logs show the task as.
                 "shadow": f"{RUN_SLICE} {planned.operation or 'mixed'}",

@@ -8,15 +8,14 @@ from app.core.settings import Settings
 from app.db.statements.operations import GET_COST, LEARN_COST
 from handlers import Operation
 
-# How much a new wave weighs against what was known: a few waves, and the old figure is gone.
+# Weight of a new wave against the figure so far, which is gone after a few waves.
 _WEIGHT = 0.4
-# One that took less than this weighs less: of a few quick items the most was not theirs.
+# Seconds. A wave that took less weighs less: most of its time was overhead, not its items.
 _TELLING_SECONDS = 0.5
 
-# A bulk statement has a cost of its own, however few its items. Where it waits for locks or for a
-# busy machine, cutting slices smaller only makes each item seem to cost more, and they would shrink
-# until nothing but that is paid. So they are not cut below this many, as long as those take at most
-# so many seconds.
+# A bulk statement has a fixed cost, however few its items. If it waits for locks or a busy machine,
+# smaller slices only make each item seem dearer, and slices would shrink to nothing. So they are not
+# cut below this many items, as long as those take at most this many seconds.
 _LEAST_BULK = 100
 _LONGEST_BULK_SECONDS = 1.0
 
@@ -24,8 +23,8 @@ _LONGEST_BULK_SECONDS = 1.0
 def slice_size(connection: Connection, settings: Settings, operation: Operation | None) -> int:
     """Items for one slice of `operation`, from 1 to `max_slice_items`.
 
-    What has not been measured yet begins with what the operation says of itself, or with a guess:
-    many where a bulk statement does them, one where each may wait for a network.
+    Before the first measurement: what the operation says itself, or a guess, which is many if it is
+    bulk, and one if each item may wait for a network.
     """
     if operation is None:
         return settings.max_slice_items

@@ -67,7 +67,7 @@ class Cutter:
                 yield self.picked(indexes[start : start + step], operation)
 
     def operation_of(self, item: DueItem) -> Operation | None:
-        """The item's operation, None for one that nobody knows."""
+        """The item's operation, None for one that is not registered."""
         return self._registry.get(item.operation or self.batch.operation)
 
     def gathers(self, operation: str | None) -> bool:

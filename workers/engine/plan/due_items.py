@@ -1,4 +1,4 @@
-"""Items whose own moment has come: retries, deferrals, lanes, and what a dead worker held."""
+"""Items that are due at a time of their own: retries, deferrals, lanes, items of dead workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.engine.outcome.regroup import ALONE, SUSPECTS
 from workers.engine.plan.cutter import Cutter
 from workers.engine.planned_slice import PlannedSlice
 
-# Deferred items for one slice of an operation that gathers them: some seconds' worth.
+# Most deferred items in one slice, for an operation that gathers them: a few seconds of work.
 _GATHERED = 50_000
 
 
@@ -21,7 +21,7 @@ def due_slices(connection: Connection, cutter: Cutter, room: int) -> list[Planne
     """Slices of what is due by now, at most `room`."""
     batch = cutter.batch
     size = cutter.sizes.size(batch.operation, batch.total)
-    # What gathers waits until the first pass is through and all are there.
+    # Items that are gathered wait until the first pass is done, so that all are there.
     gathering = batch.next_index >= batch.total
     most = _GATHERED if gathering and cutter.gathers(batch.operation) else 0
     limit = {"batch_id": batch.id, "limit": max(room * size, most)}
@@ -44,7 +44,7 @@ def due_slices(connection: Connection, cutter: Cutter, room: int) -> list[Planne
             suspect_lanes.append(_together(cutter, lane)[:SUSPECTS])
         else:
             lanes.append(_together(cutter, lane)[:size])
-    # What a worker died with is tried in small company, and if one dies again, by itself.
+    # Items that a worker died with are tried in small groups, after a second death alone.
     slices = [cutter.picked([item.index], item.operation) for item in alone]
     slices += cutter.by_operation(suspects, size=SUSPECTS)
     if gathering:
@@ -77,7 +77,8 @@ def _lane_slices(
 def _together(cutter: Cutter, lane: Iterable[DueItem]) -> list[DueItem]:
     """The beginning of a lane that one slice can run.
 
-    Either with effects in the database or elsewhere, and as often held by a worker that died.
+    Its items have the same kind of effects (in the database or elsewhere), and have been held at
+    equally many deaths of workers.
     """
     items: list[DueItem] = []
     for item in lane:

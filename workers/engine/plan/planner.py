@@ -1,10 +1,10 @@
 """Cutting the next wave out of a batch: which items are due, and how they fall into slices.
 
 Two sources feed a wave. The first pass (`first_pass.py`) walks the batch in order: `next_index`
-says how far it got, and a slice is then just a range. Items that wait for a moment of their own
+says how far it got, and a slice is then just a range. Items that are due at a time of their own
 (`due_at`: retries, deferrals, repeated keys, what a dead worker held) are picked one by one
-(`due_items.py`). They get at most half of a wave while the first pass is not through, so that
-neither starves the other. How large slices and waves are: `sizes.py`.
+(`due_items.py`). They get at most half of a wave until the first pass is done, so that neither
+starves the other. How large slices and waves are: `sizes.py`.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ _MIN_WAVE_SLICES = 8
 _SLICES_A_SLOT = 8
 _LIMITED_WAVE_SECONDS = 5
 _SMALL_BATCH = 500
-# Below this many items a slice costs more to send than its items to do.
+# A slice with fewer items costs more to send than to process.
 _LEAST_SHARE = 100
 
 
 class Sizes:
-    """For one plan of a batch of `total` items. Slots are counted once."""
+    """Sizes for one plan of a batch of `total` items. Worker slots are counted once."""
 
     def __init__(
         self, connection: Connection, settings: Settings, registry: Registry, total: int
@@ -35,9 +35,9 @@ class Sizes:
         self._slots: dict[str, int] = {}
 
     def size(self, operation: str | None, left: int) -> int:
-        """Items for one slice: the measured size, less where not every process would get one.
+        """Items for one slice: the measured size, or fewer so that every process gets a slice.
 
-        `left`: items that are to be shared out.
+        `left`: items that are still to be put into slices.
         """
         known = self._registry.get(operation)
         size = slice_size(self._connection, self._settings, known)
@@ -47,7 +47,7 @@ class Sizes:
         return max(1, min(size, max(share, min(size, _LEAST_SHARE))))
 
     def wave_slices(self, operation: str | None) -> int:
-        """Slices for one wave: some for each that could run at once."""
+        """Slices for one wave: a few for each worker slot."""
         slices = max(_MIN_WAVE_SLICES, _SLICES_A_SLOT * self._live_slots(self.queue(operation)))
         known = self._registry.get(operation)
         if known is None:

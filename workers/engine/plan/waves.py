@@ -59,7 +59,7 @@ def send_again(connection: Connection, batch: BatchRow) -> list[tuple[int, Plann
 
 
 def planned(row: SentSlice | ReadySlice, delay: float = 0.0) -> PlannedSlice:
-    """What is sent of a slice that is already a row. Its picks stay where they are."""
+    """The message for a slice that is already a row; its picks are read from there."""
     return PlannedSlice(
         row.first_index,
         row.last_index,
@@ -91,7 +91,7 @@ def fold_wave(connection: Connection, batch: BatchRow) -> None:
     )
     measured: dict[str, tuple[int, float]] = {}
     for row in done:
-        # What was put off took its time too, so that a slice with much of it says nothing.
+        # Items that were put off took time too, so a slice with many of them measures nothing.
         tried = row.completed + row.failed
         if row.operation and row.phase == "run" and tried and tried >= 0.8 * row.size:
             items, seconds = measured.get(row.operation, (0, 0.0))

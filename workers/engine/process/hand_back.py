@@ -1,7 +1,7 @@
-"""What a worker that stops still holds goes back as it was claimed.
+"""Giving back slices that a stopping worker has not finished in time.
 
-It ends each slice after the item under way and leaves the rest of it to others. What is not over
-when its time is up goes back: no item has lost an attempt by it.
+A stopping worker ends each slice after the item under way. A slice that is still running when the
+time is up becomes READY as it was before its claim; no item has lost an attempt by it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def workers_of(connection: Connection, pids: Iterable[int]) -> list[UUID]:
 
 
 def give_back(connection: Connection, worker_ids: list[UUID]) -> int:
-    """Make the slices that these hold READY, as if they had never been claimed; how many.
+    """Make the slices that these workers hold READY, as before their claims; how many.
 
-    Their sessions are ended, with what their transactions have done so far. For processes of
-    ours that work no more: others are to be taken over from (takeover.py).
+    Their sessions are ended, and so their transactions rolled back. Only for processes of this
+    worker that have stopped working; for all others see takeover.py.
     """
     if not worker_ids:
         return 0
-    # Their sessions are ended; one that lingers must not keep the process from ending.
+    # A session that lingers must not keep the process from ending.
     connection.execute(LIMIT_WAIT_FOR_LOCKS)
     end_sessions(connection, worker_ids)
     given = connection.execute(GIVE_BACK_CLAIMS_OF_WORKERS, {"ids": worker_ids}).rowcount

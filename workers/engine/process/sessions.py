@@ -1,7 +1,7 @@
-"""A worker process's sessions of the database bear its id, so that others can end them.
+"""Database sessions are named after their worker process, so that others can end them.
 
-A process that is frozen, or whose handler hangs, may sit in a transaction, and the locks of that
-hold up whoever takes its work over.
+A process that is frozen, or whose handler hangs, may hold a transaction open, whose locks would
+block the process that takes over its work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def session_name(worker_id: UUID) -> str:
 
 
 def end_sessions(connection: Connection, worker_ids: Iterable[UUID]) -> None:
-    """End the sessions of these processes, other than this one, with whatever they are in."""
+    """End the database sessions of these processes (not this one), and their transactions."""
     names = [session_name(one) for one in worker_ids]
     if names:
         connection.execute(END_SESSIONS, {"names": names})

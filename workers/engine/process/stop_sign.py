@@ -12,9 +12,9 @@ class StopSign:
         self._shared = mmap.mmap(-1, 1)
 
     def set(self) -> None:
-        """Ask for it; there is no way back."""
+        """Ask the processes to stop. This cannot be undone."""
         self._shared[0] = 1
 
     def is_set(self) -> bool:
-        """Whether that has been asked for."""
+        """Whether they have been asked to stop."""
         return self._shared[0] == 1

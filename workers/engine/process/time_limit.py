@@ -5,8 +5,8 @@ that cannot be reached that way (it blocks the signal, or swallows the exception
 that does not look) is ended with its process by the watchdog (watchdog.py).
 
 In a worker with threads no thread can be interrupted. The handler runs in a helper thread there,
-which is abandoned when its time is up: whoever waits for it goes on with the next item, and what
-the abandoned one answers later is heard by nobody.
+which is abandoned when its time is up: the worker goes on with the next item, and what the
+abandoned thread answers later is ignored.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class TimeLimitExceeded(Problem):
 
 
 def exceeded(seconds: float) -> str:
-    """What an item's message says."""
+    """The message of an item whose handler took too long."""
     return f"Exceeded the operation's time limit of {seconds:g} s"
 
 
 class _Interrupted(BaseException):
-    """Raised inside a handler. No Exception, so that its `except Exception` does not keep it."""
+    """Raised inside a handler. A BaseException, so that `except Exception` does not catch it."""
 
 
 def limited_call(seconds: float, call: Callable[[], T]) -> T:

@@ -1,11 +1,11 @@
 """Ends the process whose handler cannot be interrupted.
 
-Two look on. A thread of the process itself: it writes which item it was, which ends FAILED, gives
-the rest of the slice back, and kills the process. It needs the interpreter, which a handler in C
-code may hold on to; then a thread of the worker's main process, which has an interpreter of its
-own, does the killing a little later. It cannot write anything (it must hold no lock when the pool
-forks the next child), so the slice is taken over as that of any dead process: its items are tried
-again apart, and the one that does it again and again ends FAILED.
+Two threads watch it. One in the process itself ends the item FAILED, gives the rest of the slice
+back, and kills the process. It needs the interpreter's lock, which a handler in C code may hold;
+then a thread of the worker's main process kills the process a little later. That thread cannot
+write anything (it must hold no lock when the pool forks the next child), so the slice is taken over
+as that of any dead process: its items are tried again in smaller groups, and the one that keeps
+hanging ends FAILED.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Overrun:
 
 
 class Watch:
-    """What a process notes of its calls. This one is looked at by nobody."""
+    """Where a process notes its calls. This one does nothing, for a process without a watchdog."""
 
     @contextmanager
     def call(self, claim: UUID, index: int | None, seconds: float) -> Iterator[None]:
@@ -61,16 +61,16 @@ class Board:
         self._notes = mmap.mmap(-1, _PLACES * _NOTE.size)
 
     def write(self, child: int | None, until: float) -> None:
-        """Note until when the child of that number in its pool may be busy; 0 for idle."""
+        """Note until when child `number` of the pool may be busy (monotonic seconds); 0: idle."""
         if child is not None and 0 <= child < _PLACES:
-            # The time last, in one piece: a note that has one is complete.
+            # The time is written last and at once: a note with a time is complete.
             place = child * _NOTE.size
             if until:
                 _NOTE.pack_into(self._notes, place, 0.0, os.getpid())
             _UNTIL.pack_into(self._notes, place, until)
 
     def guard(self) -> None:
-        """Look at the notes from now on, in a thread of the main process."""
+        """Watch the notes from now on, in a thread of the main process."""
         threading.Thread(target=self._look, name="watchdog", daemon=True).start()
 
     def _look(self) -> None:
@@ -85,7 +85,7 @@ class Board:
 
 def _kill_child(pid: int) -> None:
     try:
-        # Still a child of ours, and not one that has died? Then the number is nobody else's.
+        # Only a living child of ours: the pid of a dead one may belong to another process.
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             os.kill(pid, signal.SIGKILL)
     except (ChildProcessError, ProcessLookupError):
@@ -93,10 +93,10 @@ def _kill_child(pid: int) -> None:
 
 
 class Watchdog(Watch):
-    """Looks at this process's calls, one at a time, from a thread of its own.
+    """Watches this process's calls, one at a time, from a thread of its own.
 
-    `end`: writes what came of one that took too long. `child`: this process's number on the
-    `board`, None where nobody looks on from outside.
+    `end`: writes the outcome of a call that took too long. `child`: this process's number on the
+    `board`, None if the main process does not watch it.
     """
 
     def __init__(self, end: Callable[[Overrun], None], board: Board, child: int | None) -> None:
@@ -127,6 +127,6 @@ class Watchdog(Watch):
                 continue
             try:
                 self._end(call[1])
-            except Exception as error:  # then it counts as any death
+            except Exception as error:  # then the slice is taken over, as after any death
                 log.warning("overrun.not_written", claim=str(call[1].claim), error=str(error))
             os.kill(os.getpid(), signal.SIGKILL)

@@ -1,8 +1,8 @@
 """The sweep: repairs whatever a crash, a lost message or a restart left behind.
 
-Run by beat every few seconds. It looks at everything that is unfinished, not at a window of time,
-and its cost is that of the unfinished batches alone. Every repair is idempotent; two sweeps at
-once do no harm, and the second one goes home.
+Beat sends it every second or so. It looks at everything that is unfinished, not at a window of
+time, and costs as much as there are unfinished batches. Every repair is idempotent. If a sweep is
+under way already, the second one ends at once.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def sweep(runtime: Runtime) -> dict[str, int]:
     with transaction(runtime.engine) as connection:
         removed = remove_expired(connection, days=runtime.settings.retention_days)
         forget_expired(connection)
-    # In a transaction of its own: who claims locks operations before slices.
+    # In a transaction of its own, since a claim locks operations before slices.
     unparked = send_released(runtime)
     done = {
         "claims_taken_over": taken_over,

@@ -2,10 +2,9 @@
 
 A claimed slice whose worker's heartbeat is stale, or whose process is seen to be gone, is ended
 without counts, and its items that have no outcome are due again: in small groups first, after a
-second death each by itself (regroup.py), so that whichever of them kills workers does so alone.
-One that has been there at `POISON_AFTER` deaths ends FAILED. A process that was only paused finds
-its claim gone when it comes back; should it sit in a transaction, that is ended here, so that its
-locks do not hold up the others.
+second death each by itself (regroup.py), so that an item that kills workers is found. An item that
+was held at `POISON_AFTER` deaths ends FAILED. A process that was only paused finds its claim gone;
+if it has a transaction open, that is ended here, so that its locks block no other worker.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ POISON_AFTER = 4
 
 
 def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> int:
-    """Take every claim whose worker is gone or has not been heard of for that long; how many."""
-    # Those of the machine that the sweep runs on can be looked at: no need to wait for a silence.
+    """Take every claim whose worker is gone or silent for `stale_seconds`; how many."""
+    # Processes of the sweep's own machine can be looked up, without waiting for a silence.
     where = {"machine": this_machine()}
     here = rows_of(WorkerHere, connection.execute(FIND_WORKERS_HERE, where))
     gone = [worker.id for worker in here if _is_gone(worker)]
@@ -49,7 +48,7 @@ def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> in
 
 
 def _is_gone(worker: WorkerHere) -> bool:
-    """Whether the process has ended; one whose parent lives, once that has noted what it was."""
+    """Whether the process has ended and, if its parent lives, the parent has noted why."""
     if Path(f"/proc/{worker.pid}").exists():
         return False
     parent_lives = worker.main_pid is not None and Path(f"/proc/{worker.main_pid}").exists()
@@ -61,7 +60,7 @@ def _take_over(connection: Connection, claimed: ClaimedRow, ended: str | None) -
     locked = connection.execute(LOCK_STALE_CLAIM, {**this, "claim": claimed.claim})
     if locked.one_or_none() is None:
         return False
-    # Looking at items without an effect is simply done again.
+    # Validation has no effects, so it is simply done again.
     state = "READY" if claimed.phase == "validate" else "DONE"
     connection.execute(TAKE_CLAIM, {**this, "state": state})
     if state == "DONE":

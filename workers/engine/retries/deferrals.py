@@ -1,4 +1,4 @@
-"""Items that wait for other items of their batch, and the end of their patience.
+"""Items that wait for other items of their batch, and when they have waited in vain.
 
 A deferred item is due again at once. `stalled` on the batch counts the items tried since the last
 one that ended. When every deferred item has been tried in vain since, then either something else
