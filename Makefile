@@ -88,7 +88,7 @@ $(BIN)/python:
 	echo "(looked for python3, python3.11 to python3.14; on Debian and Ubuntu, venv is the package python3-venv)." >&2; \
 	exit 1
 
-# The resolver lives in a folder of its own, thrown away afterwards. UPGRADE=--upgrade takes the
+# The resolver is installed into a folder of its own, which is removed afterwards. UPGRADE=--upgrade takes the
 # newest versions that pyproject.toml allows; without it, only what must change does.
 lock: $(BIN)/python ## Pin every package again, with hashes
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.fairness`: what a small batch of one client has to wait for a huge one.
+"""`python -m benchmarks.fairness`: how long a small batch waits while a huge one runs.
 
 On one stack, in turns: a client's 10-item batches while nothing else goes on, and the same while
 another client's batch of 100,000 items runs. Both are timed as the caller sees them, from sending

@@ -15,7 +15,7 @@ from app.core.ids import new_id
 from benchmarks.feed import COLLECTION, OPERATION, RESULT, Feed
 from benchmarks.timing import Timing
 
-# PAUSED, because the sweep of the stack that is measured beside this one begins what is not.
+# PAUSED, as the stack that is measured on the same database would begin it otherwise.
 _BATCH = """
     INSERT INTO batches (id, client_id, operation, status, started_at)
     VALUES (%(batch)s, %(client)s, %(operation)s, 'PAUSED', clock_timestamp())

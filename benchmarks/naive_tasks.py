@@ -83,6 +83,6 @@ def process(batch_id: str, client_id: str, index: int, item: dict[str, Any]) -> 
 
 @app.task(name="naive.finish")
 def finish(statuses: list[str], batch_id: str) -> None:  # noqa: ARG001 (the chord hands them over)
-    """All items are through: count them and end the batch."""
+    """The chord's callback: count the items and end the batch."""
     with engine().begin() as connection:
         connection.execute(_COUNT, {"batch": batch_id})

@@ -80,7 +80,7 @@ def _measure(stack: Stack, options: argparse.Namespace) -> list[Run]:
             measure(contender, WARM_UP)
         for repetition in range(options.repeat):
             for size in options.sizes:
-                # Another one first each time: what follows a heavy run may pay for it.
+                # A different contender first each time: a run after a heavy one may be slower.
                 turn = repetition % len(contenders)
                 for contender in contenders[turn:] + contenders[:turn]:
                     if contender.name == "naive" and (

@@ -1,4 +1,4 @@
-"""What a run took, in steps."""
+"""How long a run took, step by step."""
 
 from __future__ import annotations
 

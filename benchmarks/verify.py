@@ -1,4 +1,4 @@
-"""That all contenders leave the same rows: checked after every run, outside of its time."""
+"""Checks after every run, outside of its time, that all contenders leave the same rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ITEMS = text(
     FROM items WHERE batch_id = :batch
     """
 )
-# A lookup a row, whatever the planner believes of tables that have just grown.
+# One index lookup a row: statistics of tables that have just grown mislead the planner.
 _RECORDS = text(
     """
     SELECT count(*) FILTER (WHERE (

@@ -40,8 +40,8 @@ def note_deaths(task_pool: Any, database_dsn: str) -> None:
 def _noting(handler: Callable[[Any], None], database_dsn: str) -> Callable[[Any], None]:
     def noting(process: Any) -> None:
         handler(process)
-        # A process that stopped in order has removed its row, so exit status 0 is a death like others:
-        # a handler called exit().
+        # A process that stopped in order has removed its row, so even exit status 0 is noted: a
+        # handler may have called exit().
         how = human_status(process.exitcode or 0).replace("exitcode", "exit status")
         _note(database_dsn, process.pid, how)
 

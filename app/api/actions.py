@@ -142,7 +142,7 @@ def _fields() -> dict[str, Any]:
 
 
 def _nothing_else(given: Any) -> None:
-    """Raise Invalid for fields or parameters where none are known."""
+    """Raise Invalid if fields or parameters are given where there are none."""
     if given:
         errors = [FieldError(pointer_to(name), "Unknown field.") for name in given]
         raise Invalid(f"{next(iter(given))}: Unknown field.", errors=errors)

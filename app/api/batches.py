@@ -52,7 +52,7 @@ def submit() -> Response:
             return this.replay(body)
         in_query = fields_in_query(request.args)
         if kind != JSON:
-            # Before a body that may be long: all that can be wrong beside the items.
+            # Before a body that may be long, check all fields that come in the query.
             check(submission_of(client_id, in_query), here.registry)
         with received(kind, body, here.settings, this) as incoming:
             fields = _merged(in_query, fields_of(incoming.fields))

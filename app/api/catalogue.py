@@ -1,4 +1,4 @@
-"""/v1/operations and /v1/limits: what can be asked for, and how much of it."""
+"""/v1/operations and /v1/limits: the operations, and the limits of requests."""
 
 from __future__ import annotations
 

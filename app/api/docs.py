@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, send_from_directory
 from swagger_ui_bundle import swagger_ui_path
 
-# No scripts or styles but our own, and nothing from anywhere else.
+# Scripts and styles come from this server alone.
 _POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -46,7 +46,7 @@ def page() -> Response:
 
 @blueprint.get("/docs/start.js")
 def start() -> Response:
-    """What starts it: a file, so that no script need stand in the page."""
+    """The script that starts it, in a file, since the policy forbids scripts in the page."""
     return Response(_START, mimetype="text/javascript")
 
 

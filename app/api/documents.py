@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies that the views read by themselves, as they stream."""
+"""The OpenAPI document's part on bodies that the views read themselves, as streams."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIELDS_IN_QUERY: dict[str, Any] = {"in": "query", "schema": _InQuerySchema}
 
 
 class SubmissionSchema(EnvelopeSchema):
-    """A batch to be."""
+    """A batch to be made."""
 
     items = _ITEMS
 

@@ -19,7 +19,7 @@ from handlers.fields import Timestamp
 
 
 class Flag(ma.fields.Boolean):
-    """true or false, and nothing that might pass for it."""
+    """true or false, and no other value that might mean them."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):

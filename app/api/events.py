@@ -24,7 +24,7 @@ blueprint = Blueprint(
     "events", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Follow a batch."
 )
 _HEARTBEAT_EVERY = 15.0
-# How often a client that has gone is noticed, where there is nothing to write.
+# Seconds between two comments on a silent stream, which show whether the client is still there.
 _GLANCE_EVERY = 2.0
 _RETRY = b"retry: 2000\n\n"
 _LATER = b"retry: 5000\n\n"
@@ -50,7 +50,7 @@ def events(batch_id: UUID) -> Response:
         batch = find_batch(connection, caller().client_id, batch_id)
     last = request.headers.get("Last-Event-ID", "")
     if batch.ended and last == _finished_id(batch):
-        # Which keeps a browser from coming back for ever.
+        # 204 keeps a browser from reconnecting.
         return Response(status=204)
     return Response(
         _events(batch_watch(), batch, last, Line(request.environ)),
@@ -61,7 +61,7 @@ def events(batch_id: UUID) -> Response:
 
 def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Iterator[bytes]:
     with watch.follow(batch.id) as following:
-        # Where too many follow already, one look has to do; the client comes back for the next.
+        # If too many follow already, the client gets one look, and reconnects for the next.
         yield _LATER if following is None else _RETRY
         newest: BatchView | None = batch
         written_at = time.monotonic()
@@ -86,7 +86,7 @@ def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Itera
 
 
 def _told(batch: BatchView, last: str) -> tuple[bytes, str]:
-    """What is to be told of the batch after the event `last`, and the event that is then last."""
+    """The events to send after `last` (an event's id, or empty), and the id that is then last."""
     text = b""
     progress = _progress_id(batch)
     if last != progress:

@@ -1,4 +1,4 @@
-"""/healthz: the process answers. /readyz: so does what it needs, named where it does not."""
+"""/healthz: the process answers. /readyz: Postgres, the broker and a worker answer too."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def readyz() -> Response:
 
 
 class Probes:
-    """Looks at what the process needs, each in a thread, since what is away may also hang.
+    """Checks the services that the process needs, each in a thread, since a check may hang.
 
-    A probe that hangs is not begun a second time beside itself.
+    While a check hangs, no second one of the same service is begun.
     """
 
     def __init__(self, here: Services) -> None:

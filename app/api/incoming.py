@@ -1,4 +1,4 @@
-"""The items of a request, whatever they came as: JSON in memory, streams on disk."""
+"""The items of a request, in any format: JSON is kept in memory, streams on disk."""
 
 from __future__ import annotations
 

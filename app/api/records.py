@@ -1,7 +1,7 @@
 """/v1/records: what handlers stored.
 
 A key's parts are joined by `:`, with `:`, `/` and `%` percent-encoded inside a part; the key is
-then percent-encoded once more in the path, as any text in a URL. The server undoes just that.
+then percent-encoded once more in the path, as any text in a URL. The server decodes the path once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.web.services import services
 
 
 class KeyConverter(BaseConverter):
-    """The rest of the path, whatever characters are in it; werkzeug's own stops at line breaks."""
+    """The rest of the path, with any characters; werkzeug's own converter stops at line breaks."""
 
     part_isolating = False
     regex = "(?s:[^/].*?)"

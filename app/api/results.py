@@ -74,7 +74,7 @@ def results(query: dict[str, Any], batch_id: UUID) -> Response:
     pages = read_items(
         here.engine, client_id, batch_id, status=query.get("status"), after=query["after"]
     )
-    # What can go wrong at once goes wrong here, while there can still be another status.
+    # Errors that show at once are raised here, while the status can still be another one.
     first = next(pages)
     is_csv = query["format"] == "csv"
 
@@ -92,7 +92,7 @@ def results(query: dict[str, Any], batch_id: UUID) -> Response:
 
 
 def _writer(query: dict[str, Any], *, mixed: bool) -> tuple[bytes, Lines]:
-    """What comes first, and what makes lines of items."""
+    """The first line, if the format has one, and the function that makes lines of items."""
     if query["format"] == "csv":
         return csv_header(), csv_rows(guarded=query["spreadsheet"])
     return b"", resubmission(mixed=mixed) if query["format"] == "resubmit" else ndjson

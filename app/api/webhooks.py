@@ -40,7 +40,7 @@ _MOST_BYTES = 64 * 1024
 
 
 class NewWebhookSchema(ma.Schema):
-    """A webhook to be."""
+    """A webhook to be registered."""
 
     class Meta:
         unknown = ma.RAISE
@@ -72,7 +72,7 @@ class WebhookSchema(ma.Schema):
 
 
 class WebhookWithSecretSchema(WebhookSchema):
-    """A webhook, with the secret that is told this once."""
+    """A webhook with its secret, which is shown only in this answer."""
 
     secret = ma.fields.String(required=True, metadata={"example": "whsec_…"})
 

@@ -1,8 +1,8 @@
 """More items for a batch that is still OPEN.
 
 The batch's row is locked while they are copied in, so that those of two calls at once are numbered
-one after the other, without a gap. The items are at hand by then (in memory, or spooled to disk):
-no lock waits for a sender.
+one after the other, without a gap. By then the items are in memory or spooled to disk, so the lock
+is not held while a client sends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from handlers import Registry
 
 
 def check_open(connection: Connection, client_id: UUID, batch_id: UUID) -> None:
-    """Raise NotFound or WrongState now, rather than after a long body has been received."""
+    """Raise NotFound or WrongState before a long body is received, not after."""
     require(find_batch(connection, client_id, batch_id), (OPEN,), "take items")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.db import cursor_of
 from app.db.statements.items import COPY_ITEMS
 
-# Characters of rows that are made at a time, or one row more.
+# Characters of rows that are made at a time; the last row may go beyond.
 _CHUNK = 1 << 17
 
 

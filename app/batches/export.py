@@ -17,9 +17,9 @@ from app.core.jsontext import moment
 
 COLUMNS = tuple(field.json_name for field in told_fields(ItemView))
 Lines = Callable[[Sequence[ItemView]], bytes]
-"""Items as whole lines."""
+"""Makes whole lines of a page of items."""
 
-# With one of these at its beginning a spreadsheet takes a cell for a formula.
+# A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 

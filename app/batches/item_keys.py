@@ -114,15 +114,15 @@ class KeyReader:
                 data = loads(text)
                 found = tuple(data[name] for name in self._names)
         except (msgspec.DecodeError, KeyError, RecursionError, UnicodeError):
-            return None  # the worker will say what is wrong with it
+            return None  # the worker finds it INVALID
         values = dict(zip(self._names, found, strict=True))
         key = self._operation.key_of(values)
         return key if key is not None and storable(key) else None
 
     def _usual(self, parts: Sequence[Any]) -> str | None:
-        """What `key_of` would say of parts that are texts and need no care, or None.
+        """The key of parts that are plain texts, as `key_of` would make it; None for others.
 
-        Nearly every item is such a one, and this takes a third of the time.
+        Nearly all items have such parts, and this takes a third of the time.
         """
         try:
             key = ":".join(parts)

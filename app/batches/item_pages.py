@@ -1,9 +1,9 @@
 """Reading all items of a batch, whatever their number, in constant memory.
 
-Page after page, each in a short transaction of its own. One cursor over all would read from one
-moment, but hold a connection and that moment's rows for as long as its reader takes, which may be
-an hour; pages are exact while the batch runs (each tells its items as they are), can be begun
-again behind any index, and hold nothing while the reader is slow.
+Page after page, each in a short transaction of its own. A cursor over all items would show one
+moment, but hold a connection and keep old rows for as long as its reader takes, which may be an
+hour. Each page shows its items as they are at its moment, reading can begin again behind any index,
+and nothing is held while the reader is slow.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def cancel_rest(connection: Connection, batch_id: UUID) -> int:
 def settle(connection: Connection, batch_id: UUID) -> str | None:
     """End the batch, whose row the caller has locked, if its items have all ended; its status.
 
-    None, and nothing done, where an item has not: the caller has to see to it.
+    None, and nothing done, if an item has not; the caller has to deal with that.
     """
     this = {"batch_id": batch_id}
     counts = row_of(ItemCounts, connection.execute(COUNT_ITEMS, this))
@@ -61,7 +61,7 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
 
 
 def _note_for_webhooks(connection: Connection, client_id: UUID, batch_id: UUID) -> list[UUID]:
-    """Write down who is to be told. Workers send it once this transaction has committed."""
+    """Write the deliveries of the batch's end. Workers send them after the commit."""
     webhooks = wants(connection, client_id, BATCH_FINISHED)
     if not webhooks:
         return []

@@ -1,8 +1,8 @@
 """Taking a batch in: the envelope's checks, and one transaction that writes batch and items.
 
-Whoever speaks to a caller (the native API, a dialect) turns a request into a `Submission` and a
-stream of `RawItem`s. Items are not validated here but by the workers, in parallel; what is looked
-at is what the engine must know before it plans: the item's operation, and its key.
+The native API, or a dialect, turns a request into a `Submission` and a stream of `RawItem`s. Items
+are not validated here but by the workers, in parallel; only what the engine must know before it
+plans is read: each item's operation, and its key.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def accept(
 def write(
     connection: Connection, registry: Registry, submission: Submission, items: Iterable[RawItem]
 ) -> Accepted:
-    """`accept` inside a transaction that somebody else owns."""
+    """`accept` inside the caller's transaction."""
     check(submission, registry, connection)
     reader = ItemReader(registry, submission.operation, own_operations=submission.own_operations)
     try:

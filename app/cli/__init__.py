@@ -1,4 +1,4 @@
-"""The command line, `batchline`: one file a command, imported when it is called for."""
+"""The command line, `batchline`: one file a command, imported when it is used."""
 
 from __future__ import annotations
 

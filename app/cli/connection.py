@@ -1,4 +1,4 @@
-"""What runs on this machine, for commands that were not told where to go."""
+"""The API and the database of this machine, for commands that were given no address."""
 
 from __future__ import annotations
 

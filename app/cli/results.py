@@ -62,7 +62,7 @@ def results(
         "spreadsheet": "true" if spreadsheet else None,
     }
     console = Console(stderr=True)
-    # A bar and lines on the same terminal would be in each other's way.
+    # No progress bar between the lines of results on the same terminal.
     quiet = output.name == "<stdout>" and sys.stdout.isatty()
     with connect(url, secret) as api, progress.download_bar(console, quiet=quiet) as bar:
         task = bar.add_task("receiving", total=None)

@@ -90,7 +90,7 @@ def create_client(engine: Engine, name: str, scopes: Iterable[str] | None = None
 
 
 def rotate_client(engine: Engine, client_id: UUID) -> ClientSecret:
-    """Give the client a new secret; the old one is worth nothing from then on."""
+    """Give the client a new secret; the old one no longer works."""
     secret = _new_secret()
     with transaction(engine) as connection:
         row = connection.execute(

@@ -2,9 +2,9 @@
 
 A key is claimed before anything is read of the request, so that a second one that comes while the
 first is in flight is told so. The answer is stored in the transaction that does the work: both
-are there, or neither. A request that is refused gives its key back. What a crash leaves of a
-claim expires; whoever is slow rather than dead says so by `touch`, and a claim that was lost all
-the same makes the work roll back, so that nothing is ever done twice.
+are there, or neither. A request that is refused gives its key back. A claim that a crash left
+expires; a slow request keeps its claim by `touch`. If the claim was lost all the same, the work is
+rolled back, so that nothing is ever done twice.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Claim:
             )
 
     def touch(self) -> None:
-        """Say that the request is still at work. Cheap: most calls do nothing."""
+        """Keep the claim from expiring. Cheap: most calls do nothing."""
         now = time.monotonic()
         if now - self._touched_at >= _TOUCH_EVERY:
             self._touched_at = now
@@ -91,7 +91,7 @@ class Claim:
                 with transaction(self._engine) as connection:
                     connection.execute(TOUCH_CLAIM, self._named)
             except (SQLAlchemyError, BatchlineError) as error:
-                # No reason to give up the work: the claim lasts for some of these.
+                # No reason to give up the work: the claim outlasts several failures.
                 log.warning("idempotency.not_touched", error=str(error))
 
     def keep(

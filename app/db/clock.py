@@ -1,4 +1,4 @@
-"""The one clock by which it is decided what is due: Postgres'. Those of machines differ."""
+"""The one clock that decides what is due: Postgres'. The clocks of machines differ."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from app.db.statements.server import COMPARE_CLOCK
 
 
 def has_passed(connection: Connection, moment: datetime) -> bool:
-    """Whether `moment` (aware) is over."""
+    """Whether `moment` (aware) is past."""
     return bool(connection.execute(COMPARE_CLOCK, {"moment": moment}).scalar_one())

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 _HOOKS = "batchline.after_commit"
 
-# Sessions that died with their client, or sit in a transaction that nobody finishes, must not
+# Sessions whose client died, or that stay idle in a transaction, must not
 # hold locks for ever.
 _SESSION = {
     "timezone": "UTC",

@@ -1,4 +1,4 @@
-"""The records that handlers store: by client, collection and key. `handlers.Records` for real."""
+"""The records that handlers store, by client, collection and key (`handlers.Records`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoredRecord:
 
 
 class RecordStore:
-    """One client's records, in a transaction that somebody else owns."""
+    """One client's records, in the caller's transaction."""
 
     def __init__(self, connection: Connection, client_id: UUID) -> None:
         self._connection = connection
@@ -97,7 +97,7 @@ class RecordStore:
     def _write(
         self, statement: TextClause, collection: str, rows: Sequence[tuple[str, Any]]
     ) -> set[str]:
-        """The keys that the statement tells."""
+        """The keys that the statement returns."""
         keys, datas = dumps([key for key, _ in rows]), dumps([data for _, data in rows])
         return set(
             self._connection.execute(

@@ -2,7 +2,7 @@
 
 A reader takes a stream of bytes and gives each item as JSON text on one line, checked as far as
 the format goes. It raises Malformed with the number of the line that is bad, and TooLarge with the
-index of the item that is over a limit; what it has given until then is the caller's to throw away.
+index of the item that is over a limit; the caller throws away what it has given until then.
 """
 
 from app.formats.csvrows import read_csv

@@ -56,7 +56,7 @@ def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
 
 
 class _Lines:
-    """The lines of a stream as text, no more of them a row than a row may have."""
+    """The lines of a stream as text. A row of too many characters is refused."""
 
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
         self._stream = stream

@@ -14,7 +14,7 @@ _BLANKS = b" \t\r\n"
 # What may stand around an item on its line.
 _SLACK = 1024
 
-# Looks at every character, and makes nothing of them.
+# Checks the JSON without making objects of it.
 _check = msgspec.json.Decoder(msgspec.Raw).decode
 
 

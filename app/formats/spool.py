@@ -33,7 +33,7 @@ class Spool:
         self._file.close()
 
     def fill(self, items: Iterable[bytes]) -> Spool:
-        """Take in `items`, JSON texts without a line break; what they raise comes out."""
+        """Write `items`, JSON texts without a line break. What the iterable raises is raised."""
         write = self._file.write
         try:
             for item in items:
@@ -45,7 +45,7 @@ class Spool:
         return self
 
     def items(self) -> Iterator[RawItem]:
-        """What was taken in, from the first on."""
+        """The items that were written, from the first on."""
         self._file.seek(0)
         for line in self._file:
             yield RawItem(line[:-1].decode())

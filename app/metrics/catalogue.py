@@ -10,7 +10,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. `scale`: how many of the kept whole numbers make one of the shown unit."""
+    """One metric. `scale`: what the stored whole number is divided by to be shown."""
 
     name: str
     kind: Kind

@@ -50,7 +50,7 @@ class Additions:
         self.values[_field(metric.name, *labels, _SUM)] += round(value * metric.scale * times)
 
     def write(self, pipeline: Pipeline) -> None:
-        """Put the additions into `pipeline`, for whoever executes it."""
+        """Put the additions into `pipeline`, which the caller executes."""
         for name, by in self.values.items():
             pipeline.hincrby(HASH, name, by)
 

@@ -1,4 +1,4 @@
-"""How things stand, read when it is asked for.
+"""Gauges: read from their sources when Prometheus asks.
 
 Only what is unfinished is looked at, by indexes that hold nothing else: the cost is that of the
 work under way, whatever has ended before. No item is read.

@@ -1,7 +1,7 @@
-"""Telling Redis: the counters, and a call to those who watch the batch, in one round trip.
+"""Reporting to Redis: counters, and the notification of those who watch a batch, in one round trip.
 
-Nothing waits for Redis longer than a moment, and nothing depends on it: what could not be written
-is lost, and Redis is left alone for a while. Who watches looks at the rows anyway.
+Callers wait for Redis only briefly, and nothing depends on it: what could not be written is lost,
+and Redis is then not tried for a while. Watchers also look at the rows from time to time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TIMEOUT = 0.5
 _LEAVE_ALONE = 5.0
 _MIXED = "mixed"
 _UNKNOWN = "unknown"
-# By Redis' clock: workers' may differ.
+# By Redis' clock, since those of workers may differ.
 _NOTE_TIME = "redis.call('SET', KEYS[1], redis.call('TIME')[1])"
 
 
@@ -59,7 +59,7 @@ class RedisListener(Listener):
         self._leave_alone_until = 0.0
 
     def outcomes_written(self, batch_id: UUID, operation: str | None, *, retried: int) -> None:
-        """Count retries, and call those who watch."""
+        """Count retries, and notify watchers."""
         additions = Additions()
         additions.count(catalogue.ITEM_RETRIES, self._label(operation), by=retried)
         self._write(additions, batch_id)
@@ -101,7 +101,7 @@ class RedisListener(Listener):
         self._write(additions)
 
     def ended(self, end: BatchEnded) -> None:
-        """Count the batch, call those who watch, and have its webhooks sent."""
+        """Count the batch, notify watchers, and have its webhooks sent."""
         operation = self._label(end.operation)
         additions = Additions()
         additions.count(catalogue.BATCHES_FINISHED, end.status, operation)
@@ -145,4 +145,4 @@ class RedisListener(Listener):
                 pipeline.execute()
         except RedisError as error:
             self._leave_alone_until = time.monotonic() + _LEAVE_ALONE
-            log.warning("telling.failed", error=str(error), again_in=_LEAVE_ALONE)
+            log.warning("redis.not_written", error=str(error), again_in=_LEAVE_ALONE)

@@ -1,7 +1,7 @@
 """Which addresses a webhook may be sent to.
 
-A name is not looked at, but the addresses it stands for at the moment of connecting: a name can
-be made to point inwards after it was checked.
+Not names are checked, but the addresses that a name resolves to when the connection is made: a name
+can be pointed at an internal address after it was checked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Within a provider's or a cluster's own network, though not called private.
+# Internal to a provider's or cluster's network, though not registered as private.
 _SHARED = IPv4Network("100.64.0.0/10")
 _SITE_LOCAL = IPv6Network("fec0::/10")
 
@@ -33,7 +33,7 @@ def _allowed(address: IPv4Address | IPv6Address, allow_private: bool) -> bool:
     if address.is_loopback or address in _SHARED or address in _SITE_LOCAL:
         return allow_private
     if _embedded(address):
-        return True  # as good as what is embedded, which is judged beside it
+        return True  # judged by the address embedded in it
     if address.is_global:
         return not address.is_reserved
     return allow_private and address.is_private and not address.is_reserved

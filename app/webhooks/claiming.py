@@ -1,7 +1,7 @@
-"""Who sends what: claims on deliveries, and what is written when a try is over.
+"""Claims on deliveries: which worker sends what, and what is written when a try is over.
 
-Any number of workers may look at once. A claim is a token with an end, well after the time limit
-of a try; should its worker die, the delivery is due again then. What is written of a try names
+Any number of workers may claim at once. A claim is a token that expires well after the time limit
+of a try; if its worker dies, the delivery is due again then. The result of a try is written under
 the token, so that a worker that comes back late changes nothing.
 """
 
@@ -24,14 +24,14 @@ from app.webhooks.sending import TIME_LIMIT, Answer
 
 LEASE = TIME_LIMIT * 4
 AT_ONCE = 4
-"""Tries at once for one webhook: a receiver that hangs holds no more workers than this."""
+"""Most tries at once for one webhook, so that a receiver that hangs holds few workers."""
 CALL_AGAIN = 60.0
-"""Seconds after which a worker that was called and is not heard of is called again."""
+"""Seconds after which a worker is called again for a webhook, if none has finished it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is this worker's to send. `tries`: those before this one, for the backoff."""
+    """A delivery that this worker is to send. `tries`: those before this one, for the backoff."""
 
     id: UUID
     webhook_id: UUID
@@ -94,5 +94,5 @@ def call_due(connection: Connection) -> list[UUID]:
 
 
 def nothing_left(connection: Connection, webhook_id: UUID) -> None:
-    """The called worker is done: call one again as soon as something is due."""
+    """Note that the called worker is done, so that one is called when something is due again."""
     connection.execute(FORGET_CALL, {"webhook_id": webhook_id})

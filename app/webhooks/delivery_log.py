@@ -20,7 +20,7 @@ from app.db.statements.webhook_deliveries import (
 from app.webhooks.registering import get_webhook
 
 KEPT_DAYS = 30
-"""So long a delivery stays in the log, where batches are kept for ever."""
+"""Days that a delivery stays in the log if batches are kept for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A way out to the network that checks every address, and keeps to one deadline.
+"""Connections for webhooks: every address is checked, and one deadline is kept.
 
 The name is resolved here, all its addresses are checked, and the connection is made to one of
 those that were checked: nothing resolves the name a second time. TLS and `Host` still go by the
@@ -29,7 +29,7 @@ class ForbiddenAddress(httpcore.ConnectError):
 
 
 class DeadlineExceeded(httpcore.TimeoutException):
-    """The exchange took longer than it may."""
+    """The exchange took too long."""
 
 
 class GuardedNetwork(httpcore.NetworkBackend):
@@ -74,7 +74,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
 
     def _resolve(self, host: str, port: int) -> list[str]:
         """The addresses of `host`, in the system's order of preference, each once."""
-        # In a thread: there is no other way to stop waiting for it.
+        # In a thread, as waiting for it cannot be ended otherwise.
         found: Future[list[Any]] = _resolver.submit(
             socket.getaddrinfo, host, port, type=socket.SOCK_STREAM
         )
@@ -102,5 +102,5 @@ class _Deadline:
 
 
 def checker(*, allow_private: bool) -> Check:
-    """The check that `may_connect` makes."""
+    """`may_connect` as a function of the address alone."""
     return lambda address: may_connect(address, allow_private=allow_private)

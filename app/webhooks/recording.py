@@ -1,4 +1,4 @@
-"""An event, written down for every webhook that wants it, in the transaction that it happens in."""
+"""Records an event for every webhook that wants it, in the transaction that causes the event."""
 
 from __future__ import annotations
 

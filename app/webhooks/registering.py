@@ -29,9 +29,9 @@ from app.webhooks.signing import new_secret
 
 LONGEST_URL = 2048
 MOST_WEBHOOKS = 50
-"""A client's. Each of them is a row and a request for every batch that ends."""
+"""Most webhooks of a client. Each means a row and a request for every batch that ends."""
 ROTATION_HOURS = 24
-"""The old secret signs beside the new one for so long."""
+"""How long the old secret signs beside the new one."""
 
 
 @dataclass(frozen=True, slots=True)

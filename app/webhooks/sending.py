@@ -17,7 +17,7 @@ from app.webhooks.network import Check, GuardedNetwork
 TIME_LIMIT = 15.0
 """Seconds for everything: resolving, connecting, sending, and the answer."""
 KEPT_BYTES = 1024
-"""So much of the answer goes into the delivery log."""
+"""Bytes of the answer that are kept in the delivery log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def send(
             port=target.port,
             target=target.raw_path,
         )
-        # A connection of its own, so that its deadline and its check are this delivery's.
+        # A connection of its own, since deadline and check belong to this delivery.
         with (
             httpcore.ConnectionPool(
                 ssl_context=_tls(), network_backend=GuardedNetwork(allowed, time_limit)

@@ -1,8 +1,8 @@
 """Paths that stay below the address they are joined to.
 
-A path comes from whoever submits items; the address comes from the operator. Nothing in the path
+The path comes from a client's item; the address comes from the operator. Nothing in the path
 may lead to another host or out of the address's prefix, neither as a URL library reads it nor as
-some server behind might after decoding and tidying it up. So whatever could be read in two ways
+a server behind might after decoding and normalizing it. So a path that could be read in two ways
 is refused rather than repaired.
 """
 

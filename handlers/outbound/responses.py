@@ -1,4 +1,4 @@
-"""Reading what a downstream answered: as much as is kept, and when it wants to be asked again."""
+"""Reading a response: as much of its body as is kept, and its `Retry-After`."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def read_body(response: httpx.Response, most_bytes: int) -> Body:
     del content[most_bytes:]
     media_type = response.headers.get("content-type", "").lower()
     if not content or response.headers.get("content-encoding", "identity").lower() != "identity":
-        # It was asked for without compression; the item is done all the same.
+        # Compressed, though `identity` was asked for. The item has succeeded all the same.
         return Body(None, truncated)
     if "json" in media_type.partition(";")[0] and not truncated:
         try:
             return Body(_decoder.decode(content), truncated)
         except (msgspec.DecodeError, RecursionError, UnicodeError):
-            pass  # it only says that it is
+            pass  # not JSON, whatever its Content-Type says
     charset = media_type.partition("charset=")[2].partition(";")[0].strip(' "')
     return Body(content.decode(_CHARSETS.get(charset, "utf-8"), "replace"), truncated)
 

@@ -85,7 +85,7 @@ def bulk(items: list[Item], context: Context) -> list[Outcome | Reject | Retry]:
     timeout_seconds=30,
 )
 def outside(item: Item, context: Context) -> Outcome:
-    """Effects elsewhere."""
+    """Effects outside of the database."""
     return behave(item, context)
 
 
@@ -99,7 +99,7 @@ def outside(item: Item, context: Context) -> Outcome:
     timeout_seconds=30,
 )
 def slow(item: Item, context: Context) -> Outcome:
-    """Effects elsewhere, on threads."""
+    """Effects outside of the database, run on threads."""
     return behave(item, context)
 
 

@@ -80,7 +80,7 @@ operation("limits.slow-inside", queue="slow", slice_items=20, **_ONE_SECOND)(rec
     backoff_seconds=0.1,
 )
 def hang_at_first(item: Item, context: Context) -> Outcome:
-    """Too slow only the first time."""
+    """Too slow at the first try only."""
     if item.attempt == 1:
         time.sleep(60)
     return Outcome()

@@ -99,10 +99,10 @@ class Receiver:
                         self.wfile.flush()
                         time.sleep(reply.drip)
                 except OSError:
-                    pass  # it went away, as some tests want it to
+                    pass  # the client closed the connection, as some tests have it do
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

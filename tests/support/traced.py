@@ -1,6 +1,6 @@
 """A batch from request to item in one traced process; prints its spans, a JSON object a line.
 
-A process of its own, since what traces patches libraries for good.
+In a process of its own, since tracing patches libraries permanently.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     from workers.celery import app as celery
     from workers.wiring import runtime
 
-    # What a worker does when it is ready, and this kind of worker does not.
+    # As a worker does when it is ready; this in-process one does not.
     runtime().heartbeat.start()
     with start_worker(
         celery,

@@ -38,5 +38,5 @@ def cancel(connection: Connection, batch: BatchRow) -> bool:
         connection.execute(ADD_CANCELED_TO_BATCH, {**this, "canceled": canceled})
         return True
     connection.execute(DROP_DONE_SLICES, this)
-    # What was held a moment ago may have been put off since: `advance` sees to that.
+    # Items held a moment ago may have been put off since; `advance` cancels those.
     return settle(connection, batch.id) is None

@@ -18,7 +18,7 @@ class HasStatus(Protocol):
 
     @property
     def status(self) -> str:
-        """How it stands."""
+        """Its state, such as RUNNING."""
 
 
 def lock_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchRow:

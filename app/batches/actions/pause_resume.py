@@ -20,7 +20,7 @@ def pause(connection: Connection, batch: BatchRow) -> bool:
 
 
 def resume(connection: Connection, batch: BatchRow) -> bool:
-    """Go on. What was paused before it had begun waits for the engine again."""
+    """Go on. A batch that was paused before it had begun is PENDING again."""
     require(batch, (lifecycle.PAUSED,), "be resumed")
     _refuse_stopping(batch, "resumed")
     status = lifecycle.PENDING if batch.started_at is None else lifecycle.RUNNING

@@ -43,7 +43,7 @@ def retry(connection: Connection, batch: BatchRow, statuses: Iterable[str]) -> b
             "invalid": left[lifecycle.INVALID],
             "canceled": left[lifecycle.CANCELED],
             "phase": phase,
-            # Looking at every item is a walk over all of them; running those due is not.
+            # Validation looks at every item, so it is a first pass over all; a run picks those due.
             "next_index": 0 if phase == "validate" else batch.total,
         },
     )

@@ -16,7 +16,7 @@ Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 
 
 class Base(DeclarativeBase):
-    """Base of all models."""
+    """The base class of all tables, with their names' conventions."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {UUID: Uuid(), datetime: DateTime(timezone=True), str: Text()}  # noqa: RUF012

@@ -33,7 +33,7 @@ class Batch(Base):
     `phase`: "validate" (onInvalid: reject looks at every item first), "run" or "dry" (dryRun).
     `stopping`: why the rest is being canceled. `forgiven`: failures from before a retry, which
     `max_failures` counts no more. `stalled`: items tried since the last one that ended. `due_at`:
-    when `advance` should look again; the sweep sees to it.
+    when `advance` should be called again, which the sweep does.
     """
 
     __tablename__ = "batches"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, bindparam, text
 
-# So long an answer is remembered.
+# How long an answer is remembered.
 REMEMBERED_HOURS = 24
-# Longer than a body may pause, and as short as that allows: so long a caller whose request died
-# with the web process is told that it is still being carried out.
+# How long a claim lasts. Longer than a body may pause, but no longer: if the web process died with
+# the request, its caller is told for this time that it is still being carried out.
 CLAIM_SECONDS = 45
 
 _EXPIRED = f"""

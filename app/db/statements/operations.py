@@ -24,8 +24,8 @@ CREATE_GATE = text(
     "INSERT INTO operation_gates (operation) VALUES (:operation) ON CONFLICT DO NOTHING"
 )
 
-# Whoever claims one of the operation's slices waits here, before the slice is locked. Seconds: how
-# long until the rate lets the next item begin; negative if it already does.
+# Locked before one of the operation's slices is claimed. Returns seconds until the rate lets the
+# next item begin; negative if it already does.
 LOCK_GATE = text(
     """
     SELECT extract(epoch FROM free_at - clock_timestamp()) FROM operation_gates
@@ -33,7 +33,7 @@ LOCK_GATE = text(
     """
 )
 
-# So many seconds' worth of items begin now. LOCK_GATE has locked the row.
+# Items begin now that take up `seconds` of the rate. LOCK_GATE has locked the row.
 TAKE_TURN = text(
     """
     UPDATE operation_gates

@@ -11,7 +11,7 @@ TRY_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(72031118)")
 # numbers, and the batch's row may not be locked after a slice's. Until the transaction ends.
 LOCK_WAVE_NUMBERS = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
 
-# For a claim, which need not survive a crash of Postgres: without it the slice is READY again.
+# For a claim, which need not survive a crash of Postgres: if it is lost, the slice is READY.
 COMMIT_UNHURRIED = text("SET LOCAL synchronous_commit = off")
 
 # For a process that must end: a session that lingers does not keep it.

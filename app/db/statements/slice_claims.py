@@ -1,7 +1,7 @@
 """A slice's claim: taken, held, passed as a fence, ended, and taken from the dead.
 
-By the primary key of the slice, unless said otherwise. A claim is looked for by its token alone
-where no more is known; those who do are few, and the table is small.
+By the primary key of the slice, unless said otherwise. A few statements look for a claim by its
+token alone, where no more is known; the table is small.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ LOCK_CLAIM = text(
     """
 )
 
-# Whose sessions may hold the slice's row, before that is waited for. By the token; no lock.
+# The worker whose session may hold the slice's row locked. By the token; no lock.
 FIND_WORKER_OF_CLAIM = text(
     "SELECT worker_id FROM slices WHERE claim = :claim AND state = 'CLAIMED'"
 )
@@ -134,7 +134,7 @@ FIND_STALE_CLAIMS = text(
     """
 )
 
-# One that is still locked is left to the next round: the sweep has more to do than to wait.
+# A slice that is still locked is left to the next sweep, so that this one does not wait.
 LOCK_STALE_CLAIM = text(
     f"""
     SELECT FROM slices WHERE {_THIS} AND claim = :claim AND state = 'CLAIMED'

@@ -1,8 +1,8 @@
-"""Slices under a limit of their operation: what runs, what waits, and whose turn it is.
+"""Slices under a limit of their operation: which run, which wait, and which are next.
 
 Those in a state are found by ix_slices_state; of those, the few with a limit are looked through.
-Whoever counts has locked the operation's gate before (`operations.LOCK_GATE`), so that what is
-counted cannot change until it is acted upon.
+The caller has locked the operation's gate before (`operations.LOCK_GATE`), so that what is counted
+cannot change until it is acted upon.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ LOCK_READY_SLICE = text(
 )
 
 # Against the limit of how many at once. A claim that a dead worker still holds counts until it is
-# taken over: too few is safe.
+# taken over; that only runs too few.
 COUNT_RUNNING_SLICES = text(
     "SELECT count(*) FROM slices WHERE state = 'CLAIMED' AND limited @> ARRAY[:operation]"
 )
 
-# Whose turn, by the rate, comes before.
+# Slices whose turn, by the rate, comes before.
 COUNT_ITEMS_IN_LINE = text(
     """
     SELECT coalesce(sum(s.size), 0) FROM slices s JOIN batches b ON b.id = s.batch_id
@@ -83,13 +83,13 @@ PUT_OFF_SLICE = text(
     """
 )
 
-# Operations for whose places somebody waits. One look at the table, by the sweep.
+# Operations that have parked slices. One look at the table, by the sweep.
 FIND_PARKED_OPERATIONS = text(
     "SELECT DISTINCT unnest(limited) AS operation FROM slices WHERE parked_at IS NOT NULL"
 )
 
-# Those that have waited longest, as many as there are places. By ix_slices_state; what somebody
-# else holds is passed over.
+# Those that have waited longest, as many as there are places. By ix_slices_state; those that
+# another transaction has locked are passed over.
 RELEASE_PARKED_SLICES = text(
     f"""
     WITH next AS (

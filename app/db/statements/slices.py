@@ -57,7 +57,7 @@ MARK_READY_SLICES = text(
 # Slices whose message seems lost: certainly those of a queue that holds fewer messages than there
 # are slices waiting (`short`). Otherwise the wait doubles with each sending, so that a long queue
 # is not made longer by copies of its messages. Those that are parked wait for a place. By
-# ix_slices_state; those that somebody claims just now are passed over.
+# ix_slices_state; those that are being claimed are passed over.
 SEND_LOST_SLICES = text(
     f"""
     WITH lost AS (
@@ -126,7 +126,7 @@ FOLD_SLICES = text(
     """
 )
 
-# A stopped batch: nobody has claimed these, and under the batch's lock nobody will.
+# A stopped batch: these are not claimed, and cannot be while the batch is locked.
 DROP_READY_SLICES = text("DELETE FROM slices WHERE batch_id = :batch_id AND state = 'READY'")
 
 # A canceled batch that ends at once: its items are counted. Under the batch's lock.

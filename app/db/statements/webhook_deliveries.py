@@ -11,7 +11,7 @@ _SHOWN = """
 
 
 def due(delivery: str) -> str:
-    """The condition that a delivery is to be sent now, and nobody is at it. `delivery`: its alias.
+    """The condition that a delivery is due and not being sent. `delivery`: its alias.
 
     It is the condition of ix_webhook_deliveries_due, and more.
     """

@@ -82,8 +82,8 @@ DISABLE_WEBHOOK = text(
     """
 )
 
-# The webhooks that something is due for, each called at most once in `call_again` seconds: those
-# that a worker was called for lately are left to it. One look at the backlog, by
+# The webhooks that something is due for, each at most once in `call_again` seconds, as a worker
+# that was called lately sends all that is due. One look at the backlog, by
 # ix_webhook_deliveries_due.
 CALL_WEBHOOKS = text(
     f"""

@@ -18,7 +18,7 @@ BEAT_WORKER = text(
     """
 )
 
-# They stop: whatever they still hold may be taken at once. By the primary key.
+# Processes that stop: what they still hold may be taken over at once. By the primary key.
 DELETE_WORKERS = text("DELETE FROM workers WHERE id = ANY(:ids)")
 
 # Silent for ten times as long as makes a claim stale; nothing of theirs is left. By
@@ -41,7 +41,7 @@ class WorkerHere:
     ended: str | None
 
 
-# Those of a machine that hold slices: whoever runs there can look at them, with no need to wait
+# Processes of a machine that hold slices: a sweep that runs there can look them up, without waiting
 # for a silence. By ix_slices_state.
 FIND_WORKERS_HERE = text(
     f"""

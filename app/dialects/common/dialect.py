@@ -1,4 +1,4 @@
-"""What makes up a dialect, and how it is hung into the application."""
+"""What makes up a dialect, and how it is added to the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies that are read to the letter, not by their schema."""
+"""The OpenAPI document's part on bodies that are read to the letter, not by their schema."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def json_body(schema: Schema, example: Any = None) -> dict[str, Any]:
 
 
 def array_of(schema: Schema, *, most: int | None = None) -> dict[str, Any]:
-    """The schema of an array that is not empty, of at most so many."""
+    """The schema of an array of 1 to `most` entries."""
     found: dict[str, Any] = {"type": "array", "items": schema, "minItems": 1}
     return found if most is None else {**found, "maxItems": most}

@@ -1,4 +1,4 @@
-"""Parts of the dialects' answers: times, an item's own fields, and what is to be said of it."""
+"""Parts of the dialects' answers: times, an item's own fields, its result and message."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def field_of(item: ItemView, name: str) -> str | None:
 
 
 def result_of(item: ItemView) -> dict[str, Any]:
-    """What the item's operation answered; nothing where it answered nothing, or no object."""
+    """The item's result; empty if it has none, or one that is no object."""
     result = None if item.result is None else loads(item.result)
     return result if isinstance(result, dict) else {}
 
 
 def message_of(item: ItemView, *, success: str, waiting: str) -> str:
-    """What is said of the item: its own message if it has one, or what its state says."""
+    """The item's message, or a sentence about its state if it has none."""
     if item.message is not None:
         return item.message
     if item.finished_at is None:

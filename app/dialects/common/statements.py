@@ -1,4 +1,4 @@
-"""What the dialects ask of `batches` beside what `app.batches` answers."""
+"""The statements on `batches` that only dialects need."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def carry_out(
     *,
     begins: UUID | None = None,
 ) -> Response:
-    """Answer the request by `work`, one transaction, on what `parse` made of its body.
+    """Answer the request by `work`, in one transaction, with what `parse` made of its body.
 
     `begins`: the batch to hand to the workers then. An `Idempotency-Key` is honoured as in the
     native API: its answer is kept in that transaction.

@@ -27,7 +27,7 @@ _LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One of the caller's."""
+    """A job of the caller's."""
 
     id: int
     name: str

@@ -43,7 +43,7 @@ class NiloDetails(NiloUuid):
 
 
 class NiloSummary(ma.Schema):
-    """How far it is. `failed` counts canceled operations too."""
+    """How many operations have ended, and how. `failed` counts canceled ones too."""
 
     total = ma.fields.Integer(required=True)
     processed = ma.fields.Integer(required=True)

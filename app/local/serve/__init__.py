@@ -1,7 +1,7 @@
 """`batchline serve`: everything on one machine, in one command.
 
-`run` reads like what it does. Whatever is started hangs on a guard
-(`app.local.servers.guard`), so that nothing survives this process, however it ends.
+Every process is started under a guard (`app.local.servers.guard`), so that none outlives this
+one, however it ends.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(*, examples: bool) -> int:
             output.line(f"stopping: {reason}")
             asked = isinstance(reason, StopRequested)
         finally:
-            # From here on a signal makes the stop faster, and interrupts it no more.
+            # From here on a signal only makes the stop faster.
             stopper.begin()
             stack.close()
         output.line("everything is stopped")
@@ -87,7 +87,7 @@ def _start(
         child_environ(variables),
         output,
         servers.embedded,
-        # So that a worker ends in its own time, and is not ended.
+        # Longer than a worker takes to stop by itself, so that it is not killed.
         stop_seconds=max(STOP_SECONDS, settings.worker_stop_seconds + 5),
     )
     stopper.hurry_by(supervisor.hurry)

@@ -1,4 +1,4 @@
-"""Where everything is, told at the end of a start."""
+"""The addresses of all servers, printed at the end of a start."""
 
 from __future__ import annotations
 

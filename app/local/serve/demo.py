@@ -15,7 +15,7 @@ from app.db import make_engine
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Its credentials."""
+    """The demo client's credentials."""
 
     api_key: str
     secret: str

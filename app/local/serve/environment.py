@@ -20,7 +20,7 @@ def shared_environ(settings: Settings, servers: ServerUrls) -> dict[str, str]:
         "BATCHLINE_HOME": str(settings.batchline_home),
         "PORT": str(settings.port),
         "FLOWER_PORT": str(settings.flower_port),
-        # Where gunicorn, celery and batchline are.
+        # The folder of the programs gunicorn, celery and batchline.
         "PATH": str(Path(sys.executable).parent),
     }
     if settings.handlers:
@@ -36,10 +36,10 @@ def child_environ(variables: dict[str, str]) -> dict[str, str]:
     path = os.pathsep.join([variables["PATH"], os.environ.get("PATH", os.defpath)])
     quieter = {}
     if sys.stdout.isatty() and os.environ.get("LOG_FORMAT", "auto") in ("", "auto"):
-        # They write to a pipe, and would take it for a log collector.
+        # They write to a pipe, and would log JSON as for a log collector.
         quieter["LOG_FORMAT"] = "console"
     if os.geteuid() == 0:
-        # Celery warns of pickled messages, and takes none here.
+        # Silences Celery's warning about root and pickle: no pickled message is accepted here.
         quieter["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser privileges"
     inherited = {name: value for name, value in os.environ.items() if value}
     return {**inherited, **variables, **quieter, "PATH": path, "PYTHONUNBUFFERED": "1"}

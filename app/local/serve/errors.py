@@ -6,6 +6,6 @@ from app.core.errors import BatchlineError
 
 
 class ServeError(BatchlineError):
-    """Something that was started does not stay up; the message says which, and its last words."""
+    """A process does not stay up; the message names it and shows the end of its output."""
 
     title = "Serve"

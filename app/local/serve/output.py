@@ -1,4 +1,4 @@
-"""What the processes say, on one terminal: each line with its process's name, as honcho does it."""
+"""The processes' output on one terminal, each line with its process's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be right before anything is started."""
+"""Checks before anything is started."""
 
 from __future__ import annotations
 

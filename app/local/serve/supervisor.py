@@ -137,13 +137,13 @@ class Supervisor:
         )
 
     def watch(self) -> NoReturn:
-        """Keep everything running, for ever. Raises ServeError when something keeps dying."""
+        """Keep everything running until a signal. Raises ServeError if a process keeps dying."""
         while True:
             self.check()
             time.sleep(CHECK_SECONDS)
 
     def check(self) -> None:
-        """Start again whatever has died and may be. Raises ServeError if something may not."""
+        """Start again what has died, after its pause. Raises ServeError if it died too often."""
         for server, restarts in self._servers:
             if not server.running:
                 self._revive(server, restarts)

@@ -1,4 +1,4 @@
-"""The guard: starts one command, and sees to it that nothing of it outlives whoever asked for it.
+"""The guard: starts one command, and leaves no process of it behind when its parent has ended.
 
 Run as a script of its own (`python -I -S guard.py SPEC`), with nothing but the standard library, so
 that it starts in milliseconds and stays small. `SPEC` is JSON, the fields of
@@ -39,8 +39,8 @@ CAP_DAC_OVERRIDE = 1
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 LINUX = sys.platform.startswith("linux")
 
-# The pipe tells of the parent's death at once; this is for the case that someone else inherited
-# the other end of it, and so keeps it open.
+# Seconds. The pipe shows the parent's death at once; this is for the case that another process
+# inherited its other end, and so keeps it open.
 PARENT_POLL_SECONDS = 1.0
 
 

@@ -1,8 +1,9 @@
-"""Whom Postgres runs as, which refuses to be root.
+"""The user that Postgres runs as, since it refuses to run as root.
 
-Not root: as ourselves. Root: as another user, who owns the data. Where that user could not reach
-the programs or the data (a checkout under /root is closed to everyone else, and its permissions
-are not ours to change), it keeps root's right to pass: CAP_DAC_OVERRIDE, which containers have too.
+If we are not root: ourselves. If we are: another user, who owns the data. If that user cannot reach
+the programs or the data (a checkout under /root is closed to all others, and its permissions are
+not ours to change), it keeps root's right to open any file: CAP_DAC_OVERRIDE, which containers have
+too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def whom_to_run_as(home: Path, data: Path, program: Path) -> RunAs | None:
     """
     if os.geteuid() != 0:
         return None
-    # Whoever owns the data already there; else whoever owns the home; else nobody.
+    # The owner of the data if there is any; else the owner of the home; else the user `nobody`.
     for owned in (data, home):
         user = _owner(owned)
         if user is not None:

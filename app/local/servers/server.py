@@ -43,7 +43,7 @@ class Server:
             try:
                 self.guarded = self.again().guarded
             except HomeInUse:
-                # By what it left behind, which is still ending.
+                # By its own leftover processes, which are still ending.
                 if time.monotonic() > deadline:
                     raise
             else:

@@ -150,7 +150,7 @@ class Forwarder:
         except httpx.TimeoutException:
             raise Retry("The downstream did not answer in time", code=504) from None
         except httpx.TransportError as error:
-            # Neither the address nor what may stand in it is for those who submit.
+            # The address, which may hold credentials, is not shown to clients.
             raise Retry(
                 f"No answer from the downstream ({type(error).__name__})", code=502
             ) from None

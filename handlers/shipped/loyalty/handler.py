@@ -23,7 +23,7 @@ LARGEST_AMOUNT = Decimal("999999999999999.9999")
 
 
 class BalanceSchema(Schema):
-    """Whose balance."""
+    """The player whose balance is asked for."""
 
     playerUniqueId = Reference(required=True)
 

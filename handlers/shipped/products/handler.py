@@ -20,7 +20,7 @@ from handlers.shipped.catalog.handler import CURRENCY
 
 
 class DocumentSchema(Schema):
-    """The codes are checked; whatever else is there stays as it is."""
+    """The codes are checked; all other fields are kept as they are."""
 
     class Meta:
         unknown = INCLUDE

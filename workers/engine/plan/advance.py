@@ -118,7 +118,7 @@ def _locked(connection: Connection, batch_id: UUID) -> BatchRow | None:
 
 
 def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
-    """Whether `maxFailures` is exceeded: slices that ended at the same time did not count each other."""
+    """Whether `maxFailures` is exceeded. Slices that run side by side do not see each other's."""
     if batch.max_failures is None or batch.phase == "validate":
         return False
     if failures_so_far(connection, batch.id) <= batch.max_failures:

@@ -13,9 +13,10 @@ _WEIGHT = 0.4
 # Seconds. A wave that took less weighs less: most of its time was overhead, not its items.
 _TELLING_SECONDS = 0.5
 
-# A bulk statement has a fixed cost, however few its items. If it waits for locks or a busy machine,
-# smaller slices only make each item seem dearer, and slices would shrink to nothing. So they are not
-# cut below this many items, as long as those take at most this many seconds.
+# A bulk statement has a fixed cost, however few its items. If it waits for locks or a busy
+# machine, smaller slices only make each item seem dearer, and slices would shrink further and
+# further. So they are not cut below this many items, as long as those take at most this many
+# seconds.
 _LEAST_BULK = 100
 _LONGEST_BULK_SECONDS = 1.0
 
