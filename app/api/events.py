@@ -70,7 +70,7 @@ def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Itera
             if state == "gone":
                 return
             if state == "free" and newest is not None:
-                text, last = _told(newest, last)
+                text, last = _events_after(newest, last)
                 if text:
                     yield text
                     written_at = time.monotonic()
@@ -85,7 +85,7 @@ def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Itera
             newest = following.next(_GLANCE_EVERY) or newest
 
 
-def _told(batch: BatchView, last: str) -> tuple[bytes, str]:
+def _events_after(batch: BatchView, last: str) -> tuple[bytes, str]:
     """The events to send after `last` (an event's id, or empty), and the id that is then last."""
     text = b""
     progress = _progress_id(batch)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import marshmallow as ma
 
-from app.batches.fields import JsonObjectText, JsonText, ViewField, told_fields
+from app.batches.fields import JsonObjectText, JsonText, ViewField, shown_fields
 
 _FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
     int: ma.fields.Integer,
@@ -25,7 +25,7 @@ _FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
 @cache
 def view_schema(view: type) -> type[ma.Schema]:
     """The schema of a view: `Item` for ItemView. Every field is always there."""
-    fields = {field.json_name: _schema_field(field) for field in told_fields(view)}
+    fields = {field.json_name: _schema_field(field) for field in shown_fields(view)}
     made: type[ma.Schema] = ma.Schema.from_dict(fields, name=view.__name__.removesuffix("View"))
     return made
 

@@ -77,7 +77,7 @@ class BatchView:
     )
     summary: Summary = field(metadata=shown())
     # Counts the changes of the batch's row.
-    revision: int = field(metadata=shown(sql="b.revision", told=False))
+    revision: int = field(metadata=shown(sql="b.revision", visible=False))
 
     @property
     def ended(self) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from app.batches.fields import JsonText, ViewField, telling, told_fields
+from app.batches.fields import JsonText, ViewField, shown_fields, values_getter
 from app.batches.item_view import ItemView
 from app.batches.serializers import item_body
 from app.core.jsontext import moment
 
-COLUMNS = tuple(field.json_name for field in told_fields(ItemView))
+COLUMNS = tuple(field.json_name for field in shown_fields(ItemView))
 Lines = Callable[[Sequence[ItemView]], bytes]
 """Makes whole lines of a page of items."""
 
@@ -48,7 +48,7 @@ def csv_rows(*, guarded: bool = False) -> Lines:
     Cells are written as they are, so that reading them gives back what is stored. `guarded`: for
     people who open it in a spreadsheet, text that it would take for a formula gets an apostrophe.
     """
-    cells = telling(ItemView, _guarded_cell if guarded else _cell)
+    cells = values_getter(ItemView, _guarded_cell if guarded else _cell)
 
     def rows(items: Sequence[ItemView]) -> bytes:
         text = io.StringIO()

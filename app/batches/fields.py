@@ -38,7 +38,7 @@ class Declared:
     sql: str | None
     description: str | None
     choices: tuple[str, ...] | None
-    told: bool
+    visible: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ def shown(
     *,
     sql: str | None = None,
     choices: tuple[str, ...] | None = None,
-    told: bool = True,
+    visible: bool = True,
 ) -> Mapping[str, Declared]:
     """The metadata of a dataclass field that is shown.
 
     `description`: for the OpenAPI document. `sql`: the expression that reads it, in the terms of
     the statement that the view's columns go into; None where it is worked out from others.
-    `choices`: all that it can be, if few. `told`: whether callers see it.
+    `choices`: all that it can be, if few. `visible`: whether callers see it.
     """
-    return {_KEY: Declared(sql, description, choices, told)}
+    return {_KEY: Declared(sql, description, choices, visible)}
 
 
 @cache
@@ -89,9 +89,9 @@ def fields_of(view: type) -> tuple[ViewField, ...]:
     )
 
 
-def told_fields(view: type) -> tuple[ViewField, ...]:
+def shown_fields(view: type) -> tuple[ViewField, ...]:
     """Those that callers see."""
-    return tuple(field for field in fields_of(view) if field.declared.told)
+    return tuple(field for field in fields_of(view) if field.declared.visible)
 
 
 def columns_of(*views: type) -> dict[str, str]:
@@ -105,19 +105,19 @@ def columns_of(*views: type) -> dict[str, str]:
 
 
 def values_of(view: type, row: RowMapping) -> dict[str, Any]:
-    """What a row that was read by `columns_of(view)` says, by the names of the view's fields."""
+    """The values of a row that was read by `columns_of(view)`, by names of the view's fields."""
     return {name: row[name] for name in columns_of(view)}
 
 
-def telling(
+def values_getter(
     view: type[View], conversion: Callable[[ViewField], Callable[[Any], object] | None]
 ) -> Callable[[View], list[object]]:
-    """A function that lists what a view tells, in the order of its fields.
+    """A function that lists the values of a view's visible fields, in their order.
 
-    `conversion`: gives what is to be done to a field's values, None for nothing. It is asked once
-    a field and not once a value, since items are told by the million. A value None stays None.
+    `conversion(field)`: the function that converts the field's values, None for none. It is called
+    once a field, not once a value, since items come by the million. A value None stays None.
     """
-    fields = told_fields(view)
+    fields = shown_fields(view)
     get = attrgetter(*(field.name for field in fields))
     conversions = [
         (position, convert)
@@ -125,14 +125,14 @@ def telling(
         if (convert := conversion(field)) is not None
     ]
 
-    def tell(it: View) -> list[object]:
+    def values_of_view(it: View) -> list[object]:
         values = [*get(it)]
         for position, convert in conversions:
             if (value := values[position]) is not None:
                 values[position] = convert(value)
         return values
 
-    return tell
+    return values_of_view
 
 
 def _view_field(name: str, type_: Any, declared: Declared) -> ViewField:

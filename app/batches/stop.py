@@ -21,7 +21,7 @@ def request_stop(connection: Connection, batch_id: UUID, reason: str) -> None:
 
 
 def drop_ready_slices(connection: Connection, batch_id: UUID) -> int:
-    """Forget the slices that nobody has claimed, of a batch whose row the caller has locked."""
+    """Delete the unclaimed slices of a batch, whose row the caller has locked."""
     return connection.execute(DROP_READY_SLICES, {"batch_id": batch_id}).rowcount
 
 

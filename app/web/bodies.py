@@ -86,7 +86,7 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` with what there is; 0 at the end."""
+        """Fill `buffer` with what has arrived, and return the number of bytes; 0 at the end."""
         while not self._ready and not self._at_end:
             self._ready = self._next(len(buffer))
         count = min(len(buffer), len(self._ready))

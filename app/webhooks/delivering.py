@@ -21,8 +21,7 @@ from app.webhooks.signing import message_id, signed_headers
 log = structlog.get_logger(__name__)
 
 GONE = 410
-# After so many seconds the task ends and another one is sent, so that a busy webhook does not keep
-# a worker.
+# Then the task ends and another one is sent, so that a busy webhook does not keep a worker.
 _MOST_SECONDS = 60.0
 
 

@@ -60,7 +60,7 @@ class Stack:
         )
 
     def finished(self, http: httpx.Client, batch_id: str, *, within: float = 60) -> dict[str, Any]:
-        """The batch once it has ended; fails the test if it does not within so many seconds."""
+        """The batch once it has ended; fails the test after `within` seconds."""
         deadline = time.monotonic() + within
         while True:
             batch: dict[str, Any] = (
@@ -115,7 +115,7 @@ def wait_for(
     within: float = 60,
     what: Callable[[], str] | str = "the condition",
 ) -> Any:
-    """The first true value of `condition`, looked at often; fails after so many seconds."""
+    """The first true value of `condition`, looked at often; fails after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
         if found := condition():

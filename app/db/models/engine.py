@@ -106,7 +106,7 @@ class OperationCost(Base):
 
 
 class OperationGate(Base):
-    """What holds an operation's limits over all workers: whoever claims one of its slices locks it.
+    """Keeps an operation's limits over all workers; locked before one of its slices is claimed.
 
     `free_at`: when its rate limit lets the next item begin.
     """

@@ -21,7 +21,7 @@ START_SCHEDULED_BATCHES = text(
 
 # The sweep: batches that nothing is under way for, though something should be: their message was
 # lost, their callback never came, or their time has come. A batch whose wave has unfinished slices
-# is left; where it is being stopped, only those that somebody holds count. By
+# is left; where it is being stopped, only claimed ones count. By
 # ix_batches_unfinished, and the primary key of slices for each.
 FIND_IDLE_BATCHES = text(
     """

@@ -41,7 +41,7 @@ class BatchRow:
 
 @cache
 def lock_batch_row(*, of_client: bool = False) -> TextClause:
-    """Locks a batch: whoever moves it does so first of all. By its id, and the client where said.
+    """Locks a batch, before any change of its state. By its id, and the client where said.
 
     A lock that lets foreign keys be checked, so items can be written beside it.
     """
@@ -124,7 +124,7 @@ RESET_BATCH = text(
 DELETE_BATCH = delete(Batch).where(Batch.id == bindparam("batch_id"))
 
 # Retention, oldest first by ix_batches_finished_at. A few at a time: a batch of millions of items
-# takes a while to remove, and nobody waits for it.
+# takes a while to remove, and there is no hurry.
 DELETE_EXPIRED_BATCHES = text(
     """
     DELETE FROM batches WHERE id IN (

@@ -25,7 +25,7 @@ UPDATE_SECRET = text(
 # Refuse a client from now on: by pk_clients.
 REVOKE_CLIENT = text("UPDATE clients SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL")
 
-# Every client, for whoever runs the server: the whole table, which is small.
+# All clients, for the operator: the whole table, which is small.
 LIST_CLIENTS = text(
     """
     SELECT id, name, api_key, scopes, created_at, revoked_at FROM clients

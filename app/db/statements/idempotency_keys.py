@@ -16,7 +16,7 @@ _EXPIRED = f"""
 """
 _OURS = "client_id = :client_id AND key = :key AND claim = :claim AND status IS NULL"
 
-# Takes a key that nobody holds, or whose claim or answer has expired. No row: somebody has it.
+# Takes a key that is free, or whose claim or answer has expired. No row: it is taken.
 CLAIM_KEY = text(
     f"""
     INSERT INTO idempotency_keys AS k (client_id, key, claim) VALUES (:client_id, :key, :claim)

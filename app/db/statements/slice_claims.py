@@ -72,7 +72,7 @@ ADD_COUNTS_TO_SLICE = text(
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRow:
-    """A claimed slice, as whoever ends its claim needs it."""
+    """A claimed slice, with what is needed to end its claim."""
 
     batch_id: UUID
     wave: int
@@ -122,7 +122,7 @@ def stale_claim(row: Any) -> StaleClaim:
     return StaleClaim(ClaimedRow(*row[:-1]), row.ended)
 
 
-# Claims of workers that are `gone`, or have not been heard of for so many seconds. By
+# Claims of workers that are `gone`, or have been silent for `stale` seconds. By
 # ix_slices_state, and the primary key of workers; no lock.
 FIND_STALE_CLAIMS = text(
     f"""

@@ -8,7 +8,6 @@ cannot change until it is acted upon.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -28,18 +27,9 @@ FIND_LIMITS_OF_SLICE = text(
 
 
 @dataclass(frozen=True, slots=True)
-class ReadySlice:
-    """A slice that may be claimed. `early`: seconds until its moment, where it has one."""
+class ReadySlice(SentSlice):
+    """A slice that may be claimed. `early`: seconds until its time, if it has one."""
 
-    batch_id: UUID
-    wave: int
-    number: int
-    first_index: int
-    last_index: int
-    size: int
-    queue: str
-    operation: str | None
-    limited: list[str] | None
     early: float | None
 
 

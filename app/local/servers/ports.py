@@ -9,7 +9,7 @@ from app.local.servers.errors import ServerError
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port of `host` that nobody listens on now. Someone may before you do: be ready to retry."""
+    """A port of `host` that is free now. It may be taken before it is used: be ready to retry."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

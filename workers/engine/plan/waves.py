@@ -10,7 +10,6 @@ from app.db import after_commit
 from app.db.statements.batch_progress import ADD_COUNTS_TO_BATCH, NOTE_WAVE_OF_BATCH
 from app.db.statements.batches import BatchRow
 from app.db.statements.rows import rows_of
-from app.db.statements.slice_limits import ReadySlice
 from app.db.statements.slices import (
     CREATE_SLICES,
     FOLD_SLICES,
@@ -58,7 +57,7 @@ def send_again(connection: Connection, batch: BatchRow) -> list[tuple[int, Plann
     return sorted(((row.number, planned(row)) for row in rows), key=lambda pair: pair[0])
 
 
-def planned(row: SentSlice | ReadySlice, delay: float = 0.0) -> PlannedSlice:
+def planned(row: SentSlice, delay: float = 0.0) -> PlannedSlice:
     """The message for a slice that is already a row; its picks are read from there."""
     return PlannedSlice(
         row.first_index,

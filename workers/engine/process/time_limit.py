@@ -69,7 +69,7 @@ def _alarmed(seconds: float, call: Callable[[], T]) -> T:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             return call()
         finally:
-            # Whichever comes first: an alarm that rings here is for nobody.
+            # Either may come first. An alarm after the call is over is ignored.
             _armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
     except _Interrupted:
