@@ -14,7 +14,7 @@ from handlers.fields import Timestamp
 
 
 class BatchQuery(ma.Schema):
-    """Of one batch."""
+    """The parameters of reading one batch."""
 
     wait = ma.fields.Integer(
         load_default=0,
@@ -30,7 +30,7 @@ class BatchQuery(ma.Schema):
 
 
 class BatchListQuery(PageQuery):
-    """Of the list of batches."""
+    """The parameters of the list of batches."""
 
     status = ma.fields.String(validate=ma.validate.OneOf(BATCH_STATUSES))
     operation = Name()
@@ -41,7 +41,7 @@ class BatchListQuery(PageQuery):
 
 
 class ItemListQuery(PageQuery):
-    """Of the list of a batch's items."""
+    """The parameters of the list of a batch's items."""
 
     status = ma.fields.String(validate=ma.validate.OneOf(ITEM_STATUSES_SHOWN))
     key = Name(metadata={"description": "Only those that touch this record."})

@@ -90,7 +90,7 @@ def fields_of(view: type) -> tuple[ViewField, ...]:
 
 
 def shown_fields(view: type) -> tuple[ViewField, ...]:
-    """Those that callers see."""
+    """The fields that callers see."""
     return tuple(field for field in fields_of(view) if field.declared.visible)
 
 

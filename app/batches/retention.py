@@ -8,7 +8,7 @@ from app.db.statements.batches import DELETE_EXPIRED_BATCHES
 
 
 def remove_expired(connection: Connection, *, days: int) -> int:
-    """Remove batches that ended more than `days` ago, at most ten; how many. 0 days keeps all."""
+    """Remove at most ten batches that ended over `days` days ago; returns how many. 0 keeps all."""
     if days <= 0:
         return 0
     return connection.execute(DELETE_EXPIRED_BATCHES, {"days": days}).rowcount

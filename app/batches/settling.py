@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def cancel_rest(connection: Connection, batch_id: UUID) -> int:
-    """Cancel what has not ended, in one statement; how many items that were."""
+    """Cancel the items that have not ended; returns how many."""
     # Nothing of these is under way: claimed slices are over before this is called.
     return connection.execute(CANCEL_ITEMS_LEFT, {"batch_id": batch_id}).rowcount
 

@@ -130,5 +130,5 @@ class Claim:
 
 
 def forget_expired(connection: Connection) -> int:
-    """Remove what is remembered no longer; how many keys that were."""
+    """Remove what is remembered no longer; returns how many keys."""
     return connection.execute(DELETE_EXPIRED).rowcount

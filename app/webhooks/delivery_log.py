@@ -79,7 +79,7 @@ def resend(
 
 
 def forget_old(connection: Connection, *, days: int) -> int:
-    """Remove deliveries that ended longer ago than this; how many."""
+    """Remove deliveries that ended longer ago than this; returns how many."""
     return connection.execute(DELETE_OLD, {"days": days}).rowcount
 
 

@@ -20,7 +20,7 @@ _CHUNK = 5000
 
 
 def find_lanes(connection: Connection, registry: Registry, batch: BatchRow) -> int:
-    """Put every pending item of `batch` whose key is repeated into its lane; how many."""
+    """Put every pending item of `batch` whose key is repeated into its lane; returns how many."""
     marked = 0
     parameters: dict[str, Any] = {"batch_id": batch.id}
     if batch.mixed:

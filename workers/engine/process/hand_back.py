@@ -25,7 +25,7 @@ def workers_of(connection: Connection, pids: Iterable[int]) -> list[UUID]:
 
 
 def give_back(connection: Connection, worker_ids: list[UUID]) -> int:
-    """Make the slices that these workers hold READY, as before their claims; how many.
+    """Make the slices that these workers hold READY, as before their claims; returns how many.
 
     Their sessions are ended, and so their transactions rolled back. Only for processes of this
     worker that have stopped working; for all others see takeover.py.
