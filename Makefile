@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-long check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
+.PHONY: help run test test-fast test-long check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -21,6 +21,9 @@ run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up un
 TEST_JOBS ?= 2
 test: $(VENV)/.dev-installed ## Run the tests, but for those of test-long (ARGS=tests/api for some)
 	$(BIN)/python -m pytest -m "not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-fast: $(VENV)/.dev-installed ## Run those that need neither the stack nor processes of their own
+	$(BIN)/python -m pytest -m "not stack and not processes and not slow and not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format-check lint types walls test test-long ## The whole gate, for people and for CI
 

@@ -21,11 +21,31 @@ from app.db.migrations import upgrade
 from app.local.servers import start_postgres, start_valkey
 from handlers import Registry
 from handlers.load import load_handlers
+from tests.support.processes import none_left_behind
 from tests.support.stack import Stack, running_stack
 
 # What a developer's shell has set must not change what the tests see.
 _OURS = set(Settings.__dataclass_fields__) | {"broker_url"}
 TEST_HANDLERS = "tests.support.handlers"
+
+
+# What a test needs says what kind it is; only `slow` and `long` are given by hand.
+_MARKS = {
+    "postgres_url": "postgres",
+    "redis_url": "redis",
+    "stack": "stack",
+    "own_processes": "processes",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the fixtures that it uses, directly or through others."""
+    for item in items:
+        used = set(getattr(item, "fixturenames", ()))
+        marks = [mark for fixture, mark in _MARKS.items() if fixture in used]
+        for mark in marks or ["unit"]:
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -123,6 +143,13 @@ def stack(settings: Settings) -> Iterator[Stack]:
     """Web, worker, slow worker and beat as processes, on the session's servers."""
     with running_stack(settings, handlers=TEST_HANDLERS) as stack:
         yield stack
+
+
+@pytest.fixture
+def own_processes() -> Iterator[None]:
+    """For a test that starts processes of its own: none of them may be left behind."""
+    with none_left_behind():
+        yield
 
 
 class fresh_database:

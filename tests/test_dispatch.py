@@ -5,18 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis import Redis, TimeoutError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from structlog.testing import capture_logs
 
 from app.core.settings import load_settings
 from app.local.servers import Server, start_valkey
-from app.messaging import dispatch
+from app.messaging.broker import CONTROL_QUEUE
 from app.messaging.dispatch import Dispatcher
 from tests.chaos.machine import below
+from tests.support.application import close_dispatcher
+
+pytestmark = pytest.mark.usefixtures("own_processes")
 
 
 @pytest.fixture
@@ -24,6 +32,20 @@ def valkey(tmp_path: Path) -> Iterator[Server]:
     """A server of the test's own."""
     with start_valkey(tmp_path) as server:
         yield server
+
+
+@pytest.fixture
+def sender(valkey: Server) -> Iterator[Callable[..., Dispatcher]]:
+    """Makes senders to that server; `clock` as they have it."""
+    made: list[Dispatcher] = []
+
+    def make(**options: Any) -> Dispatcher:
+        made.append(Dispatcher(load_settings({"REDIS_URL": valkey.url}), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        close_dispatcher(one)
 
 
 @contextmanager
@@ -38,34 +60,70 @@ def _frozen(server: Server) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _timed(dispatcher: Dispatcher) -> tuple[bool, float]:
+class _Later:
+    """The real clock, put forward as the test likes."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def _seconds(what: Callable[[], object]) -> float:
     began = time.monotonic()
-    return dispatcher.advance(uuid4()), time.monotonic() - began
+    what()
+    return time.monotonic() - began
 
 
 def test_a_broker_that_hangs_is_given_up_soon_and_then_left_alone(
-    valkey: Server, monkeypatch: pytest.MonkeyPatch
+    valkey: Server, sender: Callable[..., Dispatcher]
 ) -> None:
-    dispatcher = Dispatcher(load_settings({"REDIS_URL": valkey.url}))
+    clock = _Later()
+    dispatcher = sender(clock=clock)
     assert dispatcher.advance(uuid4())
-    with _frozen(valkey):
-        sent, seconds = _timed(dispatcher)
-        assert not sent
-        assert seconds < 4
-        sent, seconds = _timed(dispatcher)
-        assert not sent
-        assert seconds < 0.1
-    monkeypatch.setattr(dispatch, "_LEAVE_ALONE", 0.0)
-    dispatcher = Dispatcher(load_settings({"REDIS_URL": valkey.url}))
+    with (
+        _frozen(valkey),
+        Redis.from_url(valkey.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as patient,
+        capture_logs() as logs,
+    ):
+
+        def second_long_wait() -> None:
+            with pytest.raises(TimeoutError):
+                patient.ping()
+
+        # What one wait of a second takes here, on a machine that may be busy.
+        one = _seconds(second_long_wait)
+        sent: list[bool] = []
+        assert _seconds(lambda: sent.append(dispatcher.advance(uuid4()))) < 4 * one
+        sent.append(dispatcher.advance(uuid4()))
+        clock.ahead = 4.0
+        sent.append(dispatcher.advance(uuid4()))
+    assert sent == [False, False, False]
+    # One of the three was tried; the others waited for nothing at all.
+    told = [entry["event"] for entry in logs]
+    assert told == ["dispatch.failed", "dispatch.left_to_the_sweep", "dispatch.left_to_the_sweep"]
+
+
+def test_a_broker_that_is_back_is_spoken_to_again(
+    valkey: Server, sender: Callable[..., Dispatcher]
+) -> None:
+    clock = _Later()
+    dispatcher = sender(clock=clock)
     with _frozen(valkey):
         assert not dispatcher.advance(uuid4())
-    assert dispatcher.advance(uuid4())
+    assert not dispatcher.advance(uuid4()), "it is left alone for some seconds"
+    with Redis.from_url(valkey.url) as redis:
+        before = redis.llen(CONTROL_QUEUE)
+        clock.ahead = 5.0
+        assert dispatcher.advance(uuid4())
+        assert redis.llen(CONTROL_QUEUE) == before + 1
 
 
 def test_a_connection_that_was_closed_meanwhile_is_not_a_broker_that_is_away(
-    valkey: Server,
+    valkey: Server, sender: Callable[..., Dispatcher]
 ) -> None:
-    dispatcher = Dispatcher(load_settings({"REDIS_URL": valkey.url}))
+    dispatcher = sender()
     assert dispatcher.advance(uuid4())
     valkey.stop()
     valkey.revive()

@@ -110,7 +110,11 @@ def test_every_make_target_that_is_named_exists(paper: Path) -> None:
 
 def test_make_help_shows_everything_and_first_what_a_newcomer_needs() -> None:
     shown = subprocess.run(
-        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     groups = [re.findall(r"^  make (\S+)", group, re.MULTILINE) for group in shown.split("\n\n")]
     first = [name for name in groups[0] if name in {"run", "test", "check"}]

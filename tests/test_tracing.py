@@ -18,6 +18,7 @@ from app.core.settings import Settings
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_a_trace_reaches_from_the_request_to_the_items(settings: Settings) -> None:
     environ = {
         **os.environ,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from celery.schedules import schedule
@@ -25,17 +26,21 @@ def _now() -> datetime:
 
 
 class Pace:
-    """Allows a step every `seconds` in this process. Safe to share between threads."""
+    """Allows a step every `seconds` in this process. Safe to share between threads.
 
-    def __init__(self, seconds: float) -> None:
+    `clock`: a monotonic one, in seconds.
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
+        self._clock = clock
         self._next = 0.0
         self._lock = threading.Lock()
 
     def step(self) -> bool:
         """Whether a step may be made now. If so it counts as made."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             if now < self._next:
                 return False
             self._next = now + self._seconds

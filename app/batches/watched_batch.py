@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.batches.batch_view import BatchView
 
@@ -26,7 +25,7 @@ class WatchedBatch:
     """
 
     changed: threading.Condition
-    since: float = field(default_factory=time.monotonic)
+    since: float
     look_at: float = 0.0
     looked: float = 0.0
     noted: float = 0.0

@@ -42,7 +42,7 @@ class BatchWatch:
 
     `most`: callers that may wait or follow at once. Further ones are answered without waiting, so
     that some threads are always free for other requests. `alive`: whether the process goes on; when
-    it does not, all callers are let go.
+    it does not, all callers are let go. `clock`: a monotonic one, in seconds.
     """
 
     def __init__(
@@ -52,7 +52,9 @@ class BatchWatch:
         *,
         most: int,
         alive: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._engine = engine
         self._redis = redis
         self._alive = alive
@@ -95,7 +97,7 @@ class BatchWatch:
             with self._lock:
                 watch = self._join(batch_id)
                 watch.following += 1
-                watch.look_at = time.monotonic()
+                watch.look_at = self._clock()
             try:
                 yield Following(watch, self._lock, self._alive)
             finally:
@@ -109,7 +111,8 @@ class BatchWatch:
         """What is known of the batch, made if it is not watched yet. The caller holds the lock."""
         watch = self._watches.get(batch_id)
         if watch is None:
-            watch = self._watches[batch_id] = WatchedBatch(threading.Condition(self._lock))
+            watch = WatchedBatch(threading.Condition(self._lock), self._clock())
+            self._watches[batch_id] = watch
         if not self._looking:
             self._looking = True
             threading.Thread(target=self._look, name="batch-watch", daemon=True).start()
@@ -133,13 +136,13 @@ class BatchWatch:
                 if not self._watches:
                     self._looking = False
                     return
-                pause = min(watch.look_at for watch in self._watches.values()) - time.monotonic()
+                pause = min(watch.look_at for watch in self._watches.values()) - self._clock()
                 if pause > 0:
                     self._news.wait(min(pause, _LONGEST_PAUSE))
                 if not self._alive():
                     for watch in self._watches.values():
                         watch.changed.notify_all()
-                now = time.monotonic()
+                now = self._clock()
                 due = {
                     batch_id: bool(watch.following)
                     for batch_id, watch in self._watches.items()
@@ -160,9 +163,9 @@ class BatchWatch:
             log.warning("watch.look_failed", error=str(error))
             with self._lock:
                 for delayed in self._watches.values():
-                    delayed.look_at = time.monotonic() + _AFTER_TROUBLE
+                    delayed.look_at = self._clock() + _AFTER_TROUBLE
             return
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             for batch_id, followed_ in due.items():
                 watch = self._watches.get(batch_id)

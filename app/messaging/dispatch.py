@@ -7,6 +7,7 @@ sweep sends it again.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -27,9 +28,13 @@ _AT_ONCE = 0.5
 
 
 class Dispatcher:
-    """Sends tasks to the broker. One a process; safe to share between threads."""
+    """Sends tasks to the broker. One a process; safe to share between threads.
 
-    def __init__(self, settings: Settings) -> None:
+    `clock`: a monotonic one, in seconds.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.celery = Celery("batchline-sender", set_as_current=False)
         configure(self.celery, settings, impatient=True)
         self._leave_alone_until = 0.0
@@ -43,17 +48,17 @@ class Dispatcher:
         return self._send(DELIVER_TASK, SLOW_QUEUE, webhook_id=str(webhook_id))
 
     def _send(self, name: str, queue: str, **arguments: Any) -> bool:
-        if time.monotonic() < self._leave_alone_until:
+        if self._clock() < self._leave_alone_until:
             log.debug("dispatch.left_to_the_sweep", task=name, **arguments)
             return False
         for again in (True, False):
-            began = time.monotonic()
+            began = self._clock()
             try:
                 self.celery.send_task(
                     name, kwargs=arguments, queue=queue, ignore_result=True, retry=False
                 )
             except Exception as error:  # kombu raises its transports' own errors, whatever they are
-                now = time.monotonic()
+                now = self._clock()
                 if again and now - began < _AT_ONCE:
                     continue
                 self._leave_alone_until = now + _LEAVE_ALONE

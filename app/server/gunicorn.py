@@ -40,6 +40,7 @@ preload_app = False
 limit_request_line = 8190
 accesslog = None
 errorlog = "-"
+logger_class = "app.server.logger.WebLogger"
 loglevel = _settings.log_level.lower()
 proc_name = "batchline-web"
 # Its path would be shared by every gunicorn of this user.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -18,11 +18,16 @@ from werkzeug.test import TestResponse
 
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
-from app.server.wsgi import create_app
-from app.web.services import EXTENSION
+from tests.support.application import application
 
 ITEM = {"asin": "A1", "countryCode": "US", "percACoS": 2.7}
 MASTERLIST = "operation=catalog.masterlist"
+
+
+class Answer(TestResponse):
+    """An answer whose body is looked into without asking first whether it is JSON."""
+
+    json: Any
 
 
 class Caller:
@@ -35,20 +40,19 @@ class Caller:
 
     def send(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
-    ) -> TestResponse:
+    ) -> Answer:
         """Any request; options as werkzeug's client has them."""
-        answer = self._client.open(
-            path, method=method, headers={**self._headers, **(headers or {})}, **options
-        )
+        headers = {**self._headers, **(headers or {})}
+        answer = cast(Answer, self._client.open(path, method=method, headers=headers, **options))
         if answer.status_code >= 400 and method != "HEAD":
             check_problem(answer)
         return answer
 
-    def get(self, path: str, **options: Any) -> TestResponse:
+    def get(self, path: str, **options: Any) -> Answer:
         """GET."""
         return self.send("GET", path, **options)
 
-    def post(self, path: str, body: Any = None, **options: Any) -> TestResponse:
+    def post(self, path: str, body: Any = None, **options: Any) -> Answer:
         """POST; a body that is not bytes or text goes as JSON."""
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
@@ -56,7 +60,7 @@ class Caller:
             options.setdefault("content_type", "application/json")
         return self.send("POST", path, data=body, **options)
 
-    def submit(self, body: Any, *, query: str = "", **options: Any) -> TestResponse:
+    def submit(self, body: Any, *, query: str = "", **options: Any) -> Answer:
         """POST /v1/batches."""
         return self.post(f"/v1/batches?{query}", body, **options)
 
@@ -68,7 +72,7 @@ class Caller:
         return str(answer.json["id"])
 
 
-def check_problem(answer: TestResponse) -> None:
+def check_problem(answer: Answer) -> None:
     """Whatever goes wrong is told in one shape, and tells nothing of the inside."""
     assert answer.mimetype == "application/problem+json"
     problem = answer.json
@@ -83,9 +87,8 @@ def check_problem(answer: TestResponse) -> None:
 
 def make_app(settings: Settings) -> Iterator[Flask]:
     """An application, and its connections closed afterwards."""
-    app = create_app(settings)
-    yield app
-    app.extensions[EXTENSION].engine.dispose()
+    with application(settings) as app:
+        yield app
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import marshmallow as ma
@@ -13,13 +14,21 @@ from app.core.errors import FieldError, Invalid, TooMany, WrongState
 from app.core.settings import Settings
 from app.local.servers.ports import free_port
 from app.web.problems import ProblemDetails, render_errors_under
-from tests.api.conftest import Caller, make_app
+from tests.api.conftest import Caller
+from tests.support.application import application
 
 
 @pytest.fixture
-def broken(settings: Settings) -> Flask:
+def running_app(settings: Settings) -> Iterator[Flask]:
+    """One of the test's own, to add views to."""
+    with application(settings) as app:
+        yield app
+
+
+@pytest.fixture
+def broken(running_app: Flask) -> Flask:
     """An application with views that go wrong."""
-    app = next(make_app(settings))
+    app = running_app
 
     @app.get("/broken/bug")
     def bug() -> str:
@@ -106,8 +115,8 @@ def test_without_postgres_it_is_a_503_with_a_time_to_come_back(
     settings: Settings, client: ClientSecret
 ) -> None:
     away = f"postgresql+psycopg2://postgres@127.0.0.1:{free_port()}/none"
-    app = next(make_app(replace(settings, database_url=away)))
-    answer = Caller(app, client).get("/v1/batches")
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    assert Caller(app, client).get("/healthz").status_code == 200
+    with application(replace(settings, database_url=away)) as app:
+        answer = Caller(app, client).get("/v1/batches")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert Caller(app, client).get("/healthz").status_code == 200

@@ -11,9 +11,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.core.ids import new_id
-from app.core.settings import Settings
+from app.core.settings import Settings, load_settings
+from app.db import make_engine
+from app.db.migrations import upgrade
 from app.local.servers.ports import free_port
-from tests.api.conftest import Caller, make_app
+from tests.api.conftest import Caller
+from tests.conftest import fresh_database
+from tests.support.application import application
 
 
 @pytest.fixture
@@ -35,10 +39,10 @@ def worker(engine: Engine) -> Iterator[None]:
 
 def missing(settings: Settings) -> str:
     """What /readyz says is missing, within three seconds."""
-    caller = Caller(next(make_app(settings)), None)
-    began = time.monotonic()
-    answer = caller.get("/readyz")
-    assert time.monotonic() - began < 3
+    with application(settings) as app:
+        began = time.monotonic()
+        answer = Caller(app, None).get("/readyz")
+        assert time.monotonic() - began < 3
     assert answer.status_code in (200, 503)
     if answer.status_code == 503:
         assert "Retry-After" in answer.headers
@@ -56,13 +60,14 @@ def test_with_everything_there_it_is_ready(settings: Settings, worker: None) -> 
     assert missing(settings) == ""
 
 
-def test_without_a_worker(settings: Settings, engine: Engine) -> None:
-    with engine.begin() as connection:
-        live = connection.execute(
-            text("SELECT count(*) FROM workers WHERE heartbeat_at > now() - interval '3 seconds'")
-        ).scalar_one()
-    if not live:  # another test's stack may be running
-        assert missing(settings) == "Missing: a live worker."
+def test_without_a_worker(settings: Settings, postgres_url: str) -> None:
+    # A database of its own: a stack may be running on the session's.
+    with fresh_database(postgres_url) as url:
+        engine = make_engine(url, name="batchline-tests")
+        upgrade(engine)
+        engine.dispose()
+        alone = load_settings({"DATABASE_URL": url}).database_url
+        assert missing(replace(settings, database_url=alone)) == "Missing: a live worker."
 
 
 def test_without_the_broker(settings: Settings, worker: None, silent: int) -> None:
@@ -81,5 +86,6 @@ def test_without_postgres(settings: Settings, silent: int) -> None:
 def test_the_process_answers_whatever_is_missing(settings: Settings, silent: int) -> None:
     url = f"postgresql+psycopg2://nobody@127.0.0.1:{silent}/none"
     away = replace(settings, database_url=url, redis_url=f"redis://127.0.0.1:{silent}/0")
-    answer = Caller(next(make_app(away)), None).get("/healthz")
+    with application(away) as app:
+        answer = Caller(app, None).get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})

@@ -78,8 +78,8 @@ def test_the_page_takes_nothing_from_another_host(app: Flask) -> None:
     for address in addresses:
         assert address.startswith("/"), address
         assert not address.startswith("//")
-        asset = caller.get(address)
-        assert (asset.status_code, bool(asset.data)) == (200, True)
+        with caller.get(address) as asset:
+            assert (asset.status_code, bool(asset.data)) == (200, True)
     assert "<script>" not in page.text
     start = caller.get("/docs/start.js")
     assert '"/openapi.json"' in start.text

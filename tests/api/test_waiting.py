@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, event, text
+from flask import Flask
+from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 
 from app.batches.watching import BatchWatch
 from app.core.settings import Settings
 from app.db import make_engine
+from app.web.watch import batch_watch
 from tests.api.conftest import Caller
+from tests.support.clock import Clock
 from tests.support.stack import wait_for
+from tests.support.watches import Looks, has_looked, held
 
 
 def end(engine: Engine, batch_id: str) -> None:
@@ -26,34 +30,45 @@ def end(engine: Engine, batch_id: str) -> None:
         )
 
 
-def waiting(watch: BatchWatch) -> int:
-    return sum(each.waiting for each in watch._watches.values())
+@pytest.fixture
+def watch(app: Flask) -> BatchWatch:
+    """The application's own."""
+    with app.app_context():
+        return batch_watch()
 
 
-def test_the_answer_is_held_until_the_batch_ends(api: Caller, engine: Engine) -> None:
+def test_the_answer_is_held_until_the_batch_ends(
+    api: Caller, engine: Engine, watch: BatchWatch
+) -> None:
     batch_id = api.opened()
-    ender = threading.Timer(0.5, end, (engine, batch_id))
-    ender.start()
-    began = time.monotonic()
-    batch = api.get(f"/v1/batches/{batch_id}?wait=20").json
-    assert batch["status"] == "CANCELED"
-    assert 0.4 < time.monotonic() - began < 5
-    ender.join()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(api.get, f"/v1/batches/{batch_id}?wait=60")
+        wait_for(lambda: held(watch) == (1, 0), within=30)
+        assert not answer.done()
+        end(engine, batch_id)
+        # Long before the minute has passed.
+        assert answer.result(30).json["status"] == "CANCELED"
 
 
-def test_or_until_the_time_has_passed(api: Caller) -> None:
+def test_or_until_the_time_has_passed(api: Caller, engine: Engine, watch: BatchWatch) -> None:
     batch_id = api.opened()
-    began = time.monotonic()
-    assert api.get(f"/v1/batches/{batch_id}?wait=1").json["status"] == "OPEN"
-    assert 0.9 < time.monotonic() - began < 5
+    with ThreadPoolExecutor(1) as pool:
+        longer = pool.submit(api.get, f"/v1/batches/{batch_id}?wait=60")
+        wait_for(lambda: held(watch) == (1, 0), within=30)
+        began = time.monotonic()
+        assert api.get(f"/v1/batches/{batch_id}?wait=1").json["status"] == "OPEN"
+        assert time.monotonic() - began >= 1
+        assert held(watch) == (1, 0), "whoever would wait longer still does"
+        assert not longer.done()
+        end(engine, batch_id)
+        assert longer.result(30).json["status"] == "CANCELED"
 
 
+@pytest.mark.timeout(50)  # sooner than the answer would come that is not given at once
 def test_what_has_ended_is_answered_at_once(api: Caller, engine: Engine) -> None:
     batch_id = api.opened()
     end(engine, batch_id)
-    began = time.monotonic()
     assert api.get(f"/v1/batches/{batch_id}?wait=60").json["status"] == "CANCELED"
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("wait", ["61", "-1", "x", "1.5", ""])
@@ -70,70 +85,73 @@ def test_the_limit_is_the_operators(small: Caller) -> None:
 
 
 @pytest.fixture
-def watched(settings: Settings) -> Any:
-    """An engine of one connection, and the statements that go over it."""
+def narrow(settings: Settings) -> Iterator[Engine]:
+    """An engine of one connection."""
     engine = make_engine(settings.database_url or "", name="watch", pool_size=1)
-    said: list[str] = []
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def note(*arguments: Any) -> None:
-        said.append(arguments[2])
-
-    yield engine, said
+    yield engine
     engine.dispose()
 
 
-def test_many_wait_at_the_cost_of_one(api: Caller, engine: Engine, watched: Any) -> None:
-    narrow, said = watched
-    watch = BatchWatch(narrow, most=60)
+def test_many_wait_at_the_cost_of_one(api: Caller, engine: Engine, narrow: Engine) -> None:
+    clock = Clock()
+    looks = Looks(narrow)
+    watch = BatchWatch(narrow, most=60, clock=clock)
     ids = [api.opened() for _ in range(20)]
     with ThreadPoolExecutor(60) as pool:
-        held = [pool.submit(watch.wait, UUID(ids[number % 20]), 20) for number in range(60)]
-        wait_for(lambda: waiting(watch) == 60, within=10)
-        assert narrow.pool.checkedout() <= 1
-        for batch_id in ids[:19]:
+        waiting = [pool.submit(watch.wait, UUID(ids[number % 20]), 60) for number in range(60)]
+        wait_for(lambda: held(watch) == (60, 0))
+        # The clock stands still: nobody has looked yet, and each second that passes is one look.
+        for _ in range(5):
+            clock.forward(1)
+            wait_for(lambda: has_looked(watch, clock()))
+        for batch_id in ids[:10]:
             end(engine, batch_id)
-        assert all(held[number].result(10) for number in range(60) if number % 20 != 19)
-        before = len(said)
-        time.sleep(1)
-        assert len(said) - before < 40  # one statement a look, for all who are left
-        assert not any(each.done() for each in held[19::20])
-        end(engine, ids[19])
-        assert all(each.result(10) for each in held)
-    wait_for(lambda: not watch._looking, within=5)
+        clock.forward(1)
+        ended = [number for number in range(60) if number % 20 < 10]
+        assert all(waiting[number].result(30) for number in ended)
+        assert held(watch) == (30, 0)
+        assert not any(waiting[number].done() for number in range(60) if number not in ended)
+        for batch_id in ids[10:]:
+            end(engine, batch_id)
+        clock.forward(1)
+        assert all(each.result(30) for each in waiting)
+    assert looks.count == 7, "one a second for all of them"
+    assert looks.threads == {"batch-watch"}
+    wait_for(lambda: not watch._looking)
 
 
+@pytest.mark.timeout(60)  # sooner than those would be let go who are held against the rule
 def test_those_who_wait_do_not_take_every_thread(api: Caller, engine: Engine) -> None:
     watch = BatchWatch(engine, most=1)
     first = UUID(api.opened())
     with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(watch.wait, first, 20)
-        wait_for(lambda: waiting(watch) == 1, within=5)
-        began = time.monotonic()
-        assert not watch.wait(UUID(api.opened()), 20)
-        assert time.monotonic() - began < 2
+        waiting = pool.submit(watch.wait, first, 90)
+        wait_for(lambda: held(watch) == (1, 0))
+        assert not watch.wait(UUID(api.opened()), 90)
         end(engine, str(first))
-        assert held.result(10)
-        assert watch.wait(first, 20)
+        assert waiting.result(30)
+        assert watch.wait(first, 90)
 
 
+@pytest.mark.timeout(60)
 def test_a_batch_that_is_gone_holds_nobody(engine: Engine) -> None:
-    assert BatchWatch(engine, most=1).wait(uuid4(), 10)
+    assert BatchWatch(engine, most=1).wait(uuid4(), 90)
 
 
 def test_a_look_that_fails_is_made_again(
     api: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = api.opened()
-    watch = BatchWatch(engine, most=2)
-    monkeypatch.setattr("app.batches.watching._AFTER_TROUBLE", 0.01)
-    with ThreadPoolExecutor(1) as pool:
-        away = make_engine("postgresql+psycopg2://postgres@127.0.0.1:1/none", name="away")
-        monkeypatch.setattr(watch, "_engine", away)
-        held = pool.submit(watch.wait, UUID(batch_id), 20)
-        wait_for(lambda: waiting(watch) == 1, within=5)
-        time.sleep(0.1)
-        assert not held.done()
+    away = make_engine("postgresql+psycopg2://postgres@127.0.0.1:1/none", name="away")
+    clock = Clock()
+    watch = BatchWatch(away, most=2, clock=clock)
+    with ThreadPoolExecutor(1) as pool, capture_logs() as logs:
+        waiting = pool.submit(watch.wait, UUID(batch_id), 90)
+        wait_for(lambda: held(watch) == (1, 0))
+        clock.forward_until(lambda: len(logs) >= 3)
+        assert {entry["event"] for entry in logs} == {"watch.look_failed"}
+        assert not waiting.done()
         monkeypatch.setattr(watch, "_engine", engine)
         end(engine, batch_id)
-        assert held.result(10)
+        clock.forward_until(waiting.done)
+        assert waiting.result()

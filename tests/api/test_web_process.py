@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import json
-import socket
-import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -18,44 +14,11 @@ from sqlalchemy import Engine, text
 from app.clients.credentials import ClientSecret
 from tests.api.conftest import MASTERLIST
 from tests.support.stack import Stack, wait_for
+from tests.support.wire import Wire
 
 NDJSON = "application/x-ndjson"
 LINE = b'{"asin":"A1","countryCode":"US","percACoS":2.7}\n'
 MIB = 1024 * 1024
-
-
-class Wire:
-    """A connection on which a request can be sent byte by byte."""
-
-    def __init__(self, stack: Stack, client: ClientSecret) -> None:
-        address = urlsplit(stack.url)
-        self.socket = socket.create_connection((address.hostname, address.port), timeout=20)
-        self._secret = client.secret
-
-    def head(self, *headers: str) -> None:
-        lines = (
-            f"POST /v1/batches?{MASTERLIST}&start=manual HTTP/1.1",
-            "Host: here",
-            f"Authorization: Bearer {self._secret}",
-            f"Content-Type: {NDJSON}",
-            *headers,
-        )
-        self.socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
-
-    def answer(self) -> tuple[int, Any]:
-        """Status and body of the answer, nothing more being sent."""
-        self.socket.shutdown(socket.SHUT_WR)
-        received = b""
-        while chunk := self.socket.recv(65536):
-            received += chunk
-        head, _, body = received.partition(b"\r\n\r\n")
-        return int(head.split()[1]), json.loads(body[body.find(b"{") : body.rfind(b"}") + 1])
-
-    def vanish(self) -> None:
-        """Go away without a word (RST)."""
-        linger = struct.pack("ii", 1, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.socket.close()
 
 
 @pytest.fixture

@@ -107,8 +107,8 @@ def freeze_worker(machine: Machine, rng: random.Random) -> None:
 @fault
 def flush_redis(machine: Machine, rng: random.Random) -> None:
     """FLUSHALL: every message, chord and result is gone."""
-    with contextlib.suppress(redis.RedisError):
-        machine.redis.flushall()
+    with contextlib.suppress(redis.RedisError), machine.redis as valkey:
+        valkey.flushall()
 
 
 @fault
@@ -248,9 +248,9 @@ def lose_messages(machine: Machine, rng: random.Random) -> None:
 @fault
 def lose_callbacks(machine: Machine, rng: random.Random) -> None:
     """Every chord forgets how many of its parts are in: its callback never comes."""
-    with contextlib.suppress(redis.RedisError):
-        for key in machine.redis.scan_iter("celery-taskset-meta-*", count=1000):
-            machine.redis.delete(key)
+    with contextlib.suppress(redis.RedisError), machine.redis as valkey:
+        for key in valkey.scan_iter("celery-taskset-meta-*", count=1000):
+            valkey.delete(key)
 
 
 @fault

@@ -53,6 +53,7 @@ class Load:
         self._thread.join(timeout)
         if self._thread.is_alive():
             raise AssertionError(f"submissions still going on after {timeout} s")
+        self._http.close()
 
     @property
     def running(self) -> bool:

@@ -44,7 +44,7 @@ class Machine:
 
     @property
     def redis(self) -> Any:
-        """A connection to Valkey that gives up soon."""
+        """A connection to Valkey that gives up soon; to be closed."""
         return redis.Redis.from_url(self.valkey.url, socket_timeout=5, socket_connect_timeout=5)
 
     @contextmanager
@@ -119,7 +119,9 @@ def running_machine(
         postgres = cleanup.enter_context(start_postgres(home))
         valkey = cleanup.enter_context(start_valkey(home))
         queues: Server = valkey
-        messages: Messages = RedisMessages(valkey.url)
+        lists = RedisMessages(valkey.url)
+        cleanup.callback(lists.close)
+        messages: Messages = lists
         if broker == "rabbitmq":
             queues = cleanup.enter_context(start_rabbitmq(home))
             messages = RabbitMessages(queues.url)
@@ -137,6 +139,7 @@ def running_machine(
             }
         )
         engine = make_engine(settings.database_url or "", name="batchline-chaos", pool_size=10)
+        cleanup.callback(engine.dispose)
         upgrade(engine)
         stack = cleanup.enter_context(
             running_stack(

@@ -39,6 +39,10 @@ class RedisMessages:
     def __init__(self, url: str) -> None:
         self._redis: Any = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
 
+    def close(self) -> None:
+        """No connection is left open."""
+        self._redis.close()
+
     def take(self, most: int) -> Held:
         """Those that have waited longest."""
         held: Held = []

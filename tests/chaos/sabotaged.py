@@ -33,6 +33,7 @@ from handlers import Registry
 from tests.chaos.arming import Arms, Moment
 from tests.chaos.machine import below
 from tests.conftest import TEST_HANDLERS, fresh_database
+from tests.support.application import close_dispatcher
 from tests.support.stack import Stack, running_stack, wait_for
 
 WORKERS = ("worker", "worker-2")
@@ -232,6 +233,7 @@ def sabotaged_workers(
             for statement in _COUNT_ENDINGS:
                 connection.execute(text(statement))
         server = redis.Redis.from_url(redis_url, socket_timeout=5)
+        cleanup.callback(server.close)
         server.flushdb()
         arms = Arms(home / "arms")
         arms.folder.mkdir()
@@ -249,5 +251,6 @@ def sabotaged_workers(
             running_stack(ours, handlers=TEST_HANDLERS, processes=("beat",), extra=extra)
         )
         workers = Workers(stack, engine, registry, arms, server)
+        cleanup.callback(close_dispatcher, workers._dispatcher)
         workers.mend()
         yield workers

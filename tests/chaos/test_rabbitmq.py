@@ -22,6 +22,7 @@ from tests.chaos.messages import RabbitMessages
 from tests.chaos.rabbit import NOT_INSTALLED, rabbitmq_script
 from tests.chaos.receiver import Receiver
 from tests.chaos.run import run_on
+from tests.support.application import close_dispatcher
 from tests.support.stack import wait_for
 from workers.engine.plan.chords import queue_depth
 
@@ -81,10 +82,12 @@ def test_queues_are_counted(machine: Machine) -> None:
         batch = http.post("/v1/batches", json=body).raise_for_status().json()
         # A message a slice, and nobody takes them.
         wait_for(lambda: _depths(http)["slow"] > 0, within=20, what=machine.stack.tail)
-        celery = Dispatcher(machine.stack.settings).celery
+        dispatcher = Dispatcher(machine.stack.settings)
+        celery = dispatcher.celery
         wait_for(lambda: queue_depth(celery, "slow") == _depths(http)["slow"] > 0, within=20)
         assert queue_depth(celery, "nobody-made-this") == 0
         assert (queue_depth(celery, "slow") or 0) > 0, "the channel goes on after a refusal"
+        close_dispatcher(dispatcher)
         machine.restart("slow")
         assert machine.stack.finished(http, batch["id"])["status"] == "SUCCESS"
 

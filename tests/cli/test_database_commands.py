@@ -83,6 +83,7 @@ def test_errors_are_clean() -> None:
     assert run("postgresql://h/d", "clients", "revoke", "x").exit_code == 2
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_the_embedded_database_is_used_if_no_other_is_named(tmp_path: Path) -> None:
     home = tmp_path / "home"
     runner = CliRunner(env={"BATCHLINE_HOME": str(home)})

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,6 +20,7 @@ from app.clients.credentials import ClientSecret
 from batchline.client import download, events
 from batchline.client.api import Api
 from batchline.client.errors import ApiError
+from tests.support.breaking import BreakingProxy, breaking
 from tests.support.receiver import Receiver, receiving
 from tests.support.stack import Stack
 
@@ -124,49 +127,70 @@ def test_webhooks(run: Run, receiver: Receiver) -> None:
     assert "404" in run("webhooks", "remove", webhook["id"], exits=1).output
 
 
+@pytest.fixture
+def proxy(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[BreakingProxy]:
+    """The stack behind a wire that breaks, and a client that does not pause long."""
+    monkeypatch.setattr(download, "_PAUSE", 0.01)
+    monkeypatch.setattr(events, "_PAUSE", 0.01)
+    with breaking(stack.url) as proxy:
+        yield proxy
+
+
+# However well it is compressed, its results do not go into one packet.
+LONG = [{"do": "succeed", "key": uuid4().hex} for _ in range(2000)]
+
+
+def asked(proxy: BreakingProxy) -> list[str | None]:
+    """Behind which line each request asked to go on."""
+    found = [re.search(rb"[?&]after=(\d+)", request) for request in proxy.requests]
+    return [match[1].decode() if match else None for match in found]
+
+
 def test_a_download_that_breaks_goes_on(
-    run: Run, stack: Stack, client: ClientSecret, monkeypatch: pytest.MonkeyPatch
+    run: Run, client: ClientSecret, proxy: BreakingProxy
 ) -> None:
     """The connection breaks in the middle of a line; every line comes once all the same."""
-    batch_id = submit(run, [{"do": "succeed", "key": f"k{n}"} for n in range(50)], "--watch")
-    monkeypatch.setattr(download, "_PAUSE", 0.0)
-    really = download._once
-    broken = iter([700, 2500])
-
-    def breaking(api: Api, path: str, query: dict[str, Any]) -> Iterator[bytes]:
-        whole = b"".join(really(api, path, query))
-        at = next(broken, None)
-        yield whole[:at]
-        if at is not None:
-            raise ApiError("broken on purpose")
-
-    monkeypatch.setattr(download, "_once", breaking)
-    with Api(stack.url, client.secret) as api:
+    batch_id = submit(run, LONG, "--watch")
+    proxy.after = [20_000, 30_000]
+    with Api(proxy.url, client.secret) as api:
         text = b"".join(download.download(api, batch_id, {"format": "ndjson"}))
-        assert [json.loads(line)["index"] for line in text.splitlines()] == list(range(50))
-        broken = iter([700] * 3)
-        monkeypatch.setattr(download, "_TRIES", 0)
-        with pytest.raises(ApiError, match=r"--after \d"):
-            list(download.download(api, batch_id, {"format": "ndjson"}))
+    assert [json.loads(line)["index"] for line in text.splitlines()] == list(range(len(LONG)))
+    first, second, third = asked(proxy)
+    assert first is None
+    assert 0 <= int(second or -1) < int(third or -1) < len(LONG) - 1
+
+
+def test_a_download_that_brings_nothing_more_is_given_up(
+    run: Run, client: ClientSecret, proxy: BreakingProxy
+) -> None:
+    batch_id = submit(run, LONG, "--watch")
+    proxy.after = [20_000, *[5] * 100]
+    brought: list[bytes] = []
+    with (
+        Api(proxy.url, client.secret) as api,
+        pytest.raises(ApiError, match=r"--after \d") as caught,
+    ):
+        brought.extend(download.download(api, batch_id, {"format": "ndjson"}))
+    last = asked(proxy)[-1]
+    assert f"--after {last}" in str(caught.value)
+    assert len(proxy.after) > 80, "it was given up after some tries"
 
 
 def test_events_go_on_over_a_broken_connection(
-    run: Run, stack: Stack, client: ClientSecret, monkeypatch: pytest.MonkeyPatch
+    run: Run, client: ClientSecret, proxy: BreakingProxy
 ) -> None:
     batch_id = submit(run, [{"do": "succeed"}], "--watch")
-    monkeypatch.setattr(events, "_PAUSE", 0.0)
-    really = events._one_connection
-    asked: list[str | None] = []
-
-    def breaking(api: Api, batch_id: str, last: str | None) -> Iterator[events.Event]:
-        asked.append(last)
-        for event in really(api, batch_id, last):
-            yield event
-            if len(asked) == 1:
-                raise ApiError("broken on purpose")
-
-    monkeypatch.setattr(events, "_one_connection", breaking)
-    with Api(stack.url, client.secret) as api:
-        told = list(events.follow(api, batch_id))
-    assert [event.name for event in told] == ["progress", "finished"]
-    assert asked == [None, told[0].id]
+    # What the first event takes, so that the connection can break right behind it.
+    with Api(proxy.url, client.secret) as api:
+        [first, last] = events.follow(api, batch_id)
+    assert [first.name, last.name] == ["progress", "finished"]
+    for bytes_let_through in (400, 600, 800, 1000):
+        proxy.requests.clear()
+        proxy.after = [bytes_let_through]
+        with Api(proxy.url, client.secret) as api:
+            told = list(events.follow(api, batch_id))
+        assert [event.id for event in told] == [first.id, last.id]
+        again = proxy.requests[-1].lower()
+        if f"last-event-id: {first.id}".encode() in again:
+            return
+    raise AssertionError("no connection broke between the two events")

@@ -5,7 +5,7 @@ Batches that have to run are run by the session's stack of real processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -18,17 +18,18 @@ from sqlalchemy import Engine, func, select
 from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import Settings
 from app.db.models import Batch, Item
-from app.server.wsgi import create_app
 from handlers import Registry
 from tests.dialects.sending import Kept, Sender, sender_to
 from tests.dialects.speaking import Speaker, ended, held
+from tests.support.application import application as running_application
 from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="session")
-def application(settings: Settings) -> Flask:
+def application(settings: Settings) -> Iterator[Flask]:
     """The web process's application."""
-    return create_app(settings)
+    with running_application(settings) as made:
+        yield made
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,11 +21,11 @@ import app.dialects
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
 from app.dialects.common.dialect import Dialect
-from app.server.wsgi import create_app
 from tests.dialects.conftest import Finish
 from tests.dialects.facts import FACTS
 from tests.dialects.sending import Sender
 from tests.dialects.speaking import Speaker
+from tests.support.application import application as running_application
 from tests.support.stack import ROOT, Stack
 
 DOCUMENT = (ROOT / "docs" / "dialects.md").read_text()
@@ -92,7 +92,7 @@ def test_every_dialect_has_a_session() -> None:
 
 
 @pytest.fixture
-def acme(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
+def acme(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """An application that speaks the document's own dialect, too."""
     name = "app.dialects.acme"
     module = ModuleType(name)
@@ -104,7 +104,8 @@ def acme(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
     facts: dict[str, Any] = {}
     exec(CODE["tests/dialects/facts/acme.py"], facts)  # noqa: S102
     monkeypatch.setitem(FACTS, "acme", facts["FACTS"])
-    return create_app(settings)
+    with running_application(settings) as made:
+        yield made
 
 
 def test_another_dialect(acme: Flask, speak: Callable[..., Speaker], finish: Finish) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.core.settings import Settings
-from app.server.wsgi import create_app
 from tests.dialects.conftest import Finish
 from tests.dialects.facts.kibo import CATALOG, CATALOG_CALLS, ENTRY, JOB, JOBS
 from tests.dialects.facts.kinds import Call
 from tests.dialects.speaking import Speaker
+from tests.support.application import application as running_application
 from tests.support.stack import Stack
 
 CODE = JOB["code"]
@@ -238,8 +239,14 @@ def test_many_senders_at_once(kibo: Speaker, stack: Stack, finish: Finish) -> No
     assert {json.dumps(item["data"]) for item in done["items"]} == sent
 
 
-def test_the_limit_of_a_job(settings: Settings, speak: Callable[..., Speaker]) -> None:
-    few = create_app(replace(settings, max_items_stream=3))
+@pytest.fixture
+def few(settings: Settings) -> Iterator[Flask]:
+    """An application whose jobs hold three items."""
+    with running_application(replace(settings, max_items_stream=3)) as made:
+        yield made
+
+
+def test_the_limit_of_a_job(few: Flask, speak: Callable[..., Speaker]) -> None:
     speaker = speak("kibo", app=few)
     assert speaker.post(JOBS, JOB).status_code == 201
     add(speaker, "POST", "products", {"productCode": "P0"})

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from flask import Flask
 
 from app.core.settings import Settings
-from app.server.wsgi import create_app
 from tests.dialects.sending import Kept, Sender, every, sender_to
 from tests.dialects.speaking import Speaker
+from tests.support.application import application as running_application
 
 MOST, MOST_BYTES, MOST_BODY = 7, 500, 10_000
 
 
 @pytest.fixture(scope="module")
-def small(settings: Settings) -> Flask:
+def small(settings: Settings) -> Iterator[Flask]:
     """An application that takes few and small items."""
-    return create_app(replace(settings, max_items_json=MOST, max_item_bytes=MOST_BYTES))
+    with running_application(
+        replace(settings, max_items_json=MOST, max_item_bytes=MOST_BYTES)
+    ) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def narrow(settings: Settings) -> Flask:
+def narrow(settings: Settings) -> Iterator[Flask]:
     """An application that takes small bodies."""
-    return create_app(replace(settings, max_body_bytes=MOST_BODY))
+    with running_application(replace(settings, max_body_bytes=MOST_BODY)) as made:
+        yield made
 
 
 @pytest.fixture

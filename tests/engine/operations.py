@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema
 from sqlalchemy import text
 
@@ -45,7 +47,7 @@ def behave(item: Item, context: Context) -> Outcome:
     return Outcome({"attempt": item.attempt})
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "schema": LoggedSchema,
     "key": ("key",),
     "collection": LOG,

@@ -202,7 +202,7 @@ class Rig:
         """The sweep, as beat has it run."""
         return sweep(self.runtime)
 
-    def run_out(self, *batch_ids: UUID, within: float = 20) -> None:
+    def run_out(self, *batch_ids: UUID, within: float = 60) -> None:
         """Deliver and sweep until these have ended; fails if that takes too long."""
         deadline = time.monotonic() + within
         while any(self.batch(batch_id).finished_at is None for batch_id in batch_ids):

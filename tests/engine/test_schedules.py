@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.core.settings import Settings
 from app.formats.raw_item import RawItem
 from app.messaging.dispatch import Dispatcher
 from handlers import Registry
+from tests.support.application import close_dispatcher
 from tests.support.stack import Stack, wait_for
 
 pytestmark = pytest.mark.stack
@@ -64,8 +66,10 @@ class Scheduled:
 @pytest.fixture
 def scheduled(
     stack: Stack, settings: Settings, engine: Engine, registry: Registry, client: ClientSecret
-) -> Scheduled:
-    return Scheduled(settings, engine, registry, client)
+) -> Iterator[Scheduled]:
+    scheduled = Scheduled(settings, engine, registry, client)
+    yield scheduled
+    close_dispatcher(scheduled._dispatcher)
 
 
 def test_it_starts_within_two_seconds_of_its_time(scheduled: Scheduled) -> None:

@@ -382,6 +382,7 @@ _ITEMS = r"""
 """
 
 
+@pytest.mark.slow
 def test_any_sequence_of_events(rig: Rig) -> None:
     BatchMachine.rig = rig
     run_state_machine_as_test(

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from handlers import Operation
+from handlers.shipped.http_request.handler import Forwarder
+
 DRIP_SECONDS = 0.05
 # A key that guards nothing, and a certificate for localhost that nobody trusts unless told to.
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
@@ -69,6 +72,13 @@ def downstream(*, tls: bool = False) -> Iterator[Downstream]:
         yield server
     finally:
         server.stop()
+
+
+def hang_up(operation: Operation) -> None:
+    """Close the connections of the forwarder behind an `http.request`."""
+    forwarder: Forwarder = operation.handler.__self__  # type: ignore[attr-defined]
+    if forwarder._client is not None:
+        forwarder._client[1].close()
 
 
 class _Handler(BaseHTTPRequestHandler):

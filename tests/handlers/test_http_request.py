@@ -18,7 +18,7 @@ from handlers.contract import Answer, Problem
 from handlers.load import load_handlers
 from handlers.shipped.http_request.handler import Forwarder, Limits, offer
 from tests.handlers.calling import HandlerContext, load
-from tests.handlers.downstream import CERTIFICATE, Downstream, downstream
+from tests.handlers.downstream import CERTIFICATE, Downstream, downstream, hang_up
 
 LIMITS = Limits(total_seconds=0.6, connect_seconds=0.5, read_seconds=0.4, body_bytes=1024)
 
@@ -29,6 +29,17 @@ def server() -> Iterator[Downstream]:
         yield server
 
 
+_made: list[Sender] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """No connection is left open."""
+    yield
+    while _made:
+        _made.pop().close()
+
+
 class Sender:
     """A forwarder to a base below the server, and what its items end with."""
 
@@ -36,6 +47,10 @@ class Sender:
         self.context = HandlerContext(connection=None)  # type: ignore[arg-type]
         self.forwarder = Forwarder({"main": base}, limits)
         self.operation = self.forwarder.operation()
+        _made.append(self)
+
+    def close(self) -> None:
+        hang_up(self.operation)
 
     def __call__(self, path: str = "/echo", method: str = "POST", **fields: Any) -> Answer:
         (item,) = load(self.operation, {"method": method, "path": path, **fields})
@@ -312,6 +327,7 @@ def test_several_bases_have_to_be_named(server: Downstream) -> None:
     for base in ("one", "two"):
         (item,) = load(operation, {"base": base, "method": "GET", "path": "/echo"})
         operation.handler(item, context)
+    hang_up(operation)
     assert [target for _, target in server.seen] == ["/echo", "/two/echo"]
 
 

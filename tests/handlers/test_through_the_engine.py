@@ -20,7 +20,7 @@ from app.core.settings import Settings
 from handlers import Registry
 from handlers.shipped.http_request.handler import offer
 from tests.handlers.calling import HandlerContext
-from tests.handlers.downstream import downstream
+from tests.handlers.downstream import downstream, hang_up
 from tests.handlers.driving import Driver, Ended, driver
 from tests.handlers.test_category import missing, named, stored
 from tests.handlers.test_loyalty import check_books, transfer
@@ -200,6 +200,9 @@ def test_requests_are_tried_again_with_the_same_key(
                 {"method": "GET", "path": "/drops/../x"},
             ],
         )
+        operation = registry.get("http.request")
+        assert operation is not None
+        hang_up(operation)
     assert [(item.status, item.attempts) for item in items[:4]] == [("SUCCESS", 2)] * 4
     assert items[0].result == {"status": 200, "body": None, "truncated": False}
     assert items[4].status == "INVALID"

@@ -51,7 +51,15 @@ class Served:
                 **environ,
             },
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """Once everything of it is gone."""
+        self.process.wait(GONE_SECONDS)
+        self._reader.join(GONE_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -129,9 +137,11 @@ def find_processes(home: Path) -> list[psutil.Process]:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Start `batchline serve`; at the end of the test everything of it is killed."""
     home = tmp_path / "a home"
+    started: list[Served] = []
 
     def start(*args: str, **environ: str) -> Served:
-        return Served(home, *args, **environ)
+        started.append(Served(home, *args, **environ))
+        return started[-1]
 
     yield start
     for process in find_processes(home):
@@ -139,6 +149,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
             process.kill()
         except psutil.Error:
             continue
+    for one in started:
+        one.close()
 
 
 def shell(line: str, home: Path) -> Any:

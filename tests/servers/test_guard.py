@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -30,9 +31,25 @@ print(os.getpid(), child, flush=True)
 WAIT = "signal.pause()"
 
 
+_started: list[Guarded] = []
+
+
+@pytest.fixture(autouse=True)
+def _stopped() -> Iterator[None]:
+    """Nothing is left open of what a test started."""
+    yield
+    while _started:
+        guarded = _started.pop()
+        guarded.wait(20)
+        assert guarded.stdout is not None
+        guarded.stdout.close()
+
+
 def start(command: list[str], **spec: object) -> Guarded:
     steps = {"stop_steps": TERM_THEN_KILL, "orphan_steps": TERM_THEN_KILL} | spec
-    return Guarded(Spec(command, **steps), output=subprocess.PIPE)  # type: ignore[arg-type]
+    guarded = Guarded(Spec(command, **steps), output=subprocess.PIPE)  # type: ignore[arg-type]
+    _started.append(guarded)
+    return guarded
 
 
 def python(code: str, **spec: object) -> Guarded:
@@ -125,7 +142,8 @@ def test_when_its_owner_is_killed_nothing_is_left() -> None:
     code = OWNER.format(root=root, code=FAMILY.format(then=WAIT))
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert owner.stdout is not None
-    family = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
+    with owner.stdout:
+        family = [psutil.Process(int(pid)) for pid in owner.stdout.readline().split()]
     children = psutil.Process(owner.pid).children()
     guards = [child for child in children if "guard.py" in " ".join(child.cmdline())]
     owner.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from marshmallow import Schema
 from sqlalchemy import text
@@ -62,7 +63,7 @@ def record_all(items: list[Item], context: Context) -> list[Outcome]:
     return [record(item, context) for item in items]
 
 
-_ONE_SECOND = {"schema": HangingSchema, "timeout_seconds": 1.0, "max_attempts": 1}
+_ONE_SECOND: dict[str, Any] = {"schema": HangingSchema, "timeout_seconds": 1.0, "max_attempts": 1}
 
 operation("limits.outside", in_database=False, slice_items=20, **_ONE_SECOND)(hang)
 operation("limits.inside", slice_items=20, **_ONE_SECOND)(record)
@@ -100,15 +101,17 @@ def crowded(item: Item, context: Context) -> Outcome:
     return hang(item, context)
 
 
-@operation(
-    "limits.paced",
-    schema=HangingSchema,
-    in_database=False,
-    queue="slow",
-    rate_limit=20.0,
-    max_attempts=1,
-    slice_items=1,
-)
+_ONE_AT_A_TIME: dict[str, Any] = {
+    "schema": HangingSchema,
+    "in_database": False,
+    "queue": "slow",
+    "max_attempts": 1,
+    "slice_items": 1,
+}
+operation("limits.unpaced", **_ONE_AT_A_TIME)(hang)
+
+
+@operation("limits.paced", rate_limit=20.0, **_ONE_AT_A_TIME)
 def paced(item: Item, context: Context) -> Outcome:
     """At most twenty a second."""
     return hang(item, context)

@@ -26,13 +26,17 @@ _PROCESSES = ("web", "worker", "slow", "beat")
 
 @dataclass
 class Stack:
-    """A running stack. `processes`: by their name in the Procfile; more can be started."""
+    """A running stack. `processes`: by their name in the Procfile; more can be started.
+
+    `replaced`: those whose name another has taken, dead or on their way out.
+    """
 
     settings: Settings
     environ: dict[str, str]
     url: str
     logs: Path
     processes: dict[str, Guarded] = field(default_factory=dict)
+    replaced: list[Guarded] = field(default_factory=list)
 
     def start(self, line: str, name: str | None = None, *, options: str = "") -> Guarded:
         """Start the Procfile's `line` as process `name` (the same name unless given).
@@ -41,7 +45,6 @@ class Stack:
         """
         name = name or line
         procfile = parse_procfile((ROOT / "Procfile").read_text())
-        log = (self.logs / f"{name}.log").open("ab")
         spec = Spec(
             command=["/bin/sh", "-c", f"exec {procfile.processes[line]} {options}"],
             stop_steps=_STOP,
@@ -49,7 +52,10 @@ class Stack:
             cwd=ROOT,
             environ=self.environ,
         )
-        self.processes[name] = Guarded(spec, output=log)
+        if name in self.processes:
+            self.replaced.append(self.processes[name])
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self.processes[name] = Guarded(spec, output=log)
         return self.processes[name]
 
     def http(self, client: ClientSecret, **options: Any) -> httpx.Client:
@@ -103,9 +109,10 @@ def running_stack(
             wait_for(lambda: _ready(stack.url), what=lambda: f"readiness\n{stack.tail()}")
         yield stack
     finally:
-        for process in stack.processes.values():
+        everything = [*stack.processes.values(), *stack.replaced]
+        for process in everything:
             process.terminate()
-        for process in stack.processes.values():
+        for process in everything:
             process.stop()
 
 

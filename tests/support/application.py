@@ -1,0 +1,47 @@
+"""The Flask application in the test's own process, with everything closed that it opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+
+from app.core.settings import Settings
+from app.events.listeners import listen_with, listener
+from app.messaging.dispatch import Dispatcher
+from app.metrics.listener import RedisListener
+from app.server.wsgi import create_app
+from app.web.services import EXTENSION
+from app.web.watch import batch_watch
+from tests.support.stack import wait_for
+
+
+@contextmanager
+def application(settings: Settings) -> Iterator[Flask]:
+    """An application for `settings`, for as long as the block lasts."""
+    before = listener()
+    app = create_app(settings)
+    told = listener()
+    try:
+        yield app
+    finally:
+        if listener() is told:
+            listen_with(before)
+        services = app.extensions[EXTENSION]
+        with app.app_context():
+            watch = batch_watch()
+        wait_for(lambda: not watch._listening and not watch._looking)
+        services.engine.dispose()
+        services.redis.close()
+        assert isinstance(told, RedisListener)
+        told._redis.close()
+        close_dispatcher(services.dispatcher)
+
+
+def close_dispatcher(dispatcher: Dispatcher) -> None:
+    """Close its connections to the broker."""
+    pools: list[Any] = [dispatcher.celery.amqp.producer_pool, dispatcher.celery.pool]
+    for pool in pools:
+        pool.force_close_all()

@@ -1,0 +1,152 @@
+"""What is logged, as it is rendered: by a process of its own, and by the whole stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from app.clients.credentials import create_client
+from app.core.settings import Settings, load_settings
+from app.db import make_engine
+from app.db.migrations import upgrade
+from tests.conftest import fresh_database
+from tests.support.stack import Stack, running_stack, wait_for
+
+ROOT = Path(__file__).parents[1]
+# Logs as we do and as libraries do, with a traceback each.
+PROGRAM = """
+import logging, structlog
+from app.core.logs import set_up_logs
+from app.core.settings import load_settings
+set_up_logs(load_settings())
+ours, theirs = structlog.get_logger("ours"), logging.getLogger("theirs")
+ours.info("batch.settled", batch="b-1", total=3)
+ours.debug("not.shown")
+theirs.warning("%s of %s\\nare there", 1, 2)
+for log in (ours, theirs):
+    try:
+        raise ValueError("broken on purpose")
+    except ValueError:
+        log.exception("went.wrong")
+"""
+
+
+def rendered(log_format: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        env={**os.environ, "LOG_FORMAT": log_format, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["json", "auto"])
+def test_each_line_is_an_object_where_nobody_sits_at_a_terminal(log_format: str) -> None:
+    settled, there, *failed = map(json.loads, rendered(log_format).splitlines())
+    check(settled)
+    assert (settled["logger"], settled["level"]) == ("ours", "info")
+    assert (settled["event"], settled["batch"], settled["total"]) == ("batch.settled", "b-1", 3)
+    assert (there["logger"], there["level"]) == ("theirs", "warning")
+    assert there["event"] == "1 of 2\nare there"
+    assert [entry["logger"] for entry in failed] == ["ours", "theirs"]
+    for entry in failed:
+        check(entry)
+        assert (entry["event"], entry["level"]) == ("went.wrong", "error")
+        assert entry["exception"].startswith("Traceback")
+        assert entry["exception"].endswith("ValueError: broken on purpose")
+        # The traceback is under `exception`, and nowhere else.
+        assert "exc_info" not in entry
+        assert json.dumps(entry).count("broken on purpose") == 1
+
+
+def test_in_a_terminal_a_traceback_is_shown_once() -> None:
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", rendered("console"))
+    first = shown.splitlines()[0]
+    assert "batch.settled" in first
+    assert "total=3" in first
+    assert shown.count("went.wrong") == 2
+    assert shown.count("Traceback (most recent call last)") == 2
+    assert shown.count("ValueError: broken on purpose") == 2
+    with pytest.raises(ValueError):
+        json.loads(first)
+
+
+def check(entry: dict[str, Any]) -> None:
+    """The fields that every line has."""
+    assert isinstance(entry["event"], str)
+    assert isinstance(entry["logger"], str)
+    assert entry["level"] in ("debug", "info", "warning", "error", "critical")
+    assert datetime.fromisoformat(entry["timestamp"]).utcoffset() is not None
+
+
+@pytest.fixture
+def alone(settings: Settings, postgres_url: str) -> Iterator[Settings]:
+    """Settings with which no other stack does the work, and writes the lines of it."""
+    redis_url = urlsplit(settings.redis_url or "")._replace(path="/11").geturl()
+    with fresh_database(postgres_url) as url:
+        engine = make_engine(url, name="batchline-tests")
+        upgrade(engine)
+        engine.dispose()
+        given = load_settings({"DATABASE_URL": url, "REDIS_URL": redis_url})
+        yield replace(settings, database_url=given.database_url, redis_url=given.redis_url)
+
+
+@pytest.mark.usefixtures("own_processes")
+def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone: Settings) -> None:
+    engine = make_engine(alone.database_url or "", name="batchline-tests")
+    client = create_client(engine, "logged")
+    engine.dispose()
+    # Celery tells root so before there are logs; who deploys it does not run it as root.
+    extra = {"LOG_FORMAT": "json", "PYTHONWARNINGS": "ignore:You're running the worker"}
+    with (
+        running_stack(alone, handlers="tests.support.handlers", extra=extra) as stack,
+        stack.http(client) as http,
+    ):
+        items = [{"do": do} for do in ("succeed", "reject", "raise")]
+        batch = http.post("/v1/batches", json={"operation": "test.bulk", "items": items})
+        stack.finished(http, batch.raise_for_status().json()["id"])
+        assert http.get("/v1/batches/none").status_code == 404
+        webhook = http.post("/v1/webhooks", json={"url": "http://127.0.0.1:1/nobody"})
+        signing = webhook.raise_for_status().json()["secret"]
+        again = http.post("/v1/batches", json={"operation": "test.bulk", "items": items})
+        stack.finished(http, again.raise_for_status().json()["id"])
+        wait_for(lambda: "webhook.tried" in log_of(stack, "slow"), what=stack.tail)
+        assert http.delete(f"/v1/webhooks/{webhook.json()['id']}").is_success
+        # Before the end: then Celery says in plain text that it was sent a signal.
+        written = {name: log_of(stack, name) for name in ("web", "worker", "slow", "beat")}
+    told = "".join(written.values())
+    assert {"batch.settled", "request.answered", "webhook.tried"} <= set(
+        re.findall(r'"event": "([^"]*)"', told)
+    )
+    secrets = [client.secret, signing, *passwords(alone)]
+    for name, log in written.items():
+        for line in log.splitlines():
+            try:
+                check(json.loads(line))
+            except ValueError as error:
+                raise AssertionError(f"{name} wrote {line!r}") from error
+            assert not [secret for secret in secrets if secret in line], (name, line)
+
+
+def log_of(stack: Stack, name: str) -> str:
+    return (stack.logs / f"{name}.log").read_text()
+
+
+def passwords(settings: Settings) -> list[str]:
+    found = [urlsplit(url or "").password for url in (settings.database_url, settings.redis_url)]
+    return [password for password in found if password]
