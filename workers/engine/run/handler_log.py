@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from uuid import UUID
 
@@ -32,7 +33,8 @@ class HandlerLog:
     A kind is an operation, a type of exception, and the line that raised it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         # Until when nothing of the kind is shown, and how many were not.
         self._kinds: dict[tuple[object, ...], tuple[float, int]] = {}
@@ -57,7 +59,7 @@ class HandlerLog:
 
     def _turn(self, kind: tuple[object, ...]) -> int | None:
         """How many of the kind were not shown, where one may be shown now."""
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             until, not_shown = self._kinds.get(kind, (0.0, 0))
             if now < until:
