@@ -12,6 +12,7 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 # Reads JSON without making anything of it.
 _reader = msgspec.json.Decoder(msgspec.Raw)
+_encode, _read = _encoder.encode, _reader.decode
 
 
 def loads(text: bytes | str) -> Any:
@@ -30,8 +31,8 @@ def dumps_strictly(value: Any) -> str:
     Raises ValueError (msgspec.DecodeError is one), TypeError, OverflowError or RecursionError where
     `value` is none.
     """
-    encoded = _encoder.encode(value)
-    _reader.decode(encoded)
+    encoded = _encode(value)
+    _read(encoded)
     return encoded.decode()
 
 

@@ -32,15 +32,16 @@ class CannotBeStored(Reject):
 
 def completed(answer: Outcome) -> Completed:
     """What `answer` comes to. Raises CannotBeStored where its result is none that can be kept."""
-    try:
-        result = None if answer.result is None else dumps_strictly(answer.result)
-    except MemoryError:
-        raise CannotBeStored("it is too large") from None
-    except Exception as error:  # a result may be anything, with code of its own
-        raise CannotBeStored(describe_error(error)) from error
-    if result is not None and len(result) > LONGEST_RESULT:
-        raise CannotBeStored(f"its JSON is longer than {LONGEST_RESULT:,} characters")
-    message = answer.message
+    result, message = answer.result, answer.message
+    if result is not None:
+        try:
+            result = dumps_strictly(result)
+        except MemoryError:
+            raise CannotBeStored("it is too large") from None
+        except Exception as error:  # a result may be anything, with code of its own
+            raise CannotBeStored(describe_error(error)) from error
+        if len(result) > LONGEST_RESULT:
+            raise CannotBeStored(f"its JSON is longer than {LONGEST_RESULT:,} characters")
     return Completed(result, None if message is None else text_of(message))
 
 
@@ -124,21 +125,23 @@ def answers_of_many(operation: Operation, count: int, answers: object) -> list[V
             f"{name} returned {len(answers)} answers for {count} items; "
             "it must return a list of one answer an item"
         )
-    return [_verdict(name, answer) for answer in answers]
-
-
-def _verdict(name: str, answer: object) -> Verdict:
-    if isinstance(answer, Outcome):
-        try:
-            return completed(answer)
-        except CannotBeStored as problem:
-            return problem
-    if isinstance(answer, (Reject, Retry, Defer)):
-        return answer
-    return TypeError(
-        f"{name} {_said(answer)}; it must return an Outcome, a Reject, a Retry or a Defer for "
-        "each item"
-    )
+    verdicts: list[Verdict] = []
+    for answer in answers:
+        if isinstance(answer, Outcome):
+            try:
+                verdicts.append(completed(answer))
+            except CannotBeStored as problem:
+                verdicts.append(problem)
+        elif isinstance(answer, (Reject, Retry, Defer)):
+            verdicts.append(answer)
+        else:
+            verdicts.append(
+                TypeError(
+                    f"{name} {_said(answer)}; it must return an Outcome, a Reject, a Retry or a "
+                    "Defer for each item"
+                )
+            )
+    return verdicts
 
 
 def _said(answer: object) -> str:

@@ -186,7 +186,7 @@ class Run:
         answers = Outcomes()
         for loaded, verdict in zip(chunk, verdicts, strict=True):
             note(answers, loaded, verdict)
-            if isinstance(verdict, Exception):
+            if not isinstance(verdict, Completed):
                 name, index = loaded.operation.name, loaded.item.index
                 handler_log.failed(name, self._claimed.batch_id, index, verdict)
         deferred = [late for late in answers.retry_later if not late.attempts]
@@ -246,7 +246,7 @@ class Run:
         try:
             verdicts = self._call(operation, items)
             for verdict in verdicts:
-                if isinstance(verdict, Exception) and _spoils(verdict):
+                if not isinstance(verdict, Completed) and _spoils(verdict):
                     raise verdict
             transaction.check(None)
         except TimeLimitExceeded as problem:
