@@ -28,14 +28,18 @@ SET_TIMEOUTS = text(
     """
 )
 
-# Afterwards, for the outcomes. The claim is the one that was set: in another transaction, if a
-# handler has begun one, it is not.
-LIFT_STATEMENT_TIMEOUT = text(
+# Afterwards the transaction is for the outcomes: no limit, and a savepoint, should they be refused.
+# Two statements in one round trip. The claim is the one that was set above; in another transaction,
+# should a handler have begun one, it is not.
+BEGIN_OUTCOMES = text(
     """
-    SELECT current_setting('batchline.claim', true),
-           set_config('statement_timeout', '0', true)
+    SAVEPOINT outcomes;
+    SELECT current_setting('batchline.claim', true), set_config('statement_timeout', '0', true)
     """
 )
+
+# They were refused. (What was set since the savepoint is undone too.)
+UNDO_OUTCOMES = text("ROLLBACK TO SAVEPOINT outcomes; SET LOCAL statement_timeout = 0")
 
 # Ends the sessions of those names, but this one and those that do nothing just then. The call
 # waits, up to a second, until each has ended.

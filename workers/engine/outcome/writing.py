@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from app.batches.stop import failures_so_far, request_stop
 from app.core.lifecycle import STOP_MAX_FAILURES
 from app.db import is_away, is_retryable, sqlstate, transaction
+from app.db.statements.sessions import BEGIN_OUTCOMES, UNDO_OUTCOMES
 from handlers.contract import Problem
 from workers.engine.claim.claims import ClaimedSlice, LostClaim, add_counts, hold
 from workers.engine.outcome.classify import CannotBeStored, describe
@@ -44,13 +45,18 @@ class CannotBeWritten(Exception):
     """Not even that an item has failed can be written."""
 
 
+def begin_outcomes(connection: Connection) -> str | None:
+    """The handlers are through, and `write_with_effects` is next. The claim set with the limits."""
+    claim, _ = connection.execute(BEGIN_OUTCOMES).one()
+    return str(claim) if claim else None
+
+
 def write_with_effects(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
     """Write the outcomes of effects in the same transaction, and end the slice.
 
-    Raises OutcomesRefused, by which the transaction is lost, where some cannot be written.
+    After `begin_outcomes`. Raises OutcomesRefused, by which the transaction is lost, where some
+    cannot be written.
     """
-    # Left to end with the transaction: one round trip less.
-    savepoint = connection.begin_nested()
     try:
         write_outcomes(connection, claimed, outcomes)
     except LostClaim:
@@ -58,7 +64,7 @@ def write_with_effects(connection: Connection, claimed: ClaimedSlice, outcomes: 
     except Exception as error:
         if is_away(error) or is_retryable(error):
             raise
-        savepoint.rollback()
+        connection.execute(UNDO_OUTCOMES)
         if refused := _write_in_parts(connection, claimed, outcomes, error):
             raise OutcomesRefused(refused) from error
     _add_counts(connection, claimed, outcomes, done=True)

@@ -114,6 +114,12 @@ class ConnectionLost(Exception):
     """The connection broke while a handler used it."""
 
 
+def _look(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    """Before any statement of an engine: those of handlers may be refused."""
+    if isinstance(connection, GivenConnection):
+        connection.look_at(statement)
+
+
 class State(Enum):
     """How the slice's transaction is, after a handler used it."""
 
@@ -130,12 +136,9 @@ class SliceTransaction:
         self.connection = connection
         self.given = GivenConnection(connection)
         self._root = connection.get_transaction()
-        # In effect for both, for as long as there are these objects.
-        event.listen(connection, "before_cursor_execute", self._before)
+        if not event.contains(connection.engine, "before_cursor_execute", _look):
+            event.listen(connection.engine, "before_cursor_execute", _look)
         self._driver: Any = connection.connection.driver_connection
-
-    def _before(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        self.given.look_at(statement)
 
     def begin_call(self) -> None:
         """Before a handler is called."""

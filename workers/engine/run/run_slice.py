@@ -14,7 +14,7 @@ from app.batches.stop import failures_so_far
 from app.core.correlation import note
 from app.core.errors import BatchlineError
 from app.db import is_away, transaction
-from app.db.statements.sessions import LIFT_STATEMENT_TIMEOUT, SET_TIMEOUTS
+from app.db.statements.sessions import SET_TIMEOUTS
 from app.events.listeners import listener
 from app.messaging.broker import LONGEST_COUNTDOWN
 from handlers.contract import Problem, Reject
@@ -27,6 +27,7 @@ from workers.engine.outcome.writing import (
     CannotBeWritten,
     OutcomesRefused,
     Writer,
+    begin_outcomes,
     write_with_effects,
 )
 from workers.engine.plan.waves import planned
@@ -189,8 +190,12 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
                 _set_timeouts(connection, claimed, valid)
             if not looking:
                 run.process(valid)
-            if calling:
-                _take_back(connection, claimed, terms)
+            claim = begin_outcomes(connection)
+            if calling and claim != str(claimed.claim):
+                # A bulk handler has ended the transaction and begun another. Alone, each would have
+                # been found out.
+                connection.invalidate()
+                raise SliceTransactionLost if terms.singly else SliceSpoiled from TransactionEnded()
             write_with_effects(connection, claimed, run.outcomes)
             return
         left = [] if rest is None else pending_from(connection, claimed, rest)
@@ -213,17 +218,6 @@ def _set_timeouts(connection: Connection, claimed: ClaimedSlice, items: list[Loa
             "claim": str(claimed.claim),
         },
     )
-
-
-def _take_back(connection: Connection, claimed: ClaimedSlice, terms: Terms) -> None:
-    """The handlers are through: the transaction is for the outcomes, if it is still the same.
-
-    A bulk handler may have ended it and begun another. Alone, each would have been found out.
-    """
-    claim, _ = connection.execute(LIFT_STATEMENT_TIMEOUT).one()
-    if claim != str(claimed.claim):
-        connection.invalidate()
-        raise SliceTransactionLost if terms.singly else SliceSpoiled from TransactionEnded()
 
 
 def _allowance(connection: Connection, claimed: ClaimedSlice) -> int | None:
