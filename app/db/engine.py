@@ -122,6 +122,11 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def refuses_writes(error: BaseException) -> bool:
+    """Whether `error` says that the server is there and cannot write: disk full, or read-only."""
+    return sqlstate(error.__cause__ or error) in ("53100", "25006")
+
+
 def cursor_of(connection: Connection) -> Any:
     """A psycopg2 cursor of the connection's own transaction, for COPY."""
     driver = connection.connection.driver_connection

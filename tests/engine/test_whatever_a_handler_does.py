@@ -457,7 +457,7 @@ SCHEMA_ERRORS: dict[str, Callable[[], BaseException]] = {
     "panic": Panic,
     "textless": Textless,
     "odd messages": lambda: OddMessages("odd"),
-    "odd message": lambda: ValidationError({"id": [Unsure()]}),  # type: ignore[list-item]
+    "odd message": lambda: ValidationError({"id": [Unsure()]}),
 }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.batches.stop import failures_so_far, request_stop
 from app.core.lifecycle import STOP_MAX_FAILURES
-from app.db import is_away, is_retryable, sqlstate, transaction
+from app.db import is_away, is_retryable, refuses_writes, transaction
 from app.db.statements.sessions import BEGIN_OUTCOMES, UNDO_OUTCOMES
 from handlers.contract import Problem
 from workers.engine.claim.claims import ClaimedSlice, LostClaim, add_counts, hold
@@ -30,7 +30,6 @@ _WRITE_EVERY = 0.5
 # Tries of a write that should succeed by itself (a deadlock, a lost connection) although others do.
 _TRIES = 5
 _LONGEST_PAUSE = 5.0
-_DISK_FULL = "53100"
 
 
 class OutcomesRefused(Exception):
@@ -150,9 +149,9 @@ class Writer:
             except LostClaim:
                 raise
             except Exception as error:
-                full = sqlstate(error.__cause__ or error) == _DISK_FULL
+                full = refuses_writes(error)
                 tries += held and not full
-                passing = is_away(error) or is_retryable(error)
+                passing = full or is_away(error) or is_retryable(error)
                 if not passing or tries == _TRIES:
                     return error
                 log.warning("outcomes.not_written", error=describe(error), items=len(outcomes))
