@@ -561,3 +561,27 @@ def test_nothing_is_called_again_while_the_disk_is_full(
     assert wide.statuses(batch_id) == ["SUCCESS"] * COUNT
     assert {item.attempts for item in wide.items(batch_id)} == {1}
     assert set(calls.values()) == {1}
+
+
+@pytest.mark.parametrize("way", ["elsewhere", "bulk elsewhere"])
+def test_nothing_is_called_again_for_an_outcome_that_is_refused(
+    wide: Rig, offer: Callable[..., str], way: str
+) -> None:
+    batch_id = submit(wide, offer(way), "ok")
+    wide.run(
+        """CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'not this one'; END $$"""
+    )
+    wide.run(
+        f"""CREATE TRIGGER refuse_one BEFORE UPDATE ON items FOR EACH ROW
+            WHEN (NEW.batch_id = '{batch_id}' AND NEW.index = {GUILTY} AND NEW.status = 'SUCCESS')
+            EXECUTE FUNCTION refuse_one()"""
+    )
+    try:
+        wide.run_out(batch_id)
+    finally:
+        wide.run("DROP TRIGGER refuse_one ON items")
+        wide.run("DROP FUNCTION refuse_one")
+    assert wide.statuses(batch_id) == ["FAILED" if n == GUILTY else "SUCCESS" for n in range(COUNT)]
+    assert "not this one" in wide.items(batch_id)[GUILTY].message
+    assert set(calls.values()) == {1}
