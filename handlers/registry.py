@@ -34,7 +34,7 @@ class Registry:
         if known is not None and known.handler.__qualname__ != operation.handler.__qualname__:
             raise WrongOperation(
                 f"{operation.handler.__module__}: operation {operation.name!r}: "
-                f"{known.handler.__module__} has registered another handler for it"
+                f"two handlers are registered for it, the other by {known.handler.__module__}"
             )
         self._operations[operation.name] = operation
 
