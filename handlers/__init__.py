@@ -5,7 +5,7 @@ read and tested by itself.
 """
 
 from handlers.contract import Context, Defer, Item, Outcome, Records, Reject, Retry
-from handlers.operation import Operation
+from handlers.operation import Operation, WrongOperation
 from handlers.registry import Registry, operation, registry
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Registry",
     "Reject",
     "Retry",
+    "WrongOperation",
     "operation",
     "registry",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 
+from handlers.operation import WrongOperation
 from handlers.registry import Registry, registry
 from handlers.shipped.http_request.handler import offer
 
@@ -25,14 +27,33 @@ def load_handlers(
     """Import the shipped handlers, the installed entry points and `modules`; the filled registry.
 
     `http_bases`: the URLs, by name, that `http.request` may reach; it is offered only if there are
-    any. Raises ImportError, naming the module, if one cannot be imported.
+    any. Raises ImportError, with the module and the reason in one line, whatever a module does when
+    it is imported.
     """
     for module in (*SHIPPED, *modules):
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ImportError(f"handlers module {module!r}: {error}") from error
+        _load(module, partial(importlib.import_module, module))
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()
+        _load(entry_point.value, entry_point.load)
     offer(registry, http_bases or {})
     return registry
+
+
+def _load(module: str, load: Callable[[], object]) -> None:
+    try:
+        load()
+    except KeyboardInterrupt:  # somebody has had enough
+        raise
+    except BaseException as error:
+        raise ImportError(f"handlers module {module!r}: {_why(error)}") from error
+
+
+def _why(error: BaseException) -> str:
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:  # its text is somebody else's code
+        text = ""
+    if text and isinstance(error, (ImportError, WrongOperation)):
+        return text
+    name = type(error).__name__
+    said = f"{name}: {text}" if text else name
+    return f"it exits when it is imported ({said})" if isinstance(error, SystemExit) else said

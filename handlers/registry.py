@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import marshmallow
 
-from handlers.operation import Operation
+from handlers.operation import Operation, WrongOperation
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -32,7 +32,10 @@ class Registry:
         """Register `operation`. A name can be registered again only by the same handler."""
         known = self._operations.get(operation.name)
         if known is not None and known.handler.__qualname__ != operation.handler.__qualname__:
-            raise ValueError(f"two handlers are registered for the operation {operation.name!r}")
+            raise WrongOperation(
+                f"{operation.handler.__module__}: operation {operation.name!r}: "
+                f"two handlers are registered for it, the other by {known.handler.__module__}"
+            )
         self._operations[operation.name] = operation
 
     def discard(self, name: str) -> None:
@@ -49,14 +52,14 @@ def operation(
     """Register the decorated function as the handler of operation `name`.
 
     `options` are the other fields of `Operation`; its description is the function's docstring
-    unless given.
+    unless given. Raises WrongOperation (a ValueError) where it could not work.
     """
+    # A text is a sequence too, of letters.
+    fields = (key,) if isinstance(key, str) else tuple(key)
 
     def register(handler: Handler) -> Handler:
         options.setdefault("description", _first_paragraph(handler.__doc__))
-        registry.add(
-            Operation(name=name, handler=handler, schema=schema, key=tuple(key), **options)
-        )
+        registry.add(Operation(name=name, handler=handler, schema=schema, key=fields, **options))
         return handler
 
     return register

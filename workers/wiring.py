@@ -36,6 +36,7 @@ from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.process.sessions import session_name
 from workers.engine.process.watchdog import Board, Watch, Watchdog
 from workers.engine.runtime import Runtime
+from workers.preflight import check_handlers
 from workers.shutdown import stop, stop_sign
 
 log = structlog.get_logger(__name__)
@@ -120,13 +121,14 @@ def call_webhook(webhook_id: UUID) -> None:
 
 @signals.celeryd_after_setup.connect
 def _note_options(instance: Any = None, **_: Any) -> None:
-    """Remember what this worker consumes, before it forks."""
+    """Remember what this worker consumes, before it forks, and that it has handlers to do it."""
     global _consuming, _slots, _threaded
     queues = set(instance.app.amqp.queues.consume_from)
     if FAST_QUEUE not in queues:
         _consuming = SLOW_QUEUE if SLOW_QUEUE in queues else CONTROL_QUEUE
     pool = getattr(instance.pool_cls, "__module__", "")
     _threaded = not pool.endswith(("prefork", "solo"))
+    check_handlers(settings, apart=pool.endswith("prefork"))
     _slots = int(instance.concurrency or 1) if _threaded else 1
 
 

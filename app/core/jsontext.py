@@ -10,6 +10,9 @@ import msgspec
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+# Reads JSON without making anything of it.
+_reader = msgspec.json.Decoder(msgspec.Raw)
+_encode, _read = _encoder.encode, _reader.decode
 
 
 def loads(text: bytes | str) -> Any:
@@ -20,6 +23,17 @@ def loads(text: bytes | str) -> Any:
 def dumps(value: Any) -> str:
     """JSON text of `value`; aware datetimes are written in UTC with `Z`."""
     return _encoder.encode(value).decode()
+
+
+def dumps_strictly(value: Any) -> str:
+    """What `dumps` gives, known to be JSON: a Decimal may be no number, or stand as a key.
+
+    Raises ValueError (msgspec.DecodeError is one), TypeError, OverflowError or RecursionError where
+    `value` is none.
+    """
+    encoded = _encode(value)
+    _read(encoded)
+    return encoded.decode()
 
 
 def moment(value: datetime | None) -> str | None:

@@ -6,6 +6,7 @@ from app.db.engine import (
     is_away,
     is_retryable,
     make_engine,
+    refuses_writes,
     sqlstate,
     transaction,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "is_away",
     "is_retryable",
     "make_engine",
+    "refuses_writes",
     "sqlstate",
     "transaction",
 ]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.core.error_text import attribute_of
 from app.core.errors import Unavailable
 from app.core.jsontext import dumps
 
@@ -97,8 +98,9 @@ def after_commit(connection: Connection, hook: Callable[[], None]) -> None:
 
 def sqlstate(error: BaseException | None) -> str:
     """The five characters by which Postgres names an error, or an empty string."""
-    original = getattr(error, "orig", error)
-    return str(getattr(original, "pgcode", None) or "")
+    # Whoever raised it may have been a handler, whose exceptions can be anything.
+    code = attribute_of(attribute_of(error, "orig") or error, "pgcode")
+    return code if type(code) is str else ""
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -114,10 +116,15 @@ def is_away(error: BaseException) -> bool:
         return True
     if sqlstate(error).startswith(_AWAY):
         return True
-    original = getattr(error, "orig", error)
+    original = attribute_of(error, "orig") or error
     return isinstance(error, OperationalError) and (
         isinstance(original, psycopg2.OperationalError) and not sqlstate(error)
     )
+
+
+def refuses_writes(error: BaseException) -> bool:
+    """Whether `error` says that the server is there and cannot write: disk full, or read-only."""
+    return sqlstate(error.__cause__ or error) in ("53100", "25006")
 
 
 def cursor_of(connection: Connection) -> Any:

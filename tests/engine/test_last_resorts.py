@@ -19,48 +19,70 @@ from workers.engine.retries.policy import RetryLater
 
 
 @contextmanager
-def unwritable(rig: Rig, batch_id: UUID) -> Iterator[None]:
-    """Postgres refuses every success of that batch; how often it did, a sequence counts."""
+def refusing(rig: Rig, table: str, batch_id: UUID, when: str) -> Iterator[None]:
+    """Postgres refuses to update those rows of the batch; how often it did, a sequence counts."""
     rig.run("CREATE SEQUENCE refusals")
     rig.run(
-        """CREATE FUNCTION refuse_success() RETURNS trigger LANGUAGE plpgsql AS $$
+        """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
            BEGIN
                PERFORM nextval('refusals');
-               RAISE EXCEPTION 'no room for item %', NEW.index;
+               RAISE EXCEPTION 'no room for %', TG_ARGV[0];
            END $$"""
     )
     rig.run(
-        f"""CREATE TRIGGER refuse_success BEFORE UPDATE ON items FOR EACH ROW
-            WHEN (NEW.batch_id = '{batch_id}' AND NEW.status = 'SUCCESS')
-            EXECUTE FUNCTION refuse_success()"""
+        f"""CREATE TRIGGER refuse BEFORE UPDATE ON {table} FOR EACH ROW
+            WHEN (NEW.batch_id = '{batch_id}' AND {when}) EXECUTE FUNCTION refuse({table})"""
     )
     try:
         yield
     finally:
-        rig.run("DROP TRIGGER refuse_success ON items")
-        rig.run("DROP FUNCTION refuse_success")
+        rig.run(f"DROP TRIGGER refuse ON {table}")
+        rig.run("DROP FUNCTION refuse")
         rig.run("DROP SEQUENCE refusals")
 
 
-@pytest.mark.parametrize("operation", ["log.one", "log.bulk", "log.outside"])
+WAYS = pytest.mark.parametrize("operation", ["log.one", "log.bulk", "log.outside"])
+
+
+@WAYS
 def test_a_slice_that_cannot_be_written_ends_its_items_with_the_reason(
     rig: Rig, operation: str
 ) -> None:
     items = [{"uid": n, "do": "reject" if n == 2 else "succeed"} for n in range(4)]
     batch_id = rig.submit(operation, items)
-    with unwritable(rig, batch_id):
+    with refusing(rig, "slices", batch_id, "NEW.completed > OLD.completed"):
         rig.run_out(batch_id)
         [(refusals,)] = rig.rows("SELECT last_value FROM refusals")
-    assert refusals == 5, "it was tried over and over"
+    assert 1 <= refusals <= 8, "it was not tried for ever"
     assert rig.statuses(batch_id) == ["FAILED"] * 4
     for item in rig.items(batch_id):
-        assert (item.code, item.attempts, item.due_at) == (500, 1, None)
-        assert item.message.startswith("Could not be processed: ")
-        assert "no room for item 0" in item.message
+        assert (item.attempts, item.due_at) == (1, None)
         assert item.started_at is not None
+        if operation == "log.outside" and item.index == 2:
+            assert (item.code, item.message) == (418, "rejected as asked")
+        else:
+            assert item.code == 500
+            assert "no room for slices" in item.message
     batch = rig.batch(batch_id)
     assert (batch.status, batch.failed, batch.completed) == ("FAILED", 4, 0)
     assert rig.effects() == {}, "what it did in our database is undone"
+
+
+@WAYS
+def test_of_outcomes_that_are_refused_each_fails_for_itself(rig: Rig, operation: str) -> None:
+    batch_id = rig.submit(operation, [{"uid": n} for n in range(5)])
+    with refusing(rig, "items", batch_id, "NEW.status = 'SUCCESS' AND NEW.index IN (1, 4)"):
+        rig.run_out(batch_id)
+    assert rig.statuses(batch_id) == ["SUCCESS", "FAILED", "SUCCESS", "SUCCESS", "FAILED"]
+    for item in rig.items(batch_id):
+        assert item.attempts == 1
+        if item.status == "FAILED":
+            assert item.message.startswith("The handler's result cannot be stored: ")
+            assert "no room for items" in item.message
+    batch = rig.batch(batch_id)
+    assert (batch.status, batch.failed, batch.completed) == ("PARTIAL", 2, 3)
+    if operation != "log.outside":
+        assert rig.effects() == {f"own {n}": [n] for n in (0, 2, 3)}
 
 
 def test_what_such_a_slice_has_put_off_is_tried_again(rig: Rig) -> None:

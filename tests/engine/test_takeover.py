@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -15,6 +17,7 @@ from tests.engine.rig import Rig
 from workers.engine.claim.claims import hold
 from workers.engine.process.heartbeat import this_machine
 from workers.engine.process.sessions import session_name
+from workers.engine.rescue.sweep import sweep
 from workers.engine.runtime import Runtime
 
 
@@ -111,3 +114,38 @@ class _sessions_of:
 
     def __exit__(self, *_: object) -> None:
         self._engine.dispose()
+
+
+def test_nobody_s_silence_counts_until_heartbeats_could_be_written_for_long_enough(
+    rig: Rig,
+) -> None:
+    batch_id = rig.submit("test.probe", [{"key": f"k{n}"} for n in range(4)])
+    rig.deliver(rig.messages.pop(0))
+    silent = rig.worker()
+    claimed = rig.claim(rig.messages[0], silent)
+    assert claimed is not None
+    sweeper = rig.worker()
+    sweeper.settings = replace(sweeper.settings, heartbeat_timeout=1.0)
+    rig.run(
+        """CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$"""
+    )
+    rig.run(
+        f"""CREATE TRIGGER disk_full BEFORE UPDATE ON workers FOR EACH ROW
+            WHEN (NEW.id = '{sweeper.heartbeat.worker_id}') EXECUTE FUNCTION disk_full()"""
+    )
+    try:
+        sweeper.heartbeat._beat_once()
+    finally:
+        rig.run("DROP TRIGGER disk_full ON workers")
+        rig.run("DROP FUNCTION disk_full")
+    silent.heartbeat.die()  # type: ignore[attr-defined]
+    assert sweep(sweeper)["claims_taken_over"] == 0, "no heartbeat could be written"
+    sweeper.heartbeat._beat_once()
+    assert sweep(sweeper)["claims_taken_over"] == 0, "the silent one may not have had its turn yet"
+    deadline = time.monotonic() + 10
+    while sweep(sweeper)["claims_taken_over"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    rig.run_out(batch_id)
+    assert rig.statuses(batch_id) == ["SUCCESS"] * 4

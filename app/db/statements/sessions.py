@@ -19,15 +19,27 @@ LIMIT_WAIT_FOR_LOCKS = text("SET LOCAL lock_timeout = '3s'")
 
 # While handlers use the transaction: no statement outlasts the longest of their limits (a handler
 # that waits for Postgres cannot be interrupted otherwise), and none is cut short for its silence.
+# And the slice's claim, by which the transaction is known again.
 SET_TIMEOUTS = text(
     """
     SELECT set_config('statement_timeout', :statement, true),
-           set_config('idle_in_transaction_session_timeout', :idle, true)
+           set_config('idle_in_transaction_session_timeout', :idle, true),
+           set_config('batchline.claim', :claim, true)
     """
 )
 
-# Afterwards, for the outcomes.
-LIFT_STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = 0")
+# Afterwards the transaction is for the outcomes: no limit, and a savepoint, should they be refused.
+# Two statements in one round trip. The claim is the one that was set above; in another transaction,
+# should a handler have begun one, it is not.
+BEGIN_OUTCOMES = text(
+    """
+    SAVEPOINT outcomes;
+    SELECT current_setting('batchline.claim', true), set_config('statement_timeout', '0', true)
+    """
+)
+
+# They were refused. (What was set since the savepoint is undone too.)
+UNDO_OUTCOMES = text("ROLLBACK TO SAVEPOINT outcomes; SET LOCAL statement_timeout = 0")
 
 # Ends the sessions of those names, but this one and those that do nothing just then. The call
 # waits, up to a second, until each has ended.

@@ -9,6 +9,7 @@ import msgspec
 from marshmallow import ValidationError
 from sqlalchemy import Connection
 
+from app.core.error_text import text_of
 from app.core.jsontext import loads
 from app.db.statements.held_items import held_by
 from app.db.statements.items import find_held_indexes, load_items
@@ -70,12 +71,10 @@ def load_slice(
             continue
         try:
             data, key = operation.load_keyed(loads(sent))
-        except ValidationError as error:
-            invalid.append(InvalidItem(index, describe(error)))
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            invalid.append(InvalidItem(index, f"Cannot be read: {error}"))
-        except Exception as error:  # a schema's own code may raise anything
-            invalid.append(InvalidItem(index, f"Cannot be checked: {type(error).__name__}"))
+            invalid.append(InvalidItem(index, f"Cannot be read: {text_of(error)}"))
+        except BaseException as error:  # a schema's own code may raise anything
+            invalid.append(InvalidItem(index, _why(error)))
         else:
             valid.append(Loaded(Item(index, key, data, attempts + 1), operation, lane))
     return valid, invalid, None
@@ -90,6 +89,16 @@ def pending_from(connection: Connection, claimed: ClaimedSlice, first: int) -> l
 def _from(first: int | None, claimed: ClaimedSlice) -> dict[str, Any]:
     these = held_by(claimed)
     return these if first is None else {**these, "first_index": first}
+
+
+def _why(error: BaseException) -> str:
+    """What is wrong with an item that its schema did not take, whatever the schema raised."""
+    if isinstance(error, ValidationError):
+        try:
+            return describe(error)
+        except BaseException as broken:  # its messages are somebody else's objects
+            error = broken
+    return f"Cannot be checked: {type(error).__name__}"
 
 
 def describe(error: ValidationError) -> str:

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from workers.engine.retries.policy import RetryLater
+
+
+@dataclass(slots=True)
+class Completed:
+    """What a handler's `Outcome` comes to, once it is known that it can be stored.
+
+    `result`: JSON text, None for nothing. (Not frozen, which takes four times as long to make:
+    there is one for every item.)
+    """
+
+    result: str | None = None
+    message: str | None = None
+
+
+Verdict = Completed | Exception
+"""What one call of a handler came to for an item: it completed, or the exception says why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,10 @@ class Outcomes:
         """How many ended INVALID."""
         return len(self.failures) - self.failed
 
+    def __len__(self) -> int:
+        """Of how many items."""
+        return sum(map(len, self._kinds()))
+
     def add(self, other: Outcomes) -> None:
         """Take in `other`'s."""
         self.succeeded += other.succeeded
@@ -50,5 +72,24 @@ class Outcomes:
 
     def clear(self) -> None:
         """Forget all: it has been written."""
-        for kind in (self.succeeded, self.failures, self.retry_later, self.left):
+        for kind in self._kinds():
             kind.clear()
+
+    def indexes(self) -> Iterator[int]:
+        """The items' indexes."""
+        yield from (index for index, _, _ in self.succeeded)
+        yield from (failure.index for failure in self.failures)
+        yield from (late.index for late in self.retry_later)
+        yield from self.left
+
+    def halves(self) -> tuple[Outcomes, Outcomes]:
+        """The same in two, of which each has at least one item where there are two."""
+        first, second, room = Outcomes(), Outcomes(), len(self) // 2
+        for mine, one, other in zip(self._kinds(), first._kinds(), second._kinds(), strict=True):
+            one += mine[:room]
+            other += mine[room:]
+            room -= len(mine[:room])
+        return first, second
+
+    def _kinds(self) -> tuple[list[Any], ...]:
+        return (self.succeeded, self.failures, self.retry_later, self.left)

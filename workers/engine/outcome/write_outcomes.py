@@ -23,14 +23,6 @@ LONGEST_MESSAGE = 2000
 
 def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
     """Write them. Raises LostClaim where an item is no longer this claim's to write."""
-    if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
-        retried = sum(late.attempts for late in outcomes.retry_later)
-        after_commit(
-            connection,
-            lambda: listener().outcomes_written(
-                claimed.batch_id, claimed.operation, retried=retried
-            ),
-        )
     if outcomes.succeeded:
         indexes, results, messages = zip(*outcomes.succeeded, strict=True)
         _write(
@@ -70,6 +62,14 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
         )
     if outcomes.left:
         _write(connection, claimed, LEAVE_ITEMS, len(outcomes.left), indexes=outcomes.left)
+    if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
+        retried = sum(late.attempts for late in outcomes.retry_later)
+        after_commit(
+            connection,
+            lambda: listener().outcomes_written(
+                claimed.batch_id, claimed.operation, retried=retried
+            ),
+        )
 
 
 def shown(message: str | None) -> str | None:

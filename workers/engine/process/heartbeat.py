@@ -7,9 +7,11 @@ others. If the process was only paused, its later writes are refused: their clai
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
+import time
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -20,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError
 from app.core.ids import new_id
-from app.db import transaction
+from app.db import refuses_writes, transaction
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
 from app.db.statements.workers import BEAT_WORKER, DELETE_WORKERS
 
@@ -66,6 +68,8 @@ class Heartbeat:
         self._main_pid = main_pid
         self._beating = False
         self._to_give_back: set[UUID] = set()
+        # None while the database refuses heartbeats.
+        self._writing_since: float | None = -math.inf
         self._stopped = threading.Event()
         self._starting = threading.Lock()
 
@@ -97,6 +101,14 @@ class Heartbeat:
         """Give the claimed slice back with the next heartbeat that reaches the database."""
         self._to_give_back.add(claim)
 
+    def could_be_written_for(self, seconds: float) -> bool:
+        """Whether the database has taken heartbeats for so long, after it refused them (disk full).
+
+        If not, another process's silence says nothing yet.
+        """
+        since = self._writing_since
+        return since is not None and time.monotonic() - since >= seconds
+
     def _beat(self) -> None:
         while not self._stopped.wait(self._interval):
             self._beat_once()
@@ -121,5 +133,9 @@ class Heartbeat:
                     connection.execute(GIVE_BACK_CLAIMS, {"claims": claims})
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("heartbeat.failed", error=str(error))
+            if refuses_writes(error):
+                self._writing_since = None
         else:
+            if self._writing_since is None:
+                self._writing_since = time.monotonic()
             self._to_give_back.difference_update(claims)

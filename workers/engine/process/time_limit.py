@@ -49,11 +49,39 @@ class _Interrupted(BaseException):
     """Raised inside a handler. A BaseException, so that `except Exception` does not catch it."""
 
 
+class HandlerRaised(Exception):
+    """A handler raised what is no Exception (SystemExit, CancelledError, a library's panic).
+
+    To whoever called it, it is an exception like any other. `original`: what it was.
+    """
+
+    def __init__(self, original: BaseException) -> None:
+        super().__init__(type(original).__name__)
+        self.original = original
+
+
 def limited_call(seconds: float, call: Callable[[], T]) -> T:
-    """`call()`, or TimeLimitExceeded once it has run for `seconds`."""
+    """`call()`, or TimeLimitExceeded once it has run for `seconds`.
+
+    Whatever `call` raises is an Exception: what is none is in a HandlerRaised.
+    """
     if threading.current_thread() is threading.main_thread():
-        return _alarmed(seconds, call)
-    return _helped(seconds, call)
+        return _alarmed(seconds, lambda: _tamed(call))
+    return _helped(seconds, lambda: _tamed(call))
+
+
+def _tamed(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except (Exception, _Interrupted):
+        raise
+    except BaseExceptionGroup as group:
+        # A task group of asyncio wraps the interruption too.
+        if group.subgroup(_Interrupted) is not None:
+            raise _Interrupted from group
+        raise HandlerRaised(group) from group
+    except BaseException as error:
+        raise HandlerRaised(error) from error
 
 
 _armed = False

@@ -40,11 +40,16 @@ def sweep(runtime: Runtime) -> dict[str, int]:
         if not connection.execute(TRY_SWEEP_LOCK).scalar_one():
             return {}
         stale = runtime.settings.heartbeat_timeout
-        taken_over = take_over_dead_claims(connection, stale_seconds=stale)
+        # While no heartbeat could be written, and until all have had time for one, silence is none.
+        silence_counts = runtime.heartbeat.could_be_written_for(stale)
+        taken_over = take_over_dead_claims(
+            connection, stale_seconds=stale if silence_counts else None
+        )
         scheduled = list(connection.execute(START_SCHEDULED_BATCHES).scalars())
         lost = _lost_slices(connection, runtime)
         idle = list(connection.execute(FIND_IDLE_BATCHES).scalars())
-        connection.execute(DELETE_GONE_WORKERS, {"stale": stale})
+        if silence_counts:
+            connection.execute(DELETE_GONE_WORKERS, {"stale": stale})
     for (batch_id, wave), slices in lost.items():
         runtime.send_wave(batch_id, wave, slices)
     for batch_id in dict.fromkeys(scheduled + idle):

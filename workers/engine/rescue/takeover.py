@@ -35,8 +35,11 @@ log = structlog.get_logger(__name__)
 POISON_AFTER = 4
 
 
-def take_over_dead_claims(connection: Connection, *, stale_seconds: float) -> int:
-    """Take every claim whose worker is gone or silent for `stale_seconds`; returns how many."""
+def take_over_dead_claims(connection: Connection, *, stale_seconds: float | None) -> int:
+    """Take every claim whose worker is gone or silent for `stale_seconds`; returns how many.
+
+    `stale_seconds`: None where silence says nothing, as no heartbeat could be written.
+    """
     # Processes of the sweep's own machine can be looked up, without waiting for a silence.
     where = {"machine": this_machine()}
     here = rows_of(WorkerHere, connection.execute(FIND_WORKERS_HERE, where))

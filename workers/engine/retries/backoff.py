@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+from app.core.error_text import attribute_of
 from handlers import Operation, Retry
 
 LONGEST_WAIT = 365 * 24 * 3600.0
@@ -16,7 +17,7 @@ def wait_after(operation: Operation, attempt: int, error: Exception) -> float:
 
     What a `Retry` asks for, if it asks for something, else `backoff`.
     """
-    asked = _usable(error.after) if isinstance(error, Retry) else None
+    asked = _usable(attribute_of(error, "after")) if isinstance(error, Retry) else None
     return backoff(operation, attempt) if asked is None else asked
 
 
@@ -30,6 +31,6 @@ def _usable(after: object) -> float | None:
     """Seconds, as a handler said them; None where it did not say a number."""
     try:
         seconds = float(after)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
+    except BaseException:  # `after` is somebody else's object
         return None
     return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)

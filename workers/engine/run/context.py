@@ -37,7 +37,7 @@ class SliceContext:
 
     @property
     def connection(self) -> Connection:
-        """The transaction that also writes the outcomes."""
+        """The transaction that also writes the outcomes; only the engine ends it."""
         if self._connection is None:
             raise RuntimeError(
                 "the operation is registered with in_database=False, so it has no connection"

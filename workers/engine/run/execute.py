@@ -15,34 +15,58 @@ from sqlalchemy import Connection, NestedTransaction
 
 from app.core.tracing import span
 from app.db import is_retryable
-from handlers import Operation, Outcome
-from handlers.contract import Answer, Problem
+from handlers import Operation
+from handlers.contract import Problem
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.claim.load_items import InvalidItem, Loaded
-from workers.engine.outcome.classify import checked, note
-from workers.engine.outcome.outcomes import Failure, Outcomes
+from workers.engine.outcome.classify import (
+    CannotBeStored,
+    answer_of_one,
+    answers_of_many,
+    note,
+)
+from workers.engine.outcome.outcomes import Completed, Failure, Outcomes, Verdict
 from workers.engine.process.stop_sign import StopSign
 from workers.engine.process.time_limit import TimeLimitExceeded, limited_call
 from workers.engine.process.watchdog import Watch
 from workers.engine.retries.attempts import NOT_COUNTED
 from workers.engine.retries.policy import RetryLater
 from workers.engine.run.context import SliceContext
+from workers.engine.run.given_connection import (
+    ConnectionLost,
+    SliceTransaction,
+    State,
+    TransactionEnded,
+    is_gone,
+)
+from workers.engine.run.handler_log import handler_log
 from workers.engine.run.ordering import by_operation, chunks, rounds
 
 INVALID_CODE = 422
 
 
 class SliceTransactionLost(Exception):
-    """A database error that only a new transaction gets past: the slice starts over."""
+    """A database error that only a new transaction gets past: the slice starts over.
 
-
-class ItemTimedOut(Exception):
-    """An item's handler was interrupted while it used the slice's transaction.
-
-    The slice starts over without it.
+    `index`: the item that was being tried when the connection broke, if it was one.
     """
 
-    def __init__(self, index: int, problem: TimeLimitExceeded) -> None:
+    def __init__(self, index: int | None = None) -> None:
+        super().__init__("the slice's transaction was lost")
+        self.index = index
+
+
+class SliceSpoiled(Exception):
+    """One item of several in a call spoiled the slice's transaction: each is to be called alone."""
+
+
+class ItemGivenUp(Exception):
+    """An item took the slice's transaction with it, which starts over without the item.
+
+    Its handler was interrupted in it, or has ended it.
+    """
+
+    def __init__(self, index: int, problem: Problem) -> None:
         super().__init__(str(problem))
         self.index = index
         self.problem = problem
@@ -55,7 +79,7 @@ class Terms:
     `allowance`: failures that the batch still has, None for any number. `until`: when (monotonic
     seconds) it should stop and leave the rest to another slice. `stopping`: set when the process
     should. `singly`: each item in a savepoint of its own. `last_try`: what fails for a reason that
-    another transaction may get past counts as failed. `given_up`: items that timed out before, in
+    another transaction may get past counts as failed. `given_up`: items that ended before, in
     a transaction that is gone.
     """
 
@@ -84,8 +108,9 @@ class Run:
         *,
         after_each: Callable[[Outcomes], None] | None = None,
     ) -> None:
-        self._context = SliceContext(claimed, connection)
-        self._connection = connection
+        self._transaction = None if connection is None else SliceTransaction(connection)
+        given = None if self._transaction is None else self._transaction.given
+        self._context = SliceContext(claimed, given)
         self._claimed = claimed
         self._terms = terms
         self._after_each = after_each
@@ -156,11 +181,14 @@ class Run:
         self._look_at_the_clock(begun=True)
         return deferred
 
-    def _note(self, chunk: list[Loaded], noted: list[Answer | Exception]) -> list[RetryLater]:
+    def _note(self, chunk: list[Loaded], verdicts: list[Verdict]) -> list[RetryLater]:
         """Take in the answers; what was deferred, which another pass may bring on, is returned."""
         answers = Outcomes()
-        for loaded, answer in zip(chunk, noted, strict=True):
-            note(answers, loaded, answer)
+        for loaded, verdict in zip(chunk, verdicts, strict=True):
+            note(answers, loaded, verdict)
+            if not isinstance(verdict, Completed):
+                name, index = loaded.operation.name, loaded.item.index
+                handler_log.failed(name, self._claimed.batch_id, index, verdict)
         deferred = [late for late in answers.retry_later if not late.attempts]
         answers.retry_later = [late for late in answers.retry_later if late.attempts]
         self._blocked |= _lanes(chunk, {late.index for late in answers.retry_later})
@@ -186,43 +214,120 @@ class Run:
             return None
         return max(1, self._terms.allowance - self._failures + 1)
 
-    def _answers(self, operation: Operation, items: list[Loaded]) -> list[Answer | Exception]:
+    def _answers(self, operation: Operation, items: list[Loaded]) -> list[Verdict]:
         if self._claimed.phase == "dry":
-            return [Outcome() for _ in items]
-        call = self._call_bulk if operation.bulk else self._call_one
-        if self._connection is None:
-            try:
-                return list(call(operation, items))
-            except Exception as error:
-                if len(items) == 1:
-                    return [error]
-            # One spoiled it for all, and only it shall pay.
-            return [self._answers(operation, [loaded])[0] for loaded in items]
-        if not operation.bulk or self._terms.singly:
-            return [self._in_savepoint(self._connection, operation, items, call)]
+            return [Completed() for _ in items]
+        if self._transaction is None:
+            return self._elsewhere(operation, items)
+        if operation.bulk and not self._terms.singly:
+            return self._together(self._transaction, operation, items)
+        return [self._alone(self._transaction, operation, items)]
+
+    def _elsewhere(self, operation: Operation, items: list[Loaded]) -> list[Verdict]:
+        """Call for items whose effects are elsewhere."""
         try:
-            return list(call(operation, items))
+            return self._call(operation, items)
+        except Exception as error:
+            if len(items) == 1:
+                return [error]
+        # One spoiled it for all, and only it shall pay.
+        return [self._elsewhere(operation, [loaded])[0] for loaded in items]
+
+    def _together(
+        self, transaction: SliceTransaction, operation: Operation, items: list[Loaded]
+    ) -> list[Verdict]:
+        """Call a bulk handler in the slice's transaction.
+
+        Raises SliceSpoiled where one of the items may be at fault: what it did cannot be told from
+        what was done for the others, so all of it has to go.
+        """
+        alone = items[0].item.index if len(items) == 1 else None
+        transaction.begin_call()
+        try:
+            verdicts = self._call(operation, items)
+            for verdict in verdicts:
+                if not isinstance(verdict, Completed) and _spoils(verdict):
+                    raise verdict
+            transaction.check(None)
         except TimeLimitExceeded as problem:
-            self._connection.invalidate()
-            if len(items) > 1:
-                raise
-            raise ItemTimedOut(items[0].item.index, problem) from problem
+            transaction.connection.invalidate()
+            if alone is None:
+                raise SliceSpoiled from problem
+            raise ItemGivenUp(alone, problem) from problem
+        except Exception as error:
+            state = transaction.state()
+            if state is State.LOST or (is_retryable(error) and not self._terms.last_try):
+                raise SliceTransactionLost(alone) from error
+            if state is State.ENDED:
+                transaction.connection.invalidate()
+            raise SliceSpoiled from error
+        return verdicts
 
-    def _call_bulk(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
-        these = [loaded.item for loaded in items]
-        answers = self._limited(operation, items, lambda: operation.handler(these, self._context))
-        return checked(operation, items, answers)
+    def _alone(
+        self, transaction: SliceTransaction, operation: Operation, items: list[Loaded]
+    ) -> Verdict:
+        """Call for one item in a savepoint; unless it completes, its writes are undone."""
+        savepoint = transaction.connection.begin_nested()
+        index = items[0].item.index
+        transaction.begin_call()
+        try:
+            [verdict] = self._call(operation, items)
+            if isinstance(verdict, Completed):
+                transaction.check(savepoint)
+                savepoint.commit()
+                return verdict
+        except TimeLimitExceeded as problem:
+            # It was interrupted anywhere: what state its connection is in cannot be known.
+            transaction.connection.invalidate()
+            raise ItemGivenUp(index, problem) from problem
+        except Exception as error:
+            verdict = error
+        self._undo(transaction, savepoint, index, verdict)
+        return verdict
 
-    def _call_one(self, operation: Operation, items: list[Loaded]) -> list[Answer]:
+    def _undo(
+        self,
+        transaction: SliceTransaction,
+        savepoint: NestedTransaction,
+        index: int,
+        error: Exception,
+    ) -> None:
+        """Back to before the item. Raises what is to happen where there is no way back."""
+        if is_retryable(error) and not self._terms.last_try:
+            raise SliceTransactionLost from error
+        if is_gone(error) and not savepoint.is_active:
+            error = TransactionEnded()
+        try:
+            transaction.undo(savepoint)
+            if isinstance(error, TransactionEnded):
+                raise error
+        except TransactionEnded as ended:
+            transaction.connection.invalidate()
+            raise ItemGivenUp(index, ended) from ended
+        except ConnectionLost as lost:
+            raise SliceTransactionLost(index) from lost
+
+    def _call(self, operation: Operation, items: list[Loaded]) -> list[Verdict]:
+        """One call of the handler, and what it came to for each item. Raises what spoils it all."""
+        if operation.bulk:
+            these = [loaded.item for loaded in items]
+            return self._limited(
+                operation,
+                items,
+                lambda: answers_of_many(
+                    operation, len(these), operation.handler(these, self._context)
+                ),
+            )
         item = items[0].item
-        answer = self._limited(operation, items, lambda: operation.handler(item, self._context))
-        if not isinstance(answer, Outcome):
-            raise TypeError(f"the handler of {operation.name} answered {type(answer).__name__}")
-        return [answer]
+        return self._limited(
+            operation,
+            items,
+            lambda: [answer_of_one(operation, operation.handler(item, self._context))],
+        )
 
     def _limited(
-        self, operation: Operation, items: list[Loaded], call: Callable[[], object]
-    ) -> object:
+        self, operation: Operation, items: list[Loaded], call: Callable[[], list[Verdict]]
+    ) -> list[Verdict]:
         seconds = operation.timeout_seconds
         index = items[0].item.index if len(items) == 1 else None
         handling = span(
@@ -235,40 +340,10 @@ class Run:
         with handling, self._terms.watch.call(self._claimed.claim, index, seconds):
             return limited_call(seconds, call)
 
-    def _in_savepoint(
-        self,
-        connection: Connection,
-        operation: Operation,
-        items: list[Loaded],
-        call: Callable[[Operation, list[Loaded]], list[Answer]],
-    ) -> Answer | Exception:
-        """Call for one item; what it raises is its answer, and its writes are undone."""
-        savepoint = connection.begin_nested()
-        try:
-            answer = call(operation, items)[0]
-            if isinstance(answer, Problem):
-                savepoint.rollback()
-            else:
-                savepoint.commit()
-        except TimeLimitExceeded as problem:
-            # It was interrupted anywhere: what state its connection is in cannot be known.
-            connection.invalidate()
-            raise ItemTimedOut(items[0].item.index, problem) from problem
-        except Exception as error:
-            self._undo(connection, savepoint, error)
-            return error
-        return answer
 
-    def _undo(self, connection: Connection, savepoint: NestedTransaction, error: Exception) -> None:
-        """Back to before the item. Raises SliceTransactionLost where that is not enough."""
-        if is_retryable(error) and not self._terms.last_try:
-            raise SliceTransactionLost from error
-        try:
-            savepoint.rollback()
-        except Exception as lost:
-            raise SliceTransactionLost from lost
-        if connection.invalidated:
-            raise SliceTransactionLost from error
+def _spoils(error: Exception) -> bool:
+    """Whether an answer is none that its handler meant to give, so that its effects must go."""
+    return isinstance(error, CannotBeStored) or not isinstance(error, Problem)
 
 
 def _lanes(items: list[Loaded], indexes: set[int]) -> set[int]:

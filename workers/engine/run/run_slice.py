@@ -10,31 +10,41 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from app.batches.stop import failures_so_far, request_stop
+from app.batches.stop import failures_so_far
 from app.core.correlation import note
 from app.core.errors import BatchlineError
-from app.core.lifecycle import STOP_MAX_FAILURES
-from app.db import is_away, is_retryable, transaction
-from app.db.statements.sessions import LIFT_STATEMENT_TIMEOUT, SET_TIMEOUTS
+from app.db import is_away, transaction
+from app.db.statements.sessions import SET_TIMEOUTS
 from app.events.listeners import listener
 from app.messaging.broker import LONGEST_COUNTDOWN
-from handlers.contract import Problem
-from workers.engine.claim.claims import ClaimedSlice, LostClaim, add_counts, claim_slice, hold
+from handlers.contract import Problem, Reject
+from workers.engine.claim.claims import ClaimedSlice, LostClaim, claim_slice, hold
 from workers.engine.claim.limits import Refused, release_parked
 from workers.engine.claim.load_items import Loaded, load_slice, pending_from
-from workers.engine.outcome.classify import describe
+from workers.engine.outcome.classify import HANDLER_ERROR, describe
 from workers.engine.outcome.fail_slice import fail_slice
-from workers.engine.outcome.outcomes import Outcomes
-from workers.engine.outcome.write_outcomes import write_outcomes
+from workers.engine.outcome.writing import (
+    CannotBeWritten,
+    OutcomesRefused,
+    Writer,
+    begin_outcomes,
+    write_with_effects,
+)
 from workers.engine.plan.waves import planned
-from workers.engine.run.execute import ItemTimedOut, Run, SliceTransactionLost, Terms
+from workers.engine.run.execute import (
+    ItemGivenUp,
+    Run,
+    SliceSpoiled,
+    SliceTransactionLost,
+    Terms,
+)
+from workers.engine.run.given_connection import TransactionEnded
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 _TRIES = 5
-# Effects elsewhere: how long an outcome may wait before it is written, in seconds.
-_WRITE_EVERY = 0.5
+_BREAKS = "The connection to the database broke each time it was tried"
 # A slice that takes so many times what it should leaves the rest to others, cut anew.
 _PATIENCE = 4
 # Seconds that a session may sit idle in the slice's transaction, at least.
@@ -104,6 +114,8 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
     given_up: dict[int, Problem] = {}
     singly = False
     tries = 0
+    # The items that were being tried when the connection broke.
+    broke_at: list[int | None] = []
     while True:
         try:
             _run_once(
@@ -122,22 +134,41 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
             return
         except LostClaim:
             raise
-        except ItemTimedOut as late:
-            given_up[late.index] = late.problem
+        except ItemGivenUp as item:
+            given_up[item.index] = item.problem
+        except OutcomesRefused as refused:
+            if refused.problems.keys() <= given_up.keys():
+                fail_slice(runtime, claimed, _cause(refused))
+                return
+            given_up |= refused.problems
+        except SliceSpoiled as spoiled:
+            # One item spoiled it for all: find out which, each in a savepoint of its own.
+            log.info("slice.singly", batch=str(claimed.batch_id), error=_cause(spoiled))
+            singly = True
+        except CannotBeWritten as error:
+            fail_slice(runtime, claimed, _cause(error))
+            return
         except Exception as error:
             tries += 1
+            broke_at.append(error.index if isinstance(error, SliceTransactionLost) else None)
             away = is_away(error)
             if tries == _TRIES:
+                index = broke_at[0]
+                if index is not None and broke_at == [index] * _TRIES:
+                    given_up[index] = Reject(_BREAKS, code=HANDLER_ERROR)
+                    tries = 0
+                    broke_at.clear()
+                    continue
                 if away or claimed.phase == "validate":
                     raise
-                fail_slice(runtime, claimed, describe(error.__cause__ or error))
+                fail_slice(runtime, claimed, _cause(error))
                 return
-            if away or isinstance(error, SliceTransactionLost) or is_retryable(error):
-                time.sleep(random.uniform(0.5, 1.5) * 0.05 * 4 ** (tries - 1))  # noqa: S311 (jitter)
-            else:
-                # One item spoiled it for all: find out which, each in a savepoint of its own.
-                log.info("slice.singly", batch=str(claimed.batch_id), error=describe(error))
+            time.sleep(random.uniform(0.5, 1.5) * 0.05 * 4 ** (tries - 1))  # noqa: S311 (jitter)
             singly = singly or not away
+
+
+def _cause(error: Exception) -> str:
+    return describe(error.__cause__ or error)
 
 
 def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
@@ -156,15 +187,19 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
             if rest is not None:
                 run.leave(pending_from(connection, claimed, rest))
             if calling:
-                _set_timeouts(connection, valid)
+                _set_timeouts(connection, claimed, valid)
             if not looking:
                 run.process(valid)
-            if calling:
-                connection.execute(LIFT_STATEMENT_TIMEOUT)
-            _write(connection, claimed, run.outcomes, done=True)
+            claim = begin_outcomes(connection)
+            if calling and claim != str(claimed.claim):
+                # A bulk handler has ended the transaction and begun another. Alone, each would have
+                # been found out.
+                connection.invalidate()
+                raise SliceTransactionLost if terms.singly else SliceSpoiled from TransactionEnded()
+            write_with_effects(connection, claimed, run.outcomes)
             return
         left = [] if rest is None else pending_from(connection, claimed, rest)
-    writer = _Writer(runtime, claimed)
+    writer = Writer(runtime, claimed)
     run = Run(claimed, None, terms, after_each=writer.maybe_write)
     run.refuse(invalid)
     run.leave(left)
@@ -172,7 +207,7 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
     writer.write(run.outcomes, done=True)
 
 
-def _set_timeouts(connection: Connection, items: list[Loaded]) -> None:
+def _set_timeouts(connection: Connection, claimed: ClaimedSlice, items: list[Loaded]) -> None:
     longest = max((loaded.operation.timeout_seconds for loaded in items), default=0.0)
     connection.execute(
         SET_TIMEOUTS,
@@ -180,6 +215,7 @@ def _set_timeouts(connection: Connection, items: list[Loaded]) -> None:
             # A little later than the interruption, which says better what happened.
             "statement": f"{int((longest + 0.25) * 1000)}ms" if longest else "0",
             "idle": f"{int(max(_SILENCE, 2 * longest))}s",
+            "claim": str(claimed.claim),
         },
     )
 
@@ -189,58 +225,3 @@ def _allowance(connection: Connection, claimed: ClaimedSlice) -> int | None:
     if claimed.max_failures is None or claimed.phase == "validate":
         return None
     return claimed.max_failures - failures_so_far(connection, claimed.batch_id)
-
-
-def _write(
-    connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes, *, done: bool
-) -> None:
-    """Write the outcomes and pass the fence, in the transaction of `connection`."""
-    write_outcomes(connection, claimed, outcomes)
-    add_counts(
-        connection,
-        claimed,
-        completed=len(outcomes.succeeded),
-        failed=outcomes.failed,
-        invalid=outcomes.invalid,
-        left=len(outcomes.left),
-        done=done,
-    )
-    _stop_after_too_many(connection, claimed, outcomes)
-
-
-def _stop_after_too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
-    if claimed.max_failures is None or claimed.phase == "validate" or not outcomes.failures:
-        return
-    if failures_so_far(connection, claimed.batch_id) > claimed.max_failures:
-        request_stop(connection, claimed.batch_id, STOP_MAX_FAILURES)
-
-
-class _Writer:
-    """Writes the outcomes of effects elsewhere as they come, a transaction each half second."""
-
-    def __init__(self, runtime: Runtime, claimed: ClaimedSlice) -> None:
-        self._runtime = runtime
-        self._claimed = claimed
-        self._written_at = time.monotonic()
-
-    def maybe_write(self, outcomes: Outcomes) -> None:
-        """Write if it is time."""
-        if time.monotonic() - self._written_at >= _WRITE_EVERY:
-            self.write(outcomes, done=False)
-
-    def write(self, outcomes: Outcomes, *, done: bool) -> None:
-        """Write all there is, tried until the database takes it, and forget it."""
-        for attempt in range(_TRIES):
-            try:
-                with transaction(self._runtime.engine) as connection:
-                    hold(connection, self._claimed)
-                    _write(connection, self._claimed, outcomes, done=done)
-                break
-            except LostClaim:
-                raise
-            except Exception as error:
-                if attempt == _TRIES - 1 or not (is_retryable(error) or is_away(error)):
-                    raise
-                time.sleep(0.2 * 4**attempt)
-        outcomes.clear()
-        self._written_at = time.monotonic()
