@@ -152,8 +152,13 @@ def slow(app: Flask, client: ClientSecret) -> Iterator[Any]:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send)
         assert body.begun.wait(20)
+
+        def finish() -> Any:
+            body.go_on.set()
+            return answer.result(20)
+
         try:
-            yield lambda: (body.go_on.set(), answer.result(20))[1]
+            yield finish
         finally:
             body.go_on.set()
 

@@ -54,6 +54,8 @@ def test_work_that_was_done_is_counted(stack: Stack, http: httpx.Client) -> None
     batch = http.post("/v1/batches", json={"operation": "test.probe", "items": items}).json()
     stack.finished(http, batch["id"])
 
+    after: Samples = {}
+
     def grown(metric: Metric | str, **labels: str) -> float:
         return value(after, metric, **labels) - value(before, metric, **labels)
 
@@ -62,7 +64,6 @@ def test_work_that_was_done_is_counted(stack: Stack, http: httpx.Client) -> None
         after = now()
         return bool(grown(catalogue.BATCHES_FINISHED, operation="test.probe", status="PARTIAL"))
 
-    after: Samples = {}
     wait_for(told, within=10, what="the batch in the metrics")
     this = {"operation": "test.probe"}
     assert grown(catalogue.ITEMS_PROCESSED, **this, status="SUCCESS") == 24

@@ -60,7 +60,9 @@ def lines(answer: httpx.Response) -> list[Any]:
 
 
 def all_items(http: httpx.Client, batch: dict[str, Any]) -> list[dict[str, Any]]:
-    return http.get(f"/v1/batches/{batch['id']}/items", params={"limit": 1000}).json()["data"]
+    page = http.get(f"/v1/batches/{batch['id']}/items", params={"limit": 1000}).json()
+    found: list[dict[str, Any]] = page["data"]
+    return found
 
 
 def test_ndjson_has_the_fields_of_the_item_list(http: httpx.Client, batch: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -121,7 +121,7 @@ def test_a_batch_that_is_not_committed_tells_nobody(
 ) -> None:
     """The delivery is written in the transaction that ends the batch, and only by its commit."""
     webhook = api.post("/v1/webhooks", {"url": "https://example.com/"}).json
-    batch_id = api.opened([{}])
+    batch_id = UUID(api.opened([{}]))
 
     def deliveries() -> list[Any]:
         found: list[Any] = api.get(f"/v1/webhooks/{webhook['id']}/deliveries").json["data"]

@@ -106,15 +106,17 @@ class RabbitMessages:
     @contextlib.contextmanager
     def channel(self) -> Iterator[Any]:
         """A channel of its own connection."""
+        address: Any = self._address
         with (
             amqp.Connection(
-                f"{self._address.hostname}:{self._address.port}",
-                self._address.username,
-                self._address.password,
+                f"{address.hostname}:{address.port}",
+                address.username,
+                address.password,
                 connect_timeout=5,
                 read_timeout=5,
                 write_timeout=5,
             ) as connection,
-            connection.channel() as channel,
         ):
-            yield channel
+            channel: Any = connection.channel()
+            with channel:
+                yield channel

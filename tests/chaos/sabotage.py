@@ -43,15 +43,17 @@ def _die_with_the_worker() -> None:
 
 # --- A part is returned: in the child, after the task, before its message is acknowledged.
 
-_return_part = RedisBackend.on_chord_part_return
-_lease = RedisBackend._chord_publish_claim_expires
+# What is replaced here has no public types.
+_Backend: Any = RedisBackend
+_Request: Any = Request
+_QoS: Any = QoS
+_return_part = _Backend.on_chord_part_return
+_lease = _Backend._chord_publish_claim_expires
 _set_size = RedisBackend.set_chord_size
 _call_errbacks = RedisBackend.chord_error_from_stack
 
 
-def _returning_part(
-    self: RedisBackend, request: Any, state: str, result: Any, **options: Any
-) -> Any:
+def _returning_part(self: Any, request: Any, state: str, result: Any, **options: Any) -> Any:
     """The task's end is known, and its result would be stored by now."""
     batch = (request.kwargs or {}).get("batch_id")
     if _arms.strikes(Moment.CHILD_DIES_BEFORE_COUNTING, batch):
@@ -92,7 +94,8 @@ def _part_returned(backend: RedisBackend, request: Any, batch: str | None) -> No
     if not _redelivered(request) and _arms.strikes(Moment.GIVEN_OUT_AGAIN, batch):
         # As when the visibility timeout is over. It will say that it is a repetition.
         with current_app.connection_for_write() as connection:
-            connection.default_channel.qos.restore_by_tag(request.properties["delivery_tag"])
+            channel: Any = connection.default_channel
+            channel.qos.restore_by_tag(request.properties["delivery_tag"])
 
 
 def _redelivered(request: Any) -> bool:
@@ -143,7 +146,7 @@ def _publishing(sender: str | None = None, body: Any = None, headers: Any = None
 # --- A message is received: in the worker's main process.
 
 _append = QoS.append
-_accepted = Request.on_accepted
+_accepted = _Request.on_accepted
 
 
 def _appending(self: QoS, message: Any, delivery_tag: str) -> Any:
@@ -155,7 +158,7 @@ def _appending(self: QoS, message: Any, delivery_tag: str) -> Any:
     return _append(self, message, delivery_tag)
 
 
-def _beginning(self: Request, pid: int, time_accepted: float) -> Any:
+def _beginning(self: Any, pid: int, time_accepted: float) -> Any:
     """A child has begun with the task: when Celery acknowledges unless it is told to do so late."""
     if self.type == RUN_SLICE and _arms.strikes(
         Moment.EARLY_ACK, self.kwargs["batch_id"], number=self.kwargs["number"], main=_main
@@ -164,9 +167,9 @@ def _beginning(self: Request, pid: int, time_accepted: float) -> Any:
     return _accepted(self, pid, time_accepted)
 
 
-RedisBackend.on_chord_part_return = _returning_part
-RedisBackend._chord_publish_claim_expires = _taking_lease
-RedisBackend.chord_error_from_stack = _calling_errbacks
-RedisBackend.set_chord_size = _setting_size
-QoS.append = _appending
-Request.on_accepted = _beginning
+_Backend.on_chord_part_return = _returning_part
+_Backend._chord_publish_claim_expires = _taking_lease
+_Backend.chord_error_from_stack = _calling_errbacks
+_Backend.set_chord_size = _setting_size
+_QoS.append = _appending
+_Request.on_accepted = _beginning

@@ -193,8 +193,9 @@ class Workers:
         after the visibility timeout, by the function that it does it with; how many."""
         held = len(self.unacked())
         with self._dispatcher.celery.connection_for_write() as connection:
+            channel: Any = connection.default_channel
             for tag in self.redis.hkeys("unacked"):
-                connection.default_channel.qos.restore_by_tag(tag.decode())
+                channel.qos.restore_by_tag(tag.decode())
         return held
 
     def start_dead(self) -> None:

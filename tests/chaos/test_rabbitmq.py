@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import pytest
@@ -113,9 +114,12 @@ def test_flower_sees_the_workers_and_one_that_was_refused_comes_again(machine: M
         except httpx.HTTPError:
             return ""
 
+    def shows(name: str) -> bool:
+        return name in page()
+
     try:
         for shown in ("worker-", "slow-", name):
-            wait_for(lambda shown=shown: shown in page(), within=40, what=machine.stack.tail)
+            wait_for(partial(shows, shown), within=40, what=machine.stack.tail)
     finally:
         flower.terminate()
         for gone in ("flower", "worker-refused"):

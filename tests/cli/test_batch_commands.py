@@ -6,12 +6,20 @@ import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
 from tests.cli.fake import SECRET, FakeBatchline, serving
+
+
+class Run(Protocol):
+    """Runs a command; keywords are variables of its environment."""
+
+    def __call__(self, *args: str, stdin: bytes | None = None, **environ: str) -> Result: ...
 
 
 @pytest.fixture
@@ -21,7 +29,7 @@ def fake() -> Iterator[FakeBatchline]:
 
 
 @pytest.fixture
-def run(fake: FakeBatchline, tmp_path: Path):
+def run(fake: FakeBatchline, tmp_path: Path) -> Run:
     """Run a command against the fake; BATCHLINE_HOME is an empty folder."""
 
     def run(*args: str, stdin: bytes | None = None, **environ: str) -> Result:
@@ -36,14 +44,14 @@ def run(fake: FakeBatchline, tmp_path: Path):
     return run
 
 
-def test_operations(run) -> None:
+def test_operations(run: Run) -> None:
     result = run("operations")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[1].split() == ["demo.sleep", "a:b", "Waits."]
     assert json.loads(run("operations", "--json").stdout)[0]["name"] == "demo.sleep"
 
 
-def test_submit_prints_the_id(run, fake: FakeBatchline, tmp_path: Path) -> None:
+def test_submit_prints_the_id(run: Run, fake: FakeBatchline, tmp_path: Path) -> None:
     path = tmp_path / "items.json"
     path.write_text('[{"seconds": 1}, {"seconds": 2}]')
     result = run("submit", str(path), "--operation", "demo.sleep", "--name", "mine", "--dry-run")
@@ -60,7 +68,7 @@ def test_submit_prints_the_id(run, fake: FakeBatchline, tmp_path: Path) -> None:
 
 
 def test_a_whole_request_is_sent_as_it_is_but_for_what_is_said(
-    run, fake: FakeBatchline, tmp_path: Path
+    run: Run, fake: FakeBatchline, tmp_path: Path
 ) -> None:
     path = tmp_path / "request.json"
     path.write_text('{"operation": "a.b", "items": [1], "metadata": {"x": 1}}')
@@ -73,7 +81,7 @@ def test_a_whole_request_is_sent_as_it_is_but_for_what_is_said(
 
 @pytest.mark.parametrize("gzipped", [False, True])
 def test_ndjson_is_streamed_with_its_envelope_in_the_query(
-    run, fake: FakeBatchline, tmp_path: Path, gzipped: bool
+    run: Run, fake: FakeBatchline, tmp_path: Path, gzipped: bool
 ) -> None:
     text = b"".join(b'{"seconds": %d}\n' % n for n in range(100_000))
     path = tmp_path / ("items.ndjson.gz" if gzipped else "items.jsonl")
@@ -108,7 +116,7 @@ def test_standard_input_is_sent_as_it_comes(fake: FakeBatchline, tmp_path: Path)
     ("ends", "status"), [("SUCCESS", 0), ("PARTIAL", 3), ("FAILED", 4), ("CANCELED", 4)]
 )
 def test_watching_ends_with_a_status_for_scripts(
-    run, fake: FakeBatchline, tmp_path: Path, ends: str, status: int
+    run: Run, fake: FakeBatchline, tmp_path: Path, ends: str, status: int
 ) -> None:
     fake.ends = ends
     path = tmp_path / "items.json"
@@ -125,7 +133,7 @@ def test_watching_ends_with_a_status_for_scripts(
 
 
 def test_without_watching_how_it_ends_does_not_matter(
-    run, fake: FakeBatchline, tmp_path: Path
+    run: Run, fake: FakeBatchline, tmp_path: Path
 ) -> None:
     fake.ends, fake.looks = "FAILED", 0
     path = tmp_path / "items.json"
@@ -133,7 +141,7 @@ def test_without_watching_how_it_ends_does_not_matter(
     assert run("submit", str(path), "--operation", "x").exit_code == 0
 
 
-def test_status(run) -> None:
+def test_status(run: Run) -> None:
     result = run("status", "b-3")
     assert result.exit_code == 0
     assert result.stdout.startswith("b-3 ")
@@ -143,7 +151,7 @@ def test_status(run) -> None:
     assert len(json.loads(run("status", "--json", "--limit", "2").stdout)) == 2
 
 
-def test_items_come_page_by_page(run, fake: FakeBatchline) -> None:
+def test_items_come_page_by_page(run: Run, fake: FakeBatchline) -> None:
     lines = run("items", "b-1").stdout.splitlines()
     assert len(lines) == 2500
     assert lines[1].split() == ["1", "FAILED", "k1", "no", "luck"]
@@ -158,7 +166,7 @@ def test_items_come_page_by_page(run, fake: FakeBatchline) -> None:
     ("content", "says"),
     [("{", "not JSON"), ("3", "neither an array"), ('{"operation": "x"}', "neither an array")],
 )
-def test_a_bad_file_is_named(run, tmp_path: Path, content: str, says: str) -> None:
+def test_a_bad_file_is_named(run: Run, tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(content)
     result = run("submit", str(path))
@@ -167,7 +175,7 @@ def test_a_bad_file_is_named(run, tmp_path: Path, content: str, says: str) -> No
     assert says in result.stderr
 
 
-def test_errors_are_one_clean_line(run, fake: FakeBatchline, tmp_path: Path) -> None:
+def test_errors_are_one_clean_line(run: Run, fake: FakeBatchline, tmp_path: Path) -> None:
     missing = run("submit", str(tmp_path / "none.json"))
     assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
     assert "there is no such file" in missing.stderr
@@ -227,5 +235,8 @@ def test_every_level_has_help(command: tuple[str, ...]) -> None:
 def test_help_says_what_the_commands_say() -> None:
     from app.cli import COMMANDS
 
+    context = click.Context(main)
     for name in COMMANDS:
-        assert main.get_command(None, name).name == name  # type: ignore[arg-type]
+        command = main.get_command(context, name)
+        assert command is not None
+        assert command.name == name

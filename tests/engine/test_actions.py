@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,8 +24,8 @@ ALLOWED = {
     "retry": ENDED,
     "reset": ENDED,
 }
-GOOD = {"uid": 1}
-BAD = {"uid": 2, "do": "reject"}
+GOOD: dict[str, Any] = {"uid": 1}
+BAD: dict[str, Any] = {"uid": 2, "do": "reject"}
 
 
 def _open(rig: Rig) -> UUID:
@@ -71,7 +72,7 @@ def _canceled(rig: Rig) -> UUID:
     return batch_id
 
 
-def _ended(rig: Rig, items: list[dict[str, object]]) -> UUID:
+def _ended(rig: Rig, items: list[dict[str, Any]]) -> UUID:
     batch_id = rig.submit("log.one", items)
     rig.run_out(batch_id)
     return batch_id
@@ -305,7 +306,7 @@ def test_retried_items_of_one_key_keep_their_order(rig: Rig) -> None:
 
 
 def test_retry_of_a_rejected_batch_looks_again(rig: Rig) -> None:
-    items = [{"uid": 0}, {"uid": "none"}, {"uid": 2}]
+    items: list[dict[str, Any]] = [{"uid": 0}, {"uid": "none"}, {"uid": 2}]
     batch_id = rig.submit("log.one", items, on_invalid="reject")
     rig.run_out(batch_id)
     assert rig.batch(batch_id).status == "FAILED"

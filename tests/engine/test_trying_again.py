@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.engine.rig import Rig
@@ -48,6 +50,7 @@ def test_backoff_doubles_and_is_capped(rig: Rig) -> None:
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_chain_of_any_depth(rig: Rig, operation: str, backwards: bool) -> None:
     depth = 60
+    items: list[dict[str, Any]]
     if operation == "test.chain":
         items = [{"key": f"c{n}", "waits_for": f"c{n - 1}" if n else None} for n in range(depth)]
     else:

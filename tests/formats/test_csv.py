@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any, BinaryIO, cast
 
 import pytest
 from hypothesis import assume, given
@@ -44,7 +45,7 @@ def test_what_is_written_is_read(
     row = st.lists(CELLS, min_size=len(names), max_size=len(names))
     rows = data.draw(st.lists(row, max_size=6))
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator=end, quoting=quoting)
+    writer = csv.writer(file, lineterminator=end, quoting=cast(Any, quoting))
     writer.writerow(names)
     writer.writerows(rows)
     text = file.getvalue()
@@ -143,6 +144,7 @@ class Endless(io.RawIOBase):
 
 def test_a_row_without_end_is_not_waited_for() -> None:
     body = Endless()
+    file = cast(BinaryIO, io.BufferedReader(cast(Any, body)))
     with pytest.raises(TooLarge):
-        list(read_csv(io.BufferedReader(body), Limits(items=5, item_bytes=50_000)))
+        list(read_csv(file, Limits(items=5, item_bytes=50_000)))
     assert body.given < 300_000

@@ -42,10 +42,11 @@ def main() -> None:
         api = flask.test_client()
         body = {"operation": "test.outside", "items": [{"do": "succeed"}] * 3}
         answer = api.post("/v1/batches", json=body, headers=headers)
-        batch = api.get(f"/v1/batches/{answer.json['id']}?wait=20", headers=headers).json
+        batch = api.get(f"/v1/batches/{answer.get_json()['id']}?wait=20", headers=headers).json
         print(json.dumps({"batch": batch}))  # noqa: T201 (read by the test)
     for span in spans.get_finished_spans():
         context = span.get_span_context()
+        assert context is not None
         told = {
             "name": span.name,
             "trace": context.trace_id,

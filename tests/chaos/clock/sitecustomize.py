@@ -43,7 +43,7 @@ def _shift(seconds: float) -> None:
         import uuid_utils.compat
 
         right_uuid7 = uuid_utils.compat.uuid7
-        uuid_utils.compat.uuid7 = lambda: right_uuid7(nanoseconds=time.time_ns())
+        setattr(uuid_utils.compat, "uuid7", lambda: right_uuid7(nanoseconds=time.time_ns()))  # noqa: B010
 
 
 if _off := float(os.environ.get("CLOCK_OFF") or 0):
