@@ -136,7 +136,7 @@ def test_a_batch_that_is_not_committed_tells_nobody(
         raise BatchlineError("the commit never comes")
     assert deliveries() == []
     api.post(f"/v1/batches/{batch_id}/cancel")
-    assert [delivery["batchId"] for delivery in deliveries()] == [batch_id]
+    assert [delivery["batchId"] for delivery in deliveries()] == [str(batch_id)]
 
 
 def test_webhooks_are_listed_shown_and_removed(api: Caller) -> None:
