@@ -41,7 +41,7 @@ def load_handlers(
 def _load(module: str, load: Callable[[], object]) -> None:
     try:
         load()
-    except KeyboardInterrupt:  # somebody has had enough
+    except KeyboardInterrupt:  # Ctrl-C while the module is being imported
         raise
     except BaseException as error:
         raise ImportError(f"handlers module {module!r}: {_why(error)}") from error
