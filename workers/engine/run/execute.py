@@ -8,8 +8,7 @@ as they come, at-least-once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from sqlalchemy import Connection, NestedTransaction
 
@@ -26,9 +25,7 @@ from workers.engine.outcome.classify import (
     note,
 )
 from workers.engine.outcome.outcomes import Completed, Failure, Outcomes, Verdict
-from workers.engine.process.stop_sign import StopSign
 from workers.engine.process.time_limit import TimeLimitExceeded, limited_call
-from workers.engine.process.watchdog import Watch
 from workers.engine.retries.attempts import NOT_COUNTED
 from workers.engine.retries.policy import RetryLater
 from workers.engine.run.context import SliceContext
@@ -41,55 +38,9 @@ from workers.engine.run.given_connection import (
 )
 from workers.engine.run.handler_log import handler_log
 from workers.engine.run.ordering import by_operation, chunks, rounds
+from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
 
 INVALID_CODE = 422
-
-
-class SliceTransactionLost(Exception):
-    """A database error that only a new transaction gets past: the slice starts over.
-
-    `index`: the item that was being tried when the connection broke, if it was one.
-    """
-
-    def __init__(self, index: int | None = None) -> None:
-        super().__init__("the slice's transaction was lost")
-        self.index = index
-
-
-class SliceSpoiled(Exception):
-    """One item of several in a call spoiled the slice's transaction: each is to be called alone."""
-
-
-class ItemGivenUp(Exception):
-    """An item took the slice's transaction with it, which starts over without the item.
-
-    Its handler was interrupted in it, or has ended it.
-    """
-
-    def __init__(self, index: int, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.index = index
-        self.problem = problem
-
-
-@dataclass(slots=True)
-class Terms:
-    """What a slice's run is bound by.
-
-    `allowance`: failures that the batch still has, None for any number. `until`: when (monotonic
-    seconds) it should stop and leave the rest to another slice. `stopping`: set when the process
-    should. `singly`: each item in a savepoint of its own. `last_try`: what fails for a reason that
-    another transaction may get past counts as failed. `given_up`: items that ended before, in
-    a transaction that is gone.
-    """
-
-    allowance: int | None
-    until: float
-    stopping: StopSign
-    watch: Watch
-    singly: bool = False
-    last_try: bool = False
-    given_up: Mapping[int, Problem] = field(default_factory=dict)
 
 
 class Run:

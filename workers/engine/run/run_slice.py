@@ -31,14 +31,9 @@ from workers.engine.outcome.writing import (
     write_with_effects,
 )
 from workers.engine.plan.waves import planned
-from workers.engine.run.execute import (
-    ItemGivenUp,
-    Run,
-    SliceSpoiled,
-    SliceTransactionLost,
-    Terms,
-)
+from workers.engine.run.execute import Run
 from workers.engine.run.given_connection import TransactionEnded
+from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
