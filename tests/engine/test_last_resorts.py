@@ -44,6 +44,7 @@ def refusing(rig: Rig, table: str, batch_id: UUID, when: str) -> Iterator[None]:
 WAYS = pytest.mark.parametrize("operation", ["log.one", "log.bulk", "log.outside"])
 
 
+@pytest.mark.slow
 @WAYS
 def test_a_slice_that_cannot_be_written_ends_its_items_with_the_reason(
     rig: Rig, operation: str

@@ -267,6 +267,7 @@ def test_savepoints_are_a_handler_s_to_use(wide: Rig, offer: Callable[..., str],
     assert set(calls.values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["in database", "bulk in database"])
 def test_one_that_breaks_its_connection_each_time_fails_alone(
     wide: Rig, offer: Callable[..., str], monkeypatch: pytest.MonkeyPatch, way: str
@@ -283,6 +284,7 @@ def test_one_that_breaks_its_connection_each_time_fails_alone(
     assert records(wide) == dict.fromkeys(GOOD, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["elsewhere", "bulk elsewhere", "threads"])
 def test_nothing_is_called_again_while_the_disk_is_full(
     wide: Rig, offer: Callable[..., str], way: str
