@@ -19,11 +19,12 @@ run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up un
 
 # Two at a time: most of them wait for processes of their own.
 TEST_JOBS ?= 2
+FAST_JOBS ?= 3
 test: $(VENV)/.dev-installed ## Run the tests, but for those of test-long (ARGS=tests/api for some)
 	$(BIN)/python -m pytest -m "not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(VENV)/.dev-installed ## Run those that need neither the stack nor processes of their own
-	$(BIN)/python -m pytest -m "not stack and not processes and not slow and not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m "not stack and not processes and not slow and not long" -n $(FAST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format-check lint types walls test test-long ## The whole gate, for people and for CI
 
