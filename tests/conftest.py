@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -174,4 +175,14 @@ class fresh_database:
         )
         with engine.connect() as connection:
             connection.execute(text(statement))
+        engine.dispose()
+
+
+@contextmanager
+def engine_of_its_own(postgres_url: str) -> Iterator[Engine]:
+    """An engine on a new, migrated database that no process but the test works on."""
+    with fresh_database(postgres_url) as url:
+        engine = make_engine(url, name="batchline-tests", pool_size=20)
+        upgrade(engine)
+        yield engine
         engine.dispose()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +20,7 @@ from app.messaging.broker import CONTROL_QUEUE
 from app.messaging.dispatch import Dispatcher
 from tests.chaos.machine import below
 from tests.support.application import close_dispatcher
+from tests.support.processes import frozen
 
 pytestmark = pytest.mark.usefixtures("own_processes")
 
@@ -48,18 +46,6 @@ def sender(valkey: Server) -> Iterator[Callable[..., Dispatcher]]:
         close_dispatcher(one)
 
 
-@contextmanager
-def _frozen(server: Server) -> Iterator[None]:
-    pids = below(server.guarded.process.pid)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
 class _Later:
     """The real clock, put forward as the test likes."""
 
@@ -83,7 +69,7 @@ def test_a_broker_that_hangs_is_given_up_soon_and_then_left_alone(
     dispatcher = sender(clock=clock)
     assert dispatcher.advance(uuid4())
     with (
-        _frozen(valkey),
+        frozen(below(valkey.guarded.process.pid)),
         Redis.from_url(valkey.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as patient,
         capture_logs() as logs,
     ):
@@ -110,7 +96,7 @@ def test_a_broker_that_is_back_is_spoken_to_again(
 ) -> None:
     clock = _Later()
     dispatcher = sender(clock=clock)
-    with _frozen(valkey):
+    with frozen(below(valkey.guarded.process.pid)):
         assert not dispatcher.advance(uuid4())
     assert not dispatcher.advance(uuid4()), "it is left alone for some seconds"
     with Redis.from_url(valkey.url) as redis:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -24,6 +21,7 @@ from tests.chaos.rabbit import NOT_INSTALLED, rabbitmq_script
 from tests.chaos.receiver import Receiver
 from tests.chaos.run import run_on
 from tests.support.application import close_dispatcher
+from tests.support.processes import frozen
 from tests.support.stack import wait_for
 from workers.engine.plan.chords import queue_depth
 
@@ -49,17 +47,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
     home.chmod(0o711)
     with running_machine(home, receiver.url, broker="rabbitmq") as machine:
         yield machine
-
-
-@contextmanager
-def _frozen(pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _depths(http: httpx.Client) -> dict[str, float]:
@@ -130,7 +117,7 @@ def test_flower_sees_the_workers_and_one_that_was_refused_comes_again(machine: M
 def test_while_it_hangs_batches_are_accepted_and_wait(machine: Machine) -> None:
     with machine.stack.http(machine.client) as http:
         body = {"operation": "catalog.masterlist", "items": [{"asin": "A", "countryCode": "US"}]}
-        with _frozen(machine.server_pids(machine.broker)):
+        with frozen(machine.server_pids(machine.broker)):
             began = time.monotonic()
             batches = [http.post("/v1/batches", json=body) for _ in range(5)]
             took = time.monotonic() - began

@@ -9,22 +9,17 @@ import pytest
 from sqlalchemy import Engine
 
 from app.core.settings import Settings
-from app.db import make_engine
-from app.db.migrations import upgrade
 from handlers import Registry
 from handlers.load import load_handlers
-from tests.conftest import TEST_HANDLERS, fresh_database
+from tests.conftest import TEST_HANDLERS, engine_of_its_own
 from tests.engine.rig import Rig
 
 
 @pytest.fixture(scope="session")
 def rig_engine(postgres_url: str) -> Iterator[Engine]:
     """An engine on a migrated database that no process but the test works on."""
-    with fresh_database(postgres_url) as url:
-        engine = make_engine(url, name="batchline-tests", pool_size=20)
-        upgrade(engine)
+    with engine_of_its_own(postgres_url) as engine:
         yield engine
-        engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -17,3 +19,16 @@ def none_left_behind() -> Iterator[None]:
     left = set(psutil.Process().children()) - before
     _, alive = psutil.wait_procs(left, timeout=30)
     assert not alive, "left running"
+
+
+@contextmanager
+def frozen(pids: Iterable[int]) -> Iterator[None]:
+    """These processes stand still in the block: alive, and answering nothing."""
+    stopped = list(pids)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)

@@ -7,16 +7,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from app.db import make_engine
-from app.db.migrations import upgrade
-from tests.conftest import fresh_database
+from tests.conftest import engine_of_its_own
 
 
 @pytest.fixture(scope="session")
 def engine(postgres_url: str) -> Iterator[Engine]:
     """An engine on a migrated database that no process but the test works on."""
-    with fresh_database(postgres_url) as url:
-        engine = make_engine(url, name="batchline-tests", pool_size=20)
-        upgrade(engine)
+    with engine_of_its_own(postgres_url) as engine:
         yield engine
-        engine.dispose()
