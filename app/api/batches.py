@@ -64,7 +64,7 @@ def submit() -> Response:
                 response.headers["Location"] = f"/v1/batches/{submission.id}"
                 this.keep(connection, response)
     if submission.first_status == PENDING:
-        here.dispatcher.advance(submission.id)
+        here.dispatcher.advance(submission.id, line_of(here.registry, submission.operation))
     return response
 
 

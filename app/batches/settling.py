@@ -11,10 +11,15 @@ from app.batches.queries import find_batch
 from app.batches.serializers import batch_body
 from app.core.lifecycle import STOP_CANCELED, settled_status
 from app.db import after_commit
-from app.db.statements.batch_progress import GET_STOPPING_OF_BATCH, SETTLE_BATCH, SettledBatch
+from app.db.statements.batch_progress import (
+    GET_STOPPING_OF_BATCH,
+    SETTLE_BATCH,
+    SETTLE_WHOLE_BATCH,
+    SettledBatch,
+)
 from app.db.statements.items import CANCEL_ITEMS_LEFT, COUNT_ITEMS, ItemCounts
 from app.db.statements.rows import row_of
-from app.events.listeners import BatchEnded, listener
+from app.events.listeners import BatchEnded, SliceFolded, listener
 from app.webhooks.recording import BATCH_FINISHED, record, wants
 
 log = structlog.get_logger(__name__)
@@ -58,6 +63,37 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
     after_commit(connection, lambda: listener().ended(end))
     log.info("batch.settled", batch=str(batch_id), status=status, total=counts.total)
     return status
+
+
+def settle_whole(
+    connection: Connection, batch_id: UUID, wave: int, number: int, claim: UUID, news: SliceFolded
+) -> bool:
+    """End the batch with the slice that was all of it, as `news` says, in its outcomes' transaction.
+
+    False, and nothing done, where the batch is being stopped or the claim is gone.
+    """
+    status = settled_status(total=news.size, completed=news.completed, canceled_by_caller=False)
+    row = connection.execute(
+        SETTLE_WHOLE_BATCH,
+        {
+            "batch_id": batch_id,
+            "wave": wave,
+            "number": number,
+            "claim": claim,
+            "status": status,
+            "completed": news.completed,
+            "failed": news.failed,
+            "invalid": news.invalid,
+        },
+    )
+    ended = row_of(SettledBatch, row)
+    if ended is None:
+        return False
+    webhooks = _note_for_webhooks(connection, ended.client_id, batch_id)
+    end = BatchEnded(batch_id, status, ended.operation, ended.seconds, tuple(webhooks))
+    after_commit(connection, lambda: listener().ended_with(end, news))
+    log.info("batch.settled", batch=str(batch_id), status=status, total=news.size)
+    return True
 
 
 def _note_for_webhooks(connection: Connection, client_id: UUID, batch_id: UUID) -> list[UUID]:

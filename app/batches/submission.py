@@ -119,6 +119,7 @@ def write(
                 **{name: getattr(submission, name) for name in _STORED},
                 "status": submission.first_status,
                 "phase": first_phase(submission.on_invalid, submission.dry_run),
+                "queue": line_of(registry, submission.operation),
             },
         )
     except IntegrityError as error:
@@ -141,6 +142,12 @@ def write(
         },
     )
     return Accepted(submission.id, total, submission.first_status)
+
+
+def line_of(registry: Registry, operation: str | None) -> str:
+    """The workers that batches of the operation wait for: "fast", or "slow"."""
+    known = registry.get(operation)
+    return "fast" if known is None else known.queue
 
 
 def first_phase(on_invalid: str, dry_run: bool) -> str:

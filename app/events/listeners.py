@@ -64,6 +64,9 @@ class Listener:
     def ended(self, end: BatchEnded) -> None:
         """A batch has ended. Reported once each time that it ends."""
 
+    def ended_with(self, end: BatchEnded, slice_: SliceFolded) -> None:
+        """A batch has ended with the one slice that it was: `wave_written`, `folded`, `ended`."""
+
     def swept(self, repairs: dict[str, int]) -> None:
         """The sweep ran. `repairs`: how many of each kind it made."""
 

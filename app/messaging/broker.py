@@ -35,6 +35,11 @@ DELAY_HEADER = "batchline_delay"
 _IMPATIENCE = 1
 
 
+def turn_queue(line: str) -> str:
+    """The queue for a message to whichever worker of the line ("fast" or "slow") is free next."""
+    return SLOW_QUEUE if line == SLOW_QUEUE else EXPRESS_QUEUE
+
+
 def configure(celery: Celery, settings: Settings, *, impatient: bool = False) -> None:
     """Set up `celery` for these servers. Connects to nothing yet.
 

@@ -15,7 +15,14 @@ import structlog
 from celery import Celery
 
 from app.core.settings import Settings
-from app.messaging.broker import ADVANCE_TASK, CONTROL_QUEUE, DELIVER_TASK, SLOW_QUEUE, configure
+from app.messaging.broker import (
+    ADVANCE_TASK,
+    DELIVER_TASK,
+    FAST_QUEUE,
+    SLOW_QUEUE,
+    configure,
+    turn_queue,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +46,12 @@ class Dispatcher:
         configure(self.celery, settings, impatient=True)
         self._leave_alone_until = 0.0
 
-    def advance(self, batch_id: UUID) -> bool:
-        """Ask a worker to move the batch on. False, logged, where the broker is away."""
-        return self._send(ADVANCE_TASK, CONTROL_QUEUE, batch_id=str(batch_id))
+    def advance(self, batch_id: UUID, line: str = FAST_QUEUE) -> bool:
+        """Ask a worker to move the batch on. False, logged, where the broker is away.
+
+        `line`: "fast" or "slow", the workers that its operation needs.
+        """
+        return self._send(ADVANCE_TASK, turn_queue(line), batch_id=str(batch_id))
 
     def call_webhook(self, webhook_id: UUID) -> bool:
         """Ask a worker to send a webhook's due deliveries. False, logged, as `advance`."""

@@ -73,6 +73,10 @@ class RedisListener(Listener):
     def folded(self, batch_id: UUID, slices: Sequence[SliceFolded]) -> None:
         """Count slices and their items, and how long they took."""
         additions = Additions()
+        self._add_slices(additions, slices)
+        self._write(additions, batch_id)
+
+    def _add_slices(self, additions: Additions, slices: Sequence[SliceFolded]) -> None:
         for news in slices:
             if news.phase == "validate":
                 continue
@@ -92,7 +96,6 @@ class RedisListener(Listener):
                     value=news.seconds / news.size,
                     times=processed,
                 )
-        self._write(additions, batch_id)
 
     def wave_written(self, operation: str | None) -> None:
         """Count it."""
@@ -102,8 +105,17 @@ class RedisListener(Listener):
 
     def ended(self, end: BatchEnded) -> None:
         """Count the batch, notify watchers, and have its webhooks sent."""
-        operation = self._label(end.operation)
+        self._write_end(Additions(), end)
+
+    def ended_with(self, end: BatchEnded, slice_: SliceFolded) -> None:
+        """The same, with what the batch's only slice brought, in one round trip."""
         additions = Additions()
+        additions.count(catalogue.WAVES, self._label(end.operation))
+        self._add_slices(additions, [slice_])
+        self._write_end(additions, end)
+
+    def _write_end(self, additions: Additions, end: BatchEnded) -> None:
+        operation = self._label(end.operation)
         additions.count(catalogue.BATCHES_FINISHED, end.status, operation)
         additions.observe(catalogue.BATCH_SECONDS, operation, value=end.seconds)
         self._write(additions, end.batch_id)

@@ -10,6 +10,9 @@ from sqlalchemy import Engine
 
 from app.core.settings import Settings
 from handlers import Registry
+from workers.engine.figures.costs import CostBook
+from workers.engine.figures.rota import Rota
+from workers.engine.figures.slots import SlotCount
 from workers.engine.planned_slice import PlannedSlice
 from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.process.stop_sign import StopSign
@@ -21,8 +24,10 @@ class Runtime:
     """What the engine's functions work with.
 
     `send_wave(batch_id, wave, slices)` publishes a chord, slices given with their numbers;
-    `send_advance(batch_id, delay)` a task for so many seconds from now. Neither raises.
-    `queue_depth(queue)`: messages that wait in it, or None where that cannot be told.
+    `send_advance(batch_id, delay)` a task for so many seconds from now; `send_turn(batch_id, line)`
+    one for a worker of that line (of all who are in it, it takes whose turn it is). None raises.
+    `queue_depth(queue)`: messages that wait in it, or None where that cannot be told. `line`: the
+    one whose slices this process runs, None if it runs none.
 
     Tests of the engine's functions give their own.
     """
@@ -33,6 +38,11 @@ class Runtime:
     heartbeat: Heartbeat
     send_wave: Callable[[UUID, int, list[tuple[int, PlannedSlice]]], None]
     send_advance: Callable[[UUID, float], None]
+    send_turn: Callable[[UUID, str], None]
+    costs: CostBook
+    slots: SlotCount
+    line: str | None = "fast"
+    turns: Rota = field(default_factory=Rota)
     queue_depth: Callable[[str], int | None] = lambda _queue: None
     stopping: StopSign = field(default_factory=StopSign)
     watch: Watch = field(default_factory=Watch)

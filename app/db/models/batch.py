@@ -32,8 +32,10 @@ class Batch(Base):
     (app/batches/batch_view.py). `next_index` is the first item that no wave has taken yet.
     `phase`: "validate" (onInvalid: reject looks at every item first), "run" or "dry" (dryRun).
     `stopping`: why the rest is being canceled. `forgiven`: failures from before a retry, which
-    `max_failures` counts no more. `stalled`: items tried since the last one that ended. `due_at`:
-    when `advance` should be called again, which the sweep does.
+    `max_failures` counts no more. `stalled`: items tried since the last one that ended, which was at
+    `progress_at`. `due_at`: when it should be moved on again. `turn_at`: since when it waits in line
+    to be moved on; null while there is nothing to do for it. `queue`: the kind of worker that its
+    operation needs, whose line that is.
     """
 
     __tablename__ = "batches"
@@ -71,6 +73,9 @@ class Batch(Base):
     forgiven: Mapped[int] = mapped_column(server_default=text("0"))
     stalled: Mapped[int] = mapped_column(server_default=text("0"))
     due_at: Mapped[datetime | None]
+    progress_at: Mapped[datetime | None]
+    turn_at: Mapped[datetime | None]
+    queue: Mapped[str] = mapped_column(server_default="fast")
     revision: Mapped[int] = mapped_column(server_default=text("0"))
 
     __table_args__ = (
@@ -96,6 +101,14 @@ class Batch(Base):
             "status",
             "due_at",
             postgresql_where=text("finished_at IS NULL"),
+        ),
+        # The lines of batches that wait for their turn, a client's own in its place.
+        Index(
+            "ix_batches_turn",
+            "queue",
+            "client_id",
+            "turn_at",
+            postgresql_where=text("turn_at IS NOT NULL"),
         ),
         Index(
             "ix_batches_finished_at",

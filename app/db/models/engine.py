@@ -96,12 +96,22 @@ class Slice(Base):
 
 
 class OperationCost(Base):
-    """What an item of an operation has lately cost: seconds, smoothed over the last waves."""
+    """What slices of an operation have lately cost: a fixed part, and a part for each item.
+
+    `weight`, `items`, `seconds`, `items_squared`, `items_seconds`: sums over the last slices, older
+    ones weighing less, of which a line is drawn (workers/engine/plan/costs.py).
+    `seconds_per_item`: both parts together.
+    """
 
     __tablename__ = "operation_costs"
 
     operation: Mapped[str] = mapped_column(primary_key=True)
     seconds_per_item: Mapped[float]
+    weight: Mapped[float] = mapped_column(server_default=text("0"))
+    items: Mapped[float] = mapped_column(server_default=text("0"))
+    seconds: Mapped[float] = mapped_column(server_default=text("0"))
+    items_squared: Mapped[float] = mapped_column(server_default=text("0"))
+    items_seconds: Mapped[float] = mapped_column(server_default=text("0"))
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

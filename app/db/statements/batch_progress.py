@@ -10,33 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-# The sweep: due schedules begin. By ix_batches_unfinished.
-START_SCHEDULED_BATCHES = text(
-    """
-    UPDATE batches SET status = 'PENDING', revision = revision + 1
-    WHERE status = 'SCHEDULED' AND finished_at IS NULL AND scheduled_at <= now()
-    RETURNING id
-    """
-)
-
-# The sweep: batches that nothing is under way for, though something should be: their message was
-# lost, their callback never came, or their time has come. A batch whose wave has unfinished slices
-# is left; where it is being stopped, only claimed ones count. By
-# ix_batches_unfinished, and the primary key of slices for each.
-FIND_IDLE_BATCHES = text(
-    """
-    SELECT b.id FROM batches b
-    WHERE b.finished_at IS NULL
-      AND (b.status IN ('PENDING', 'RUNNING') OR (b.status = 'PAUSED' AND b.stopping IS NOT NULL))
-      AND (b.due_at IS NULL OR b.due_at <= now() OR b.stopping IS NOT NULL)
-      AND NOT EXISTS (
-            SELECT FROM slices s WHERE s.batch_id = b.id
-            AND (s.state = 'CLAIMED' OR (s.state = 'READY' AND b.stopping IS NULL)))
-      AND (b.created_at < now() - interval '2 seconds')
-    ORDER BY b.id LIMIT 1000
-    """
-)
-
 # PENDING to RUNNING, before the first wave.
 BEGIN_BATCH = text(
     """
@@ -46,9 +19,16 @@ BEGIN_BATCH = text(
     """
 )
 
-# A wave has been planned.
+# A wave has been planned, with the first of which the batch begins. It stays in line, behind the
+# others, where there is `more`.
 NOTE_WAVE_OF_BATCH = text(
-    "UPDATE batches SET wave = :wave, next_index = :next_index, due_at = NULL WHERE id = :batch_id"
+    """
+    UPDATE batches SET wave = :wave, next_index = :next_index, due_at = NULL,
+        turn_at = CASE WHEN :more THEN clock_timestamp() END,
+        started_at = coalesce(started_at, clock_timestamp()), status = 'RUNNING',
+        revision = revision + CASE status WHEN 'RUNNING' THEN 0 ELSE 1 END
+    WHERE id = :batch_id
+    """
 )
 
 # The first pass went over items of which none is to be run by it.
@@ -59,17 +39,19 @@ END_VALIDATION_OF_BATCH = text(
     "UPDATE batches SET phase = :phase, next_index = :next_index WHERE id = :batch_id"
 )
 
-# Nothing is due before `wait` seconds have passed.
+# Nothing is due before `wait` seconds have passed; null: before a slice is done.
 SET_DUE_OF_BATCH = text(
-    "UPDATE batches SET due_at = now() + make_interval(secs => :wait) WHERE id = :batch_id"
+    """
+    UPDATE batches SET due_at = now() + make_interval(secs => CAST(:wait AS float)), turn_at = NULL
+    WHERE id = :batch_id
+    """
 )
 
-# A wave's counts. `tried`: its items, whatever became of them.
+# What slices that are done brought. `stalled`: items tried since the last one that ended.
 ADD_COUNTS_TO_BATCH = text(
     """
     UPDATE batches SET completed = completed + :completed, failed = failed + :failed,
-        invalid = invalid + :invalid,
-        stalled = CASE WHEN :completed + :failed + :invalid > 0 THEN 0 ELSE stalled + :tried END,
+        invalid = invalid + :invalid, stalled = :stalled, progress_at = :progress_at,
         revision = revision + 1
     WHERE id = :batch_id
     """
@@ -108,11 +90,34 @@ SETTLE_BATCH = text(
     """
     UPDATE batches SET status = :status, finished_at = clock_timestamp(), total = :total,
         completed = :completed, failed = :failed, invalid = :invalid, canceled = :canceled,
-        stop_reason = stopping, stopping = NULL, due_at = NULL, stalled = 0,
-        revision = revision + 1
+        stop_reason = stopping, stopping = NULL, due_at = NULL, turn_at = NULL, stalled = 0,
+        progress_at = NULL, revision = revision + 1
     WHERE id = :batch_id AND finished_at IS NULL
     RETURNING client_id, operation,
         CAST(extract(epoch FROM finished_at - coalesce(started_at, finished_at)) AS float)
             AS seconds
+    """
+)
+
+# The end of a batch that was one slice, in the transaction that writes its outcomes: the slice
+# goes, and the batch has its counts. No row where it is being stopped, or the claim is gone; then
+# nothing is done. By id, and the slice's primary key; the slice is locked already. Whoever has the
+# batch locked waits for no claimed slice.
+SETTLE_WHOLE_BATCH = text(
+    """
+    WITH settled AS (
+        UPDATE batches SET status = :status, finished_at = clock_timestamp(),
+            completed = :completed, failed = :failed, invalid = :invalid,
+            due_at = NULL, turn_at = NULL, revision = revision + 1
+        WHERE id = :batch_id AND status = 'RUNNING' AND stopping IS NULL
+          AND EXISTS (SELECT FROM slices WHERE batch_id = :batch_id AND wave = :wave
+                        AND number = :number AND claim = :claim AND state = 'CLAIMED')
+        RETURNING client_id, operation,
+            CAST(extract(epoch FROM finished_at - started_at) AS float) AS seconds
+    ), gone AS (
+        DELETE FROM slices WHERE batch_id = :batch_id AND wave = :wave AND number = :number
+          AND claim = :claim AND EXISTS (SELECT FROM settled)
+    )
+    SELECT client_id, operation, seconds FROM settled
     """
 )

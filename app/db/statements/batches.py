@@ -37,6 +37,9 @@ class BatchRow:
     mixed: bool
     may_repeat: bool
     stalled: int
+    progress_at: datetime | None
+    turn_at: datetime | None
+    queue: str
 
 
 @cache
@@ -51,14 +54,25 @@ def lock_batch_row(*, of_client: bool = False) -> TextClause:
     )
 
 
+# The same for the engine, which does not hold a worker's slot for it: after half a second of waiting
+# it is an error (55P03), and comes again later.
+LOCK_BATCH_SOON = text(
+    f"""
+    SET LOCAL lock_timeout = '500ms';
+    SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id FOR NO KEY UPDATE
+    """
+)
+
 # A submission, before its items: their number is not known yet. Refused by the unique key where
 # the client's reference is taken.
 CREATE_BATCH = insert(Batch)
 
-# What its items turned out to be. By id, in the transaction that made it.
+# What its items turned out to be; one that starts now is in line. By id, in the transaction that
+# made it.
 NOTE_ITEMS_OF_BATCH = text(
     """
-    UPDATE batches SET total = :total, mixed = :mixed, may_repeat = :may_repeat
+    UPDATE batches SET total = :total, mixed = :mixed, may_repeat = :may_repeat,
+        turn_at = CASE WHEN status = 'PENDING' THEN clock_timestamp() END
     WHERE id = :batch_id
     """
 )
@@ -79,7 +93,11 @@ AMEND_BATCH = (
 
 # start, pause, resume: where the caller wants it. By id, which the caller has locked.
 SET_BATCH_STATUS = text(
-    "UPDATE batches SET status = :status, revision = revision + 1 WHERE id = :batch_id"
+    """
+    UPDATE batches SET status = :status, revision = revision + 1,
+        turn_at = CASE WHEN :status IN ('PENDING', 'RUNNING') THEN clock_timestamp() END
+    WHERE id = :batch_id
+    """
 )
 
 # cancel, or too many failures: nothing new begins. The first reason stays. By id.
@@ -101,7 +119,8 @@ RETRY_BATCH = text(
     UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
         canceled = :canceled, forgiven = :failed + :invalid, phase = :phase,
         next_index = :next_index,
-        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
+        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
+        turn_at = clock_timestamp(),
         started_at = NULL, finished_at = NULL, revision = revision + 1
     WHERE id = :batch_id
     """
@@ -114,7 +133,8 @@ RESET_BATCH = text(
     UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
         canceled = 0, forgiven = 0, phase = :phase, next_index = 0, mixed = false,
         may_repeat = false,
-        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL,
+        stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
+        turn_at = NULL,
         scheduled_at = NULL, started_at = NULL, finished_at = NULL, revision = revision + 1
     WHERE id = :batch_id
     """

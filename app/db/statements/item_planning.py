@@ -29,33 +29,71 @@ class DueItem:
     deferred: bool
 
 
-# Those that waited longest first, so that deferred items take turns. By ix_items_due, in its order.
-FIND_DUE_ITEMS = text(
-    f"""
-    SELECT {columns(DueItem, "i")} FROM items i
-    WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
-      AND i.lane IS NULL
-    ORDER BY i.due_at, i.index LIMIT :limit
-    """
-)
+# Of a batch that has slices under way: what those have picked, as one multirange, which is looked
+# up by bisection. By the primary key of slices.
+_PICKED = """
+    (SELECT coalesce(range_agg(int4range(p.index, p.index, '[]')), '{}')
+     FROM slices s CROSS JOIN LATERAL unnest(s.picks) AS p (index)
+     WHERE s.batch_id = :batch_id AND s.state <> 'DONE')
+"""
 
-# In order within each lane, and not before an earlier item whose time is still to come. Those are
-# looked for once, not for each item: a lane may be as long as its batch. By ix_items_due for what
-# is later, and ix_items_lane in its order.
-FIND_DUE_ITEMS_OF_LANES = text(
-    f"""
-    WITH later AS MATERIALIZED (
-        SELECT lane, min(index) AS first FROM items
-        WHERE batch_id = :batch_id AND due_at > now() AND status = 'PENDING' AND lane IS NOT NULL
-        GROUP BY lane
-    )
-    SELECT {columns(DueItem, "i")}
-    FROM items i LEFT JOIN later ON later.lane = i.lane
-    WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
-      AND i.lane IS NOT NULL AND (later.first IS NULL OR i.index < later.first)
-    ORDER BY i.lane, i.index LIMIT :limit
+# The lanes that those are of. As above, and the primary key of items for each.
+_LANES_PICKED = """
+    (SELECT coalesce(range_agg(int4range(its.lane, its.lane, '[]')), '{}')
+     FROM slices s CROSS JOIN LATERAL (
+        SELECT x.lane FROM items x
+        WHERE x.batch_id = s.batch_id AND x.index = ANY(s.picks)
+          AND x.index BETWEEN s.first_index AND s.last_index
+          AND x.lane IS NOT NULL AND x.status = 'PENDING' OFFSET 0
+     ) its WHERE s.batch_id = :batch_id AND s.state <> 'DONE' AND s.picks IS NOT NULL)
+"""
+
+
+@cache
+def find_due_items(*, beside: bool) -> TextClause:
+    """Finds what is due and in no lane, what waited longest first, so that deferred take turns.
+
+    `beside`: slices of the batch are under way. What those have picked is left out, and so is what
+    waits for other items, which they may bring on. By ix_items_due, in its order.
     """
-)
+    free = f"AND NOT i.deferred AND NOT i.index <@ {_PICKED}" if beside else ""
+    return text(
+        f"""
+        SELECT {columns(DueItem, "i")} FROM items i
+        WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
+          AND i.lane IS NULL {free}
+        ORDER BY i.due_at, i.index LIMIT :limit
+        """
+    )
+
+
+@cache
+def find_due_items_of_lanes(*, beside: bool) -> TextClause:
+    """Finds what is due in lanes, in order within each, and not before what still has to wait.
+
+    That is an earlier item whose time is to come; `beside` slices that are under way, also a
+    deferred one, and all of a lane of which they have picked items. Those are looked for once, not
+    for each item: a lane may be as long as its batch. By ix_items_due for what is later, and
+    ix_items_lane in its order.
+    """
+    waits = "(due_at > now() OR deferred)" if beside else "due_at > now()"
+    free = f"AND NOT i.lane <@ {_LANES_PICKED}" if beside else ""
+    return text(
+        f"""
+        WITH later AS MATERIALIZED (
+            SELECT lane, min(index) AS first FROM items
+            WHERE batch_id = :batch_id AND due_at IS NOT NULL AND {waits} AND status = 'PENDING'
+              AND lane IS NOT NULL
+            GROUP BY lane
+        )
+        SELECT {columns(DueItem, "i")}
+        FROM items i LEFT JOIN later ON later.lane = i.lane
+        WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
+          AND i.lane IS NOT NULL AND (later.first IS NULL OR i.index < later.first) {free}
+        ORDER BY i.lane, i.index LIMIT :limit
+        """
+    )
+
 
 # The first pass of a batch whose items name their operations, over as many as may fit into a wave.
 # By the primary key, in its order.

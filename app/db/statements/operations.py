@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import text
 
-# Seconds that an item has lately cost one process.
-GET_COST = text("SELECT seconds_per_item FROM operation_costs WHERE operation = :operation")
+from app.db.statements.rows import columns
 
-# A wave's figure, weighed against what was known.
+
+@dataclass(frozen=True, slots=True)
+class CostSums:
+    """What slices of an operation have lately cost, as sums: see app.db.models.engine."""
+
+    seconds_per_item: float
+    weight: float
+    items: float
+    seconds: float
+    items_squared: float
+    items_seconds: float
+
+
+# What it costs.
+GET_COST = text(
+    f"SELECT {columns(CostSums)} FROM operation_costs WHERE operation = :operation"
+)
+
+# New slices' sums, beside which what was known counts a part, `keep`. Nobody waits for another who
+# does the same: after a tenth of a second it is an error.
 LEARN_COST = text(
     """
-    INSERT INTO operation_costs (operation, seconds_per_item)
-    VALUES (:operation, :seconds)
+    SET LOCAL lock_timeout = '100ms';
+    INSERT INTO operation_costs AS known
+        (operation, seconds_per_item, weight, items, seconds, items_squared, items_seconds)
+    VALUES (:operation, :seconds / :items, :weight, :items, :seconds, :items_squared,
+            :items_seconds)
     ON CONFLICT (operation) DO UPDATE SET
-        seconds_per_item = operation_costs.seconds_per_item * (1 - :weight)
-                           + excluded.seconds_per_item * :weight,
+        seconds_per_item = (known.seconds * :keep + excluded.seconds)
+                           / (known.items * :keep + excluded.items),
+        weight = known.weight * :keep + excluded.weight,
+        items = known.items * :keep + excluded.items,
+        seconds = known.seconds * :keep + excluded.seconds,
+        items_squared = known.items_squared * :keep + excluded.items_squared,
+        items_seconds = known.items_seconds * :keep + excluded.items_seconds,
         updated_at = now()
     """
 )

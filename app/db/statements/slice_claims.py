@@ -26,6 +26,8 @@ class TakenSlice:
     first_index: int
     last_index: int
     picks: list[int] | None
+    size: int
+    queue: str
     limited: list[str] | None
     phase: str
     claimed_at: datetime
@@ -45,8 +47,8 @@ CLAIM_SLICE = text(
     WHERE s.batch_id = :batch_id AND s.wave = :wave AND s.number = :number AND s.state = 'READY'
       AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
       AND (s.limited IS NULL OR :passed)
-    RETURNING s.first_index, s.last_index, s.picks, s.limited, s.phase, s.claimed_at, b.operation,
-              b.client_id, b.max_failures, b.metadata::text AS metadata
+    RETURNING s.first_index, s.last_index, s.picks, s.size, s.queue, s.limited, s.phase,
+              s.claimed_at, b.operation, b.client_id, b.max_failures, b.metadata::text AS metadata
     """
 )
 

@@ -7,6 +7,7 @@ primary key (batch_id, wave, number), those in a state by ix_slices_state (state
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import insert, text
@@ -94,7 +95,7 @@ COUNT_WAITING_SLICES = text(
     """
 )
 
-# Whether the batch's wave is through. By the primary key; the caller has locked the batch.
+# Whether anything of the batch is under way. By the primary key; the caller has locked the batch.
 COUNT_UNFINISHED_SLICES = text(
     "SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state <> 'DONE'"
 )
@@ -116,9 +117,10 @@ class FoldedSlice:
     invalid: int
     size: int
     seconds: float
+    claimed_at: datetime | None
 
 
-# The end of a wave: its counts go into the batch. By the primary key, under the batch's lock.
+# What is done: its counts go into the batch. By the primary key, under the batch's lock.
 FOLD_SLICES = text(
     f"""
     DELETE FROM slices WHERE batch_id = :batch_id AND state = 'DONE'
@@ -135,4 +137,25 @@ DROP_DONE_SLICES = text("DELETE FROM slices WHERE batch_id = :batch_id AND state
 # Where the numbers of slices that are added to a wave begin. By the primary key: its last entry.
 GET_LAST_SLICE_NUMBER = text(
     "SELECT max(number) FROM slices WHERE batch_id = :batch_id AND wave = :wave"
+)
+
+# A batch that is one slice begins, as the slice of the worker that runs it at once: with the claim,
+# and what a claim returns. By id, which the caller has locked.
+BEGIN_WHOLE_BATCH = text(
+    """
+    WITH begun AS (
+        UPDATE batches SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp()),
+            wave = :wave, next_index = :next_index, due_at = NULL, turn_at = NULL,
+            revision = revision + 1
+        WHERE id = :batch_id
+        RETURNING metadata::text AS metadata
+    ), made AS (
+        INSERT INTO slices (batch_id, wave, number, operation, queue, phase, first_index,
+                            last_index, picks, size, state, claim, worker_id, claimed_at)
+        VALUES (:batch_id, :wave, 0, :operation, :queue, :phase, :first_index,
+                :last_index, :picks, :size, 'CLAIMED', :claim, :worker, clock_timestamp())
+        RETURNING claimed_at
+    )
+    SELECT made.claimed_at, begun.metadata FROM begun, made
+    """
 )

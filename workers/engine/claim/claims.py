@@ -7,7 +7,8 @@ written, and `LostClaim` says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,7 +35,11 @@ class LostClaim(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedSlice:
-    """A slice that belongs to this process, with what its batch says about running it."""
+    """A slice that belongs to this process, with what its batch says about running it.
+
+    `whole`: it holds all items of its batch, which has begun with it. `began`: when it did, by this
+    process's monotonic clock.
+    """
 
     batch_id: UUID
     wave: int
@@ -43,13 +48,17 @@ class ClaimedSlice:
     claimed_at: datetime
     client_id: UUID
     operation: str | None
+    queue: str
     phase: str
     first_index: int
     last_index: int
     picks: list[int] | None
+    size: int
     limited: list[str] | None
     max_failures: int | None
     metadata: dict[str, Any]
+    whole: bool = False
+    began: float = field(default_factory=time.monotonic)
 
 
 def claim_slice(
@@ -85,10 +94,12 @@ def claim_slice(
         claimed_at=row.claimed_at,
         client_id=row.client_id,
         operation=row.operation,
+        queue=row.queue,
         phase=row.phase,
         first_index=row.first_index,
         last_index=row.last_index,
         picks=row.picks,
+        size=row.size,
         limited=row.limited,
         max_failures=row.max_failures,
         metadata=loads(row.metadata) if row.metadata else {},

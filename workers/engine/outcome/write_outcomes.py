@@ -7,14 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, TextClause
 
 from app.core.jsontext import dumps
-from app.db import after_commit
 from app.db.statements.item_outcomes import (
     COMPLETE_ITEMS,
     LEAVE_ITEMS,
     REFUSE_ITEMS,
     RETRY_ITEMS_LATER,
 )
-from app.events.listeners import listener
 from workers.engine.claim.claims import ClaimedSlice, LostClaim
 from workers.engine.outcome.outcomes import Outcomes
 
@@ -62,14 +60,6 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
         )
     if outcomes.left:
         _write(connection, claimed, LEAVE_ITEMS, len(outcomes.left), indexes=outcomes.left)
-    if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
-        retried = sum(late.attempts for late in outcomes.retry_later)
-        after_commit(
-            connection,
-            lambda: listener().outcomes_written(
-                claimed.batch_id, claimed.operation, retried=retried
-            ),
-        )
 
 
 def shown(message: str | None) -> str | None:

@@ -11,13 +11,12 @@ import time
 import structlog
 from sqlalchemy import Connection
 
-from app.batches.stop import failures_so_far, request_stop
-from app.core.lifecycle import STOP_MAX_FAILURES
 from app.db import is_away, is_retryable, refuses_writes, transaction
 from app.db.statements.sessions import BEGIN_OUTCOMES, UNDO_OUTCOMES
 from handlers.contract import Problem
-from workers.engine.claim.claims import ClaimedSlice, LostClaim, add_counts, hold
+from workers.engine.claim.claims import ClaimedSlice, LostClaim, hold
 from workers.engine.outcome.classify import CannotBeStored, describe
+from workers.engine.outcome.ending import end_slice, keep_counts
 from workers.engine.outcome.outcomes import Failure, Outcomes
 from workers.engine.outcome.write_outcomes import write_outcomes
 from workers.engine.retries.attempts import COUNTED
@@ -50,10 +49,12 @@ def begin_outcomes(connection: Connection) -> str | None:
     return str(claim) if claim else None
 
 
-def write_with_effects(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
+def write_with_effects(
+    runtime: Runtime, connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes
+) -> bool:
     """Write the outcomes of effects in the same transaction, and end the slice.
 
-    After `begin_outcomes`. Raises OutcomesRefused, by which the transaction is lost, where some
+    Returns whether its batch has ended with it. After `begin_outcomes`. Raises OutcomesRefused, by which the transaction is lost, where some
     cannot be written.
     """
     try:
@@ -66,7 +67,7 @@ def write_with_effects(connection: Connection, claimed: ClaimedSlice, outcomes: 
         connection.execute(UNDO_OUTCOMES)
         if refused := _write_in_parts(connection, claimed, outcomes, error):
             raise OutcomesRefused(refused) from error
-    _add_counts(connection, claimed, outcomes, done=True)
+    return end_slice(runtime, connection, claimed, outcomes)
 
 
 def _write_in_parts(
@@ -101,17 +102,23 @@ class Writer:
         self._runtime = runtime
         self._claimed = claimed
         self._written_at = time.monotonic()
+        self._ended = False
 
     def maybe_write(self, outcomes: Outcomes) -> None:
         """Write if it is time."""
         if time.monotonic() - self._written_at >= _WRITE_EVERY:
             self.write(outcomes, done=False)
 
-    def write(self, outcomes: Outcomes, *, done: bool) -> None:
-        """Write all there is, and forget it. Raises LostClaim, or CannotBeWritten."""
+    def write(self, outcomes: Outcomes, *, done: bool) -> bool:
+        """Write all there is, and forget it. Raises LostClaim, or CannotBeWritten.
+
+        Returns whether the batch has ended with it.
+        """
+        self._ended = False
         self._write(outcomes, done=done)
         outcomes.clear()
         self._written_at = time.monotonic()
+        return self._ended
 
     def _write(self, outcomes: Outcomes, *, done: bool) -> None:
         refusal = self._try(outcomes, done=done)
@@ -144,7 +151,12 @@ class Writer:
                     hold(connection, self._claimed)
                     held = True
                     write_outcomes(connection, self._claimed, outcomes)
-                    _add_counts(connection, self._claimed, outcomes, done=done)
+                    if done:
+                        self._ended = end_slice(
+                            self._runtime, connection, self._claimed, outcomes
+                        )
+                    else:
+                        keep_counts(connection, self._claimed, outcomes, done=False)
                 return None
             except LostClaim:
                 raise
@@ -157,26 +169,3 @@ class Writer:
                 log.warning("outcomes.not_written", error=describe(error), items=len(outcomes))
             time.sleep(min(0.2 * 2**pauses, _LONGEST_PAUSE))
             pauses += 1
-
-
-def _add_counts(
-    connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes, *, done: bool
-) -> None:
-    """Pass the fence, in the transaction that has written `outcomes`."""
-    add_counts(
-        connection,
-        claimed,
-        completed=len(outcomes.succeeded),
-        failed=outcomes.failed,
-        invalid=outcomes.invalid,
-        left=len(outcomes.left),
-        done=done,
-    )
-    _stop_after_too_many(connection, claimed, outcomes)
-
-
-def _stop_after_too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
-    if claimed.max_failures is None or claimed.phase == "validate" or not outcomes.failures:
-        return
-    if failures_so_far(connection, claimed.batch_id) > claimed.max_failures:
-        request_stop(connection, claimed.batch_id, STOP_MAX_FAILURES)

@@ -6,24 +6,25 @@ row, and does what comes next. It never relies on an earlier call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from app.batches.settling import cancel_rest, settle
 from app.batches.stop import drop_ready_slices, failures_so_far, request_stop
 from app.core import lifecycle
 from app.core.correlation import note
-from app.db import transaction
+from app.db import sqlstate, transaction
 from app.db.statements.batch_progress import (
     BEGIN_BATCH,
     END_VALIDATION_OF_BATCH,
     SET_DUE_OF_BATCH,
     SET_NEXT_INDEX_OF_BATCH,
 )
-from app.db.statements.batches import BatchRow, lock_batch_row
+from app.db.statements.batches import LOCK_BATCH_SOON, BatchRow
 from app.db.statements.item_planning import (
     GET_FIRST_ITEM_LEFT,
     GET_WAIT_FOR_NEXT_ITEM,
@@ -31,90 +32,144 @@ from app.db.statements.item_planning import (
 )
 from app.db.statements.rows import row_of
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
+from app.db.statements.turns import JOIN_LINE, LEAVE_LINE, OTHERS_ARE_IN_LINE
 from workers.engine.plan.lanes import find_lanes
-from workers.engine.plan.planner import plan_wave
-from workers.engine.plan.waves import fold_wave, send_again, write_wave
-from workers.engine.planned_slice import PlannedSlice
+from workers.engine.plan.planner import Plan, plan_wave
+from workers.engine.plan.room import room_for
+from workers.engine.plan.waves import Waves, fold_slices, send_again, write_wave
 from workers.engine.retries.deferrals import release_stuck
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
+_LOCKED = "55P03"
+# Seconds after which a batch that somebody else had locked is looked at again.
+_COME_AGAIN = 0.5
+
 
 @dataclass(slots=True)
 class _Next:
-    """What is to be sent once the transaction has committed."""
+    """What comes once the transaction has committed.
 
-    wave: int = 0
-    slices: list[tuple[int, PlannedSlice]] = field(default_factory=list)
+    `waves`: slices to be sent. `again_after`: seconds until the batch is to be moved on again.
+    `at_once`: it is to be moved on once more now. `waits`: it is in line, for room or its turn.
+    """
+
+    waves: Waves = field(default_factory=dict)
     again_after: float | None = None
+    at_once: bool = False
+    waits: bool = False
 
 
-def advance(runtime: Runtime, batch_id: UUID) -> None:
-    """Fold in what the wave brought, and begin the next one, or settle the batch.
+def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str | None:
+    """Fold in what is done, and send what comes next, as far as there is room; or settle the batch.
 
-    Idempotent. Does nothing for a batch that is gone, not started, paused or ended. Where its wave
-    still has slices to do, those of them that ask for it are sent again.
+    Idempotent. Does nothing for a batch that is gone, not started, paused or ended. `its_turn`:
+    False to leave the room there is to others, if any are in line; the batch then joins them.
+    Returns the line in which it waits, None if it does not. A batch that another transaction has
+    locked for long is left, and a message sent to come again.
     """
     note(batch=batch_id)
     while True:
-        with transaction(runtime.engine) as connection:
-            todo = _advance(runtime, connection, batch_id)
-        if todo is None:
-            return
-        if todo.slices:
-            runtime.send_wave(batch_id, todo.wave, todo.slices)
-            return
-        if todo.again_after is None:
-            continue
-        runtime.send_advance(batch_id, todo.again_after)
-        return
+        try:
+            with transaction(runtime.engine) as connection:
+                row = connection.execute(LOCK_BATCH_SOON, {"batch_id": batch_id})
+                batch = row_of(BatchRow, row)
+                if batch is None:
+                    return None
+                todo = _move(runtime, connection, batch, its_turn=its_turn)
+        except DBAPIError as error:
+            if sqlstate(error) != _LOCKED:
+                raise
+            runtime.send_advance(batch_id, _COME_AGAIN)
+            return None
+        for wave, slices in todo.waves.items():
+            runtime.send_wave(batch_id, wave, slices)
+        if todo.again_after is not None:
+            runtime.send_advance(batch_id, todo.again_after)
+        if not todo.at_once:
+            return batch.queue if todo.waits else None
 
 
-def _advance(runtime: Runtime, connection: Connection, batch_id: UUID) -> _Next | None:
-    batch = _locked(connection, batch_id)
-    if batch is None or batch.status not in (
-        lifecycle.PENDING,
-        lifecycle.RUNNING,
-        lifecycle.PAUSED,
-    ):
-        return None
+def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn: bool) -> _Next:
+    if batch.status not in (lifecycle.PENDING, lifecycle.RUNNING, lifecycle.PAUSED):
+        return _leave_line(connection, batch)
     note(client=batch.client_id)
     if batch.stopping:
-        drop_ready_slices(connection, batch_id)
-    if connection.execute(COUNT_UNFINISHED_SLICES, {"batch_id": batch_id}).scalar_one():
-        if batch.status != lifecycle.RUNNING or batch.stopping:
-            return None
-        again = send_again(connection, batch)
-        return _Next(batch.wave, again) if again else None
-    fold_wave(connection, batch)
-    if batch.stopping or _too_many_failed(connection, batch):
-        _stop(connection, batch_id)
-        return None
+        drop_ready_slices(connection, batch.id)
+    batch = fold_slices(runtime, connection, batch)
+    stopping = batch.stopping or _too_many_failed(connection, batch)
+    unfinished = _unfinished(connection, batch)
+    if stopping:
+        if not unfinished:
+            cancel_rest(connection, batch.id)
+            settle(connection, batch.id)
+            return _Next()
+        return _leave_line(connection, batch)
     if batch.status == lifecycle.PAUSED:
-        return None
-    if batch.status == lifecycle.PENDING:
-        _begin(runtime, connection, batch)
-    batch = _locked(connection, batch_id)
-    assert batch is not None  # noqa: S101 (this transaction holds its row)
-    if release_stuck(connection, batch):
-        return _Next()
-    plan = plan_wave(connection, runtime.settings, runtime.registry, batch)
+        return _leave_line(connection, batch)
+    todo = _Next(waves=send_again(connection, batch) if unfinished else {})
+    if not unfinished and release_stuck(connection, batch):
+        return _Next(at_once=True)
+    if batch.may_repeat and batch.status == lifecycle.PENDING:
+        find_lanes(connection, runtime.registry, batch)
+        connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
+        batch = replace(batch, status=lifecycle.RUNNING)
+    return _plan(runtime, connection, batch, unfinished, todo, its_turn=its_turn)
+
+
+def _plan(
+    runtime: Runtime,
+    connection: Connection,
+    batch: BatchRow,
+    unfinished: int,
+    todo: _Next,
+    *,
+    its_turn: bool,
+) -> _Next:
+    """Plan what there is room for; where nothing is due, see what comes then."""
+    here = {"batch_id": batch.id, "queue": batch.queue}
+    room = 0
+    if its_turn or not connection.execute(OTHERS_ARE_IN_LINE, here).scalar_one():
+        room = room_for(connection, runtime, batch.queue, batch.client_id)
+    plan = Plan(next_index=batch.next_index)
+    waits = room <= 0 and batch.next_index < batch.total
+    if not waits:
+        # Without room it is still seen whether anything is due.
+        plan = plan_wave(connection, runtime, batch, room=max(1, room), unfinished=unfinished)
+    if waits or (plan.slices and room <= 0):
+        connection.execute(JOIN_LINE, {"batch_id": batch.id})
+        todo.waits = True
+        return todo
     if plan.slices:
         write_wave(connection, batch, plan)
-        return _Next(batch.wave + 1, list(enumerate(plan.slices)))
+        todo.waves.setdefault(batch.wave + 1, []).extend(enumerate(plan.slices))
+        return todo
+    if batch.status == lifecycle.PENDING:
+        connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
     if plan.next_index != batch.next_index:
         connection.execute(
-            SET_NEXT_INDEX_OF_BATCH, {"batch_id": batch_id, "next_index": plan.next_index}
+            SET_NEXT_INDEX_OF_BATCH, {"batch_id": batch.id, "next_index": plan.next_index}
         )
-        return _Next()
+        todo.at_once = True
+        return todo
+    if unfinished:
+        todo.again_after = _wait(connection, batch)
+        return todo
     if batch.phase == "validate":
         return _end_of_validation(connection, batch)
     return _wait_or_settle(connection, batch)
 
 
-def _locked(connection: Connection, batch_id: UUID) -> BatchRow | None:
-    return row_of(BatchRow, connection.execute(lock_batch_row(), {"batch_id": batch_id}))
+def _leave_line(connection: Connection, batch: BatchRow) -> _Next:
+    if batch.turn_at is not None:
+        connection.execute(LEAVE_LINE, {"batch_id": batch.id})
+    return _Next()
+
+
+def _unfinished(connection: Connection, batch: BatchRow) -> int:
+    this = {"batch_id": batch.id}
+    return int(connection.execute(COUNT_UNFINISHED_SLICES, this).scalar_one())
 
 
 def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
@@ -124,25 +179,16 @@ def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
     if failures_so_far(connection, batch.id) <= batch.max_failures:
         return False
     request_stop(connection, batch.id, lifecycle.STOP_MAX_FAILURES)
+    drop_ready_slices(connection, batch.id)
     return True
 
 
-def _stop(connection: Connection, batch_id: UUID) -> None:
-    cancel_rest(connection, batch_id)
-    settle(connection, batch_id)
-
-
-def _begin(runtime: Runtime, connection: Connection, batch: BatchRow) -> None:
-    if batch.may_repeat:
-        find_lanes(connection, runtime.registry, batch)
-    connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
-
-
-def _end_of_validation(connection: Connection, batch: BatchRow) -> _Next | None:
+def _end_of_validation(connection: Connection, batch: BatchRow) -> _Next:
     """What comes after validation (onInvalid: reject): no item runs if one is invalid."""
     if batch.invalid:
-        _stop(connection, batch.id)
-        return None
+        cancel_rest(connection, batch.id)
+        settle(connection, batch.id)
+        return _Next()
     first = connection.execute(GET_FIRST_ITEM_LEFT, {"batch_id": batch.id}).scalar()
     connection.execute(
         END_VALIDATION_OF_BATCH,
@@ -152,17 +198,24 @@ def _end_of_validation(connection: Connection, batch: BatchRow) -> _Next | None:
             "next_index": batch.total if first is None else first,
         },
     )
-    return _Next()
+    return _Next(at_once=True)
 
 
-def _wait_or_settle(connection: Connection, batch: BatchRow) -> _Next | None:
+def _wait(connection: Connection, batch: BatchRow) -> float | None:
+    """Out of the line until the next item is due; in how many seconds, None if none has a time."""
     wait = connection.execute(GET_WAIT_FOR_NEXT_ITEM, {"batch_id": batch.id}).scalar()
-    if wait is None:
-        if settle(connection, batch.id) is not None:
-            return None
-        # This should never happen. If it does, the items are tried rather than left.
-        lost = connection.execute(RESCUE_ITEMS, {"batch_id": batch.id}).rowcount
-        log.error("items.rescued", batch=str(batch.id), items=lost)
-        return _Next() if lost else None
-    connection.execute(SET_DUE_OF_BATCH, {"batch_id": batch.id, "wait": float(wait)})
-    return _Next(again_after=float(wait))
+    seconds = None if wait is None else float(wait)
+    connection.execute(SET_DUE_OF_BATCH, {"batch_id": batch.id, "wait": seconds})
+    return seconds
+
+
+def _wait_or_settle(connection: Connection, batch: BatchRow) -> _Next:
+    wait = _wait(connection, batch)
+    if wait is not None:
+        return _Next(again_after=wait)
+    if settle(connection, batch.id) is not None:
+        return _Next()
+    # This should never happen. If it does, the items are tried rather than left.
+    lost = connection.execute(RESCUE_ITEMS, {"batch_id": batch.id}).rowcount
+    log.error("items.rescued", batch=str(batch.id), items=lost)
+    return _Next(at_once=bool(lost))

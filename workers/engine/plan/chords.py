@@ -20,7 +20,7 @@ RUN_SLICE = "batchline.slice"
 _NOT_FOUND = "404"
 SETTLE = "batchline.settle"
 # Seconds that a slice may take beyond one handler call that uses all of its time limit.
-_BESIDE = 60.0
+BESIDE = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -69,7 +69,7 @@ def send_wave(
 def _hard_limit(registry: Registry, operation: str | None) -> float:
     known = registry.get(operation)
     limits = [one.timeout_seconds for one in ([known] if known else registry)]
-    return max(HARD_TIME_LIMIT, max(limits, default=0.0) + _BESIDE)
+    return max(HARD_TIME_LIMIT, max(limits, default=0.0) + BESIDE)
 
 
 def queue_depth(celery: Celery, queue: str) -> int | None:

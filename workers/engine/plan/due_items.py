@@ -7,7 +7,11 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from app.db.statements.item_planning import FIND_DUE_ITEMS, FIND_DUE_ITEMS_OF_LANES, DueItem
+from app.db.statements.item_planning import (
+    DueItem,
+    find_due_items,
+    find_due_items_of_lanes,
+)
 from app.db.statements.rows import rows_of
 from workers.engine.outcome.regroup import ALONE, SUSPECTS
 from workers.engine.plan.cutter import Cutter
@@ -17,17 +21,23 @@ from workers.engine.planned_slice import PlannedSlice
 _GATHERED = 50_000
 
 
-def due_slices(connection: Connection, cutter: Cutter, room: int) -> list[PlannedSlice]:
-    """Slices of what is due by now, at most `room`."""
+def due_slices(
+    connection: Connection, cutter: Cutter, room: int, *, beside: bool
+) -> tuple[list[PlannedSlice], bool]:
+    """Slices of what is due by now, at most `room`; and whether there may be more of it.
+
+    `beside`: slices of the batch are under way. What those hold is left out, and what waits for
+    other items of the batch waits until they are through.
+    """
     batch = cutter.batch
     size = cutter.sizes.size(batch.operation, batch.total)
     # Items that are gathered wait until the first pass is done, so that all are there.
-    gathering = batch.next_index >= batch.total
+    gathering = batch.next_index >= batch.total and not beside
     most = _GATHERED if gathering and cutter.gathers(batch.operation) else 0
     limit = {"batch_id": batch.id, "limit": max(room * size, most)}
-    items = rows_of(DueItem, connection.execute(FIND_DUE_ITEMS, limit))
+    items = rows_of(DueItem, connection.execute(find_due_items(beside=beside), limit))
     laned = (
-        rows_of(DueItem, connection.execute(FIND_DUE_ITEMS_OF_LANES, limit))
+        rows_of(DueItem, connection.execute(find_due_items_of_lanes(beside=beside), limit))
         if batch.may_repeat
         else []
     )
@@ -57,7 +67,8 @@ def due_slices(connection: Connection, cutter: Cutter, room: int) -> list[Planne
         slices += _lane_slices(cutter, alike, size)
         alike = [lane for lane in suspect_lanes if _inside(cutter, lane[0]) == inside]
         slices += _lane_slices(cutter, alike, SUSPECTS)
-    return slices[: max(room, 1)]
+    most = max(room, 1)
+    return slices[:most], len(slices) > most or limit["limit"] in (len(items), len(laned))
 
 
 def _lane_slices(

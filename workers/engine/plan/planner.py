@@ -1,10 +1,10 @@
-"""Cutting the next wave out of a batch: which items are due, and how they fall into slices.
+"""Cutting slices out of a batch: which items are due, and how they fall into slices.
 
-Two sources feed a wave. The first pass (`first_pass.py`) walks the batch in order: `next_index`
+Two sources feed a plan. The first pass (`first_pass.py`) walks the batch in order: `next_index`
 says how far it got, and a slice is then just a range. Items that are due at a time of their own
 (`due_at`: retries, deferrals, repeated keys, what a dead worker held) are picked one by one
-(`due_items.py`). They get at most half of a wave until the first pass is done, so that neither
-starves the other. How large slices and waves are: `sizes.py`.
+(`due_items.py`). They get at most half of the room until the first pass is done, so that neither
+starves the other. How large slices are: `sizes.py`; how many there may be: `room.py`.
 """
 
 from __future__ import annotations
@@ -13,42 +13,60 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from app.core.settings import Settings
+from app.core import lifecycle
 from app.db.statements.batches import BatchRow
-from handlers import Registry
 from workers.engine.plan.cutter import Cutter
 from workers.engine.plan.due_items import due_slices
 from workers.engine.plan.first_pass import mixed_pass, uniform_pass
 from workers.engine.plan.sizes import Sizes
 from workers.engine.planned_slice import PlannedSlice
+from workers.engine.runtime import Runtime
 
 
 @dataclass(slots=True)
 class Plan:
-    """The next wave's slices, and how far the first pass then is."""
+    """The next slices, how far the first pass then is, and whether there is more to plan now."""
 
     slices: list[PlannedSlice] = field(default_factory=list)
     next_index: int = 0
+    more: bool = False
 
 
 def plan_wave(
-    connection: Connection, settings: Settings, registry: Registry, batch: BatchRow
+    connection: Connection, runtime: Runtime, batch: BatchRow, *, room: int, unfinished: int
 ) -> Plan:
-    """The next wave of `batch`; without slices where nothing is due now."""
-    sizes = Sizes(connection, settings, registry, batch.total)
-    cutter = Cutter(registry, sizes, batch)
+    """At most `room` slices of `batch`; none where nothing is due now.
+
+    `unfinished`: slices of it that are under way already.
+    """
+    sizes = Sizes(connection, runtime, batch.total)
+    cutter = Cutter(runtime.registry, sizes, batch)
     plan = Plan(next_index=batch.next_index)
-    room = sizes.wave_slices(batch.operation)
+    limit = sizes.most_limited(batch.operation)
+    if limit is not None and limit - unfinished < room:
+        # The next slice that ends brings the batch back into line.
+        room = limit - unfinished
+    else:
+        limit = None
     left = batch.total - batch.next_index
-    if batch.phase != "validate":
-        plan.slices += due_slices(connection, cutter, room if left <= 0 else max(1, room // 2))
+    if room <= 0:
+        return plan
+    if batch.phase != "validate" and not _fresh(batch):
+        most = room if left <= 0 else max(1, room // 2)
+        plan.slices, plan.more = due_slices(connection, cutter, most, beside=unfinished > 0)
     room -= len(plan.slices)
     if left > 0 and room > 0:
         if batch.mixed and batch.phase != "validate":
             slices, plan.next_index = mixed_pass(
-                connection, cutter, room, most=room * settings.max_slice_items
+                connection, cutter, room, most=room * runtime.settings.max_slice_items
             )
         else:
             slices, plan.next_index = uniform_pass(cutter, room)
         plan.slices += slices
+    plan.more = limit is None and (plan.more or plan.next_index < batch.total)
     return plan
+
+
+def _fresh(batch: BatchRow) -> bool:
+    """Whether nothing of the batch has begun, and none of it waits for a moment of its own."""
+    return batch.status == lifecycle.PENDING and not batch.next_index and not batch.may_repeat

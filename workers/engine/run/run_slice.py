@@ -46,8 +46,8 @@ _PATIENCE = 4
 _SILENCE = 60.0
 
 
-def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> bool:
-    """Process slice `number` of wave `wave`. False where there was nothing (left) to do.
+def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> ClaimedSlice | None:
+    """Process slice `number` of wave `wave`; None where there was nothing (left) to do.
 
     Never raises for what an item does. Where the database is away for too long the claim is given
     back as soon as it can be.
@@ -58,24 +58,35 @@ def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> bool:
         )
     if isinstance(claimed, Refused):
         _come_again(runtime, batch_id, wave, number, claimed)
-        return False
+        return None
     if claimed is None:
-        return False
-    note(client=claimed.client_id)
+        return None
     try:
-        process(runtime, claimed)
+        run_claimed(runtime, claimed)
+    except LostClaim:
+        return None
+    if claimed.limited:
+        send_released(runtime, claimed.limited)
+    return claimed
+
+
+def run_claimed(runtime: Runtime, claimed: ClaimedSlice) -> bool:
+    """Process a slice that is this process's; whether its batch has ended with it.
+
+    Raises LostClaim where it is not, in the end; else as `run_slice`.
+    """
+    note(batch=claimed.batch_id, client=claimed.client_id)
+    try:
+        return process(runtime, claimed)
     except LostClaim as lost:
-        log.warning("slice.claim_lost", slice=str(lost), batch=str(batch_id))
+        log.warning("slice.claim_lost", slice=str(lost), batch=str(claimed.batch_id))
         listener().claim_lost()
         # Should it be ours after all, it must not be ours for ever.
         runtime.heartbeat.give_back(claimed.claim)
-        return False
+        raise
     except BaseException:
         runtime.heartbeat.give_back(claimed.claim)
         raise
-    if claimed.limited:
-        send_released(runtime, claimed.limited)
-    return True
 
 
 def send_released(runtime: Runtime, operations: Iterable[str] | None = None) -> int:
@@ -100,10 +111,10 @@ def _come_again(runtime: Runtime, batch_id: UUID, wave: int, number: int, why: R
         runtime.send_wave(batch_id, wave, [(number, planned(why.slice_row, why.delay))])
 
 
-def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
+def process(runtime: Runtime, claimed: ClaimedSlice) -> bool:
     """Run the slice, again where its transaction was lost, until it is done.
 
-    Raises LostClaim, and whatever says that the database is away.
+    Returns whether its batch has ended with it, which only one that is `whole` can say. Raises LostClaim, and whatever says that the database is away.
     """
     until = time.monotonic() + _PATIENCE * runtime.settings.slice_target_seconds
     given_up: dict[int, Problem] = {}
@@ -113,7 +124,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
     broke_at: list[int | None] = []
     while True:
         try:
-            _run_once(
+            return _run_once(
                 runtime,
                 claimed,
                 Terms(
@@ -126,7 +137,6 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
                     given_up=given_up,
                 ),
             )
-            return
         except LostClaim:
             raise
         except ItemGivenUp as item:
@@ -134,7 +144,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
         except OutcomesRefused as refused:
             if refused.problems.keys() <= given_up.keys():
                 fail_slice(runtime, claimed, _cause(refused))
-                return
+                return False
             given_up |= refused.problems
         except SliceSpoiled as spoiled:
             # One item spoiled it for all: find out which, each in a savepoint of its own.
@@ -142,7 +152,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
             singly = True
         except CannotBeWritten as error:
             fail_slice(runtime, claimed, _cause(error))
-            return
+            return False
         except Exception as error:
             tries += 1
             broke_at.append(error.index if isinstance(error, SliceTransactionLost) else None)
@@ -157,7 +167,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> None:
                 if away or claimed.phase == "validate":
                     raise
                 fail_slice(runtime, claimed, _cause(error))
-                return
+                return False
             time.sleep(random.uniform(0.5, 1.5) * 0.05 * 4 ** (tries - 1))  # noqa: S311 (jitter)
             singly = singly or not away
 
@@ -166,7 +176,7 @@ def _cause(error: Exception) -> str:
     return describe(error.__cause__ or error)
 
 
-def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
+def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
     with transaction(runtime.engine) as connection:
         hold(connection, claimed)
         valid, invalid, rest = load_slice(connection, claimed, runtime.registry)
@@ -191,15 +201,14 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> None:
                 # been found out.
                 connection.invalidate()
                 raise SliceTransactionLost if terms.singly else SliceSpoiled from TransactionEnded()
-            write_with_effects(connection, claimed, run.outcomes)
-            return
+            return write_with_effects(runtime, connection, claimed, run.outcomes)
         left = [] if rest is None else pending_from(connection, claimed, rest)
     writer = Writer(runtime, claimed)
     run = Run(claimed, None, terms, after_each=writer.maybe_write)
     run.refuse(invalid)
     run.leave(left)
     run.process(valid)
-    writer.write(run.outcomes, done=True)
+    return writer.write(run.outcomes, done=True)
 
 
 def _set_timeouts(connection: Connection, claimed: ClaimedSlice, items: list[Loaded]) -> None:

@@ -1,0 +1,1 @@
+"""What is planned by: how many slots there are, and what slices of an operation cost."""

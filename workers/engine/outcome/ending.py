@@ -1,0 +1,108 @@
+"""The end of a slice, in the transaction that writes its outcomes: the fence, and what follows it.
+
+A slice that is all of its batch ends that too, if everything in it has ended. Nothing needs to be
+counted then: the batch's counts are the slice's.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection
+
+from app.batches.settling import settle_whole
+from app.batches.stop import failures_so_far, request_stop
+from app.core.lifecycle import STOP_MAX_FAILURES
+from app.db import after_commit
+from app.db.statements.turns import JOIN_LINE_AFTER_SLICE
+from app.events.listeners import SliceFolded, listener
+from workers.engine.claim.claims import ClaimedSlice, add_counts
+from workers.engine.outcome.outcomes import Outcomes
+from workers.engine.runtime import Runtime
+
+
+def end_slice(
+    runtime: Runtime, connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes
+) -> bool:
+    """End the slice, whose last `outcomes` have been written; whether its batch ends with it.
+
+    Raises LostClaim.
+    """
+    if claimed.whole and _all_ended(claimed, outcomes):
+        seconds = time.monotonic() - claimed.began
+        if _settle(connection, claimed, outcomes, seconds):
+            if claimed.operation and claimed.phase == "run":
+                operation, tried = claimed.operation, claimed.size - outcomes.invalid
+                after_commit(
+                    connection,
+                    lambda: _learn(runtime, operation, tried, seconds),
+                )
+            return True
+    keep_counts(connection, claimed, outcomes, done=True)
+    if outcomes.retry_later or outcomes.left or claimed.limited:
+        # Other slices of the batch may go on for long, and these items need not wait for them.
+        connection.execute(JOIN_LINE_AFTER_SLICE, {"batch_id": claimed.batch_id})
+    return False
+
+
+def keep_counts(
+    connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes, *, done: bool
+) -> None:
+    """Pass the fence, in the transaction that has written `outcomes`. Raises LostClaim."""
+    add_counts(
+        connection,
+        claimed,
+        completed=len(outcomes.succeeded),
+        failed=outcomes.failed,
+        invalid=outcomes.invalid,
+        left=len(outcomes.left),
+        done=done,
+    )
+    _stop_after_too_many(connection, claimed, outcomes)
+    if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
+        retried = sum(late.attempts for late in outcomes.retry_later)
+        after_commit(
+            connection,
+            lambda: listener().outcomes_written(
+                claimed.batch_id, claimed.operation, retried=retried
+            ),
+        )
+
+
+def _all_ended(claimed: ClaimedSlice, outcomes: Outcomes) -> bool:
+    # A batch that may be stopped for its failures is looked at by `advance`.
+    ended = len(outcomes.succeeded) + len(outcomes.failures)
+    return ended == claimed.size and claimed.max_failures is None
+
+
+def _settle(
+    connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes, seconds: float
+) -> bool:
+    return settle_whole(
+        connection,
+        claimed.batch_id,
+        claimed.wave,
+        claimed.number,
+        claimed.claim,
+        SliceFolded(
+            operation=claimed.operation,
+            phase=claimed.phase,
+            size=claimed.size,
+            completed=len(outcomes.succeeded),
+            failed=outcomes.failed,
+            invalid=outcomes.invalid,
+            seconds=seconds,
+        ),
+    )
+
+
+def _learn(runtime: Runtime, operation: str, tried: int, seconds: float) -> None:
+    runtime.costs.note(operation, items=tried, seconds=seconds)
+    runtime.costs.write(runtime.engine)
+
+
+def _stop_after_too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
+    if claimed.max_failures is None or claimed.phase == "validate" or not outcomes.failures:
+        return
+    if failures_so_far(connection, claimed.batch_id) > claimed.max_failures:
+        request_stop(connection, claimed.batch_id, STOP_MAX_FAILURES)
