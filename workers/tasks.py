@@ -13,6 +13,7 @@ from workers.celery import app, settings
 from workers.engine.plan import advance as advancing
 from workers.engine.rescue import sweep as sweeping
 from workers.engine.run import run_slice as slicing
+from workers.engine.runtime import Runtime
 from workers.schedule import Pace
 from workers.wiring import call_webhook, runtime
 
@@ -49,11 +50,16 @@ def sweep() -> None:
     """Repair what crashes and lost messages left, and have due webhooks sent."""
     if not _pace.step():
         return
-    done = sweeping.sweep(runtime())
-    for webhook_id in webhooks.find_due(runtime()):
-        call_webhook(webhook_id)
+    done = sweeping.sweep(runtime(), {"webhooks": _call_webhooks})
     if done:
         listener().swept(done)
+
+
+def _call_webhooks(here: Runtime) -> int:
+    due = webhooks.find_due(here)
+    for webhook_id in due:
+        call_webhook(webhook_id)
+    return len(due)
 
 
 @app.task(name=DELIVER_TASK, **_OPTIONS)

@@ -63,9 +63,8 @@ def runtime() -> Runtime:
 def _make() -> Runtime:
     settings.require_servers()
     worker_id = new_id()
-    engine = make_engine(
-        settings.database_url or "", name=session_name(worker_id), pool_size=_slots + 4
-    )
+    database, name = settings.database_url or "", session_name(worker_id)
+    engine = make_engine(database, name=name, pool_size=_slots + 4)
 
     def send_advance(batch_id: UUID, delay: float) -> None:
         # Seconds. What is due later than this is left to the sweep.
@@ -91,7 +90,7 @@ def _make() -> Runtime:
         registry=registry,
         heartbeat=Heartbeat(
             worker_id,
-            engine,
+            make_engine(database, name=name, pool_size=1),
             queue=_consuming,
             slots=_slots,
             interval=settings.heartbeat_interval,

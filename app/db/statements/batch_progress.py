@@ -10,11 +10,15 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-# The sweep: due schedules begin. By ix_batches_unfinished.
+# The sweep: due schedules begin, so many at once. By ix_batches_unfinished; one that somebody is
+# changing just then is passed over until the next sweep.
 START_SCHEDULED_BATCHES = text(
     """
     UPDATE batches SET status = 'PENDING', revision = revision + 1
-    WHERE status = 'SCHEDULED' AND finished_at IS NULL AND scheduled_at <= now()
+    WHERE id IN (
+        SELECT id FROM batches
+        WHERE status = 'SCHEDULED' AND finished_at IS NULL AND scheduled_at <= now()
+        ORDER BY scheduled_at LIMIT :at_once FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
     """
 )
