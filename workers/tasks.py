@@ -10,9 +10,10 @@ from app.events.listeners import listener
 from app.messaging.broker import DELIVER_TASK, WORKER_LOST_DELAY
 from workers import webhooks
 from workers.celery import app, settings
-from workers.engine.plan import advance as advancing
 from workers.engine.rescue import sweep as sweeping
 from workers.engine.run import run_slice as slicing
+from workers.engine.run import turns
+from workers.engine.runtime import Runtime
 from workers.schedule import Pace
 from workers.wiring import call_webhook, runtime
 
@@ -28,20 +29,22 @@ _pace = Pace(settings.sweep_interval / 4)
 
 @app.task(name="batchline.advance", **_OPTIONS)
 def advance(batch_id: str) -> None:
-    """Move a batch on: begin its next wave, or settle it."""
-    advancing.advance(runtime(), UUID(batch_id))
+    """Move on what is next in line, and run it where that is one slice."""
+    turns.move_on(runtime(), UUID(batch_id))
 
 
 @app.task(name="batchline.slice", **_OPTIONS)
 def run_slice(batch_id: str, wave: int, number: int) -> None:
     """Process the items of one slice. Never raises for what an item does."""
-    slicing.run_slice(runtime(), UUID(batch_id), wave, number)
+    claimed = slicing.run_slice(runtime(), UUID(batch_id), wave, number)
+    if claimed is not None:
+        turns.refill(runtime(), claimed.line)
 
 
 @app.task(name="batchline.settle", **_OPTIONS)
 def settle(batch_id: str, wave: int) -> None:  # noqa: ARG001 (the wave is for those who watch)
-    """Move a batch on, as a wave of it is done."""
-    advancing.advance(runtime(), UUID(batch_id))
+    """Move a batch on, as a wave of it is done: plan what is left of it, or settle it."""
+    turns.settle_wave(runtime(), UUID(batch_id))
 
 
 @app.task(name="batchline.sweep", **_OPTIONS)
@@ -49,11 +52,16 @@ def sweep() -> None:
     """Repair what crashes and lost messages left, and have due webhooks sent."""
     if not _pace.step():
         return
-    done = sweeping.sweep(runtime())
-    for webhook_id in webhooks.find_due(runtime()):
-        call_webhook(webhook_id)
+    done = sweeping.sweep(runtime(), {"webhooks": _call_webhooks})
     if done:
         listener().swept(done)
+
+
+def _call_webhooks(here: Runtime) -> int:
+    due = webhooks.find_due(here)
+    for webhook_id in due:
+        call_webhook(webhook_id)
+    return len(due)
 
 
 @app.task(name=DELIVER_TASK, **_OPTIONS)

@@ -25,11 +25,14 @@ from app.messaging.broker import (
     FAST_QUEUE,
     LONGEST_COUNTDOWN,
     SLOW_QUEUE,
+    turn_queue,
 )
 from app.metrics.listener import RedisListener, impatient_redis
 from handlers.load import load_handlers
 from workers.celery import app, settings
 from workers.deaths import note_deaths
+from workers.engine.figures.costs import CostBook
+from workers.engine.figures.slots import SlotCount
 from workers.engine.outcome.fail_slice import end_overrun
 from workers.engine.plan.chords import queue_depth, send_wave
 from workers.engine.process.heartbeat import Heartbeat
@@ -49,6 +52,10 @@ _board = Board()
 _consuming = FAST_QUEUE
 _slots = 1
 _threaded = False
+# The line whose slices a worker runs, by what it consumes.
+_LINES = {FAST_QUEUE: "fast", SLOW_QUEUE: "slow"}
+# Seconds for which what is known of costs and slots is kept.
+_KEPT = 1.0
 
 
 def runtime() -> Runtime:
@@ -63,9 +70,8 @@ def runtime() -> Runtime:
 def _make() -> Runtime:
     settings.require_servers()
     worker_id = new_id()
-    engine = make_engine(
-        settings.database_url or "", name=session_name(worker_id), pool_size=_slots + 4
-    )
+    database, name = settings.database_url or "", session_name(worker_id)
+    engine = make_engine(database, name=name, pool_size=_slots + 4)
 
     def send_advance(batch_id: UUID, delay: float) -> None:
         # Seconds. What is due later than this is left to the sweep.
@@ -82,6 +88,17 @@ def _make() -> Runtime:
         except Exception as error:  # kombu raises its transports' own errors, whatever they are
             log.warning("advance.not_sent", batch=str(batch_id), error=str(error))
 
+    def send_turn(batch_id: UUID, line: str) -> None:
+        try:
+            app.send_task(
+                ADVANCE_TASK,
+                kwargs={"batch_id": str(batch_id)},
+                queue=turn_queue(line),
+                ignore_result=True,
+            )
+        except Exception as error:  # kombu raises its transports' own errors, whatever they are
+            log.warning("turn.not_sent", batch=str(batch_id), error=str(error))
+
     registry = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
     trace_worker(engine)
     listen_with(RedisListener(impatient_redis(settings.redis_url or ""), registry, call_webhook))
@@ -91,7 +108,7 @@ def _make() -> Runtime:
         registry=registry,
         heartbeat=Heartbeat(
             worker_id,
-            engine,
+            make_engine(database, name=name, pool_size=1),
             queue=_consuming,
             slots=_slots,
             interval=settings.heartbeat_interval,
@@ -100,6 +117,10 @@ def _make() -> Runtime:
         queue_depth=lambda queue: queue_depth(app, queue),
         send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),
         send_advance=send_advance,
+        send_turn=send_turn,
+        costs=CostBook(_KEPT),
+        slots=SlotCount(settings.heartbeat_timeout, _KEPT),
+        line=_LINES.get(_consuming),
         stopping=stop_sign,
         watch=_watch(engine),
     )

@@ -18,13 +18,43 @@ def listening_address(value: str) -> str:
 
 
 def database_url(value: str) -> str:
-    """A Postgres database, as SQLAlchemy spells it."""
+    """A Postgres database, as SQLAlchemy spells it; several servers of it as libpq spells them."""
+    value = _hosts_in_query(value)
     _check_url(value, ("postgresql", "postgres", "postgresql+psycopg2"))
     # Named in full: what SQLAlchemy takes for a bare `postgresql://` changes between versions.
     url = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", value)
     if not urlsplit(url).path.strip("/"):
         raise ValidationError("Names no database (…/name).")
     return url
+
+
+def _hosts_in_query(value: str) -> str:
+    """`//a:1,b:2/name` as `///name?host=a,b&port=1,2`, which SQLAlchemy and libpq both read.
+
+    Raises ValidationError for a port that is none.
+    """
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return value  # _check_url says what is wrong
+    credentials, at, servers = parts.netloc.rpartition("@")
+    if "," not in servers:
+        return value
+    hosts, ports = [], []
+    for server in servers.split(","):
+        host, _, port = server.rpartition(":") if _HAS_PORT.search(server) else (server, "", "")
+        if not host or (port and not port.isdecimal()):
+            raise ValidationError("Not a valid URL (of several servers each is host or host:port).")
+        hosts.append(host.strip("[]"))
+        ports.append(port)
+    query = f"host={','.join(hosts)}&port={','.join(ports)}"
+    if parts.query:
+        query += f"&{parts.query}"
+    return f"{parts.scheme}://{credentials}{at}{parts.path}?{query}"
+
+
+# Behind an IPv6 address, which has colons of its own, only where that is in brackets.
+_HAS_PORT = re.compile(r"(^[^:]*|\]):[^:\]]*$")
 
 
 def libpq_url(url: str) -> str:

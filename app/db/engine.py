@@ -8,13 +8,14 @@ from typing import Any
 
 import psycopg2
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core.error_text import attribute_of
 from app.core.errors import Unavailable
 from app.core.jsontext import dumps
+from app.db.statements.sessions import SET_NO_IDLE_SESSION_TIMEOUT, SET_NO_TRANSACTION_TIMEOUT
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,17 @@ _SESSION = {
     # Nested-loop plans over short arrays are all there is here; compiling them costs more
     # than running them.
     "jit": "off",
+    # A role's own limits are for people at a prompt. A submission's COPY, or a long step, would
+    # break at them each time that it is tried.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
 }
+# The same for limits that older servers do not know, and would refuse the connection for: by the
+# version from which on there is one.
+_LIMITS_SINCE = ((140000, SET_NO_IDLE_SESSION_TIMEOUT), (170000, SET_NO_TRANSACTION_TIMEOUT))
+# The server is there and takes no writes: a standby, or a primary that has become one.
+READ_ONLY = "25006"
+_DISK_FULL = "53100"
 
 # SQLSTATEs that another try of the same transaction may get past.
 _RETRYABLE = {"40001", "40P01", "55P03"}
@@ -40,9 +51,14 @@ _AWAY = ("08", "53", "57P01", "57P02", "57P03", "57P05", "25P03", "58")
 
 
 def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> Engine:
-    """An engine for `url`. `name` shows in pg_stat_activity; `pool_size`: most connections."""
+    """An engine for `url`. `name` shows in pg_stat_activity; `pool_size`: most connections.
+
+    Of several servers in `url` the one is taken that takes writes, unless `url` itself says
+    otherwise (`target_session_attrs`).
+    """
+    parsed = make_url(url)
     engine = create_engine(
-        url,
+        parsed,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
@@ -55,6 +71,7 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "target_session_attrs": parsed.query.get("target_session_attrs", "read-write"),
             "options": " ".join(f"-c {key}={value}" for key, value in _SESSION.items()),
         },
         **options,
@@ -62,9 +79,20 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
 
     @event.listens_for(engine, "handle_error")
     def mark_lost_connections(context: Any) -> None:
-        # A connection the server has cut must leave the pool, whatever words it was cut with.
-        if sqlstate(context.original_exception) in ("57P01", "57P05", "25P03"):
+        # A connection the server has cut must leave the pool, whatever words it was cut with. One
+        # to a server that takes no writes any more leaves it too, and all others with it: there
+        # has been a failover, and a new connection finds the server that does.
+        if sqlstate(context.original_exception) in ("57P01", "57P05", "25P03", READ_ONLY):
             context.is_disconnect = True
+
+    @event.listens_for(engine, "connect")
+    def lift_limits(driver: Any, _record: Any) -> None:
+        lifting = [limit for since, limit in _LIMITS_SINCE if driver.server_version >= since]
+        if lifting:
+            before, driver.autocommit = driver.autocommit, True
+            with driver.cursor() as cursor:
+                cursor.execute("; ".join(lifting))
+            driver.autocommit = before
 
     return engine
 
@@ -81,9 +109,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             connection.info[_HOOKS] = hooks
             yield connection
     except (DBAPIError, PoolTimeoutError) as error:
-        if is_away(error):
-            raise Unavailable("The database is not reachable just now.", retry_after=5) from error
-        raise
+        if not is_away(error):
+            raise
+        what = "takes no writes" if sqlstate(error) == READ_ONLY else "is not reachable"
+        raise Unavailable(f"The database {what} just now.", retry_after=5) from error
     for hook in hooks:
         try:
             hook()
@@ -124,7 +153,7 @@ def is_away(error: BaseException) -> bool:
 
 def refuses_writes(error: BaseException) -> bool:
     """Whether `error` says that the server is there and cannot write: disk full, or read-only."""
-    return sqlstate(error.__cause__ or error) in ("53100", "25006")
+    return sqlstate(error.__cause__ or error) in (_DISK_FULL, READ_ONLY)
 
 
 def cursor_of(connection: Connection) -> Any:

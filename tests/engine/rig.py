@@ -23,6 +23,8 @@ from app.formats.raw_item import RawItem
 from app.messaging.broker import LONGEST_COUNTDOWN
 from handlers import Registry
 from workers.engine.claim.claims import ClaimedSlice, LostClaim, claim_slice
+from workers.engine.figures.costs import CostBook
+from workers.engine.figures.slots import SlotCount
 from workers.engine.plan.advance import advance
 from workers.engine.planned_slice import PlannedSlice
 from workers.engine.process.heartbeat import Heartbeat
@@ -105,6 +107,9 @@ class Rig:
             heartbeat=SimulatedWorker(self.engine),
             send_wave=self._send_wave,
             send_advance=self._send_advance,
+            send_turn=lambda batch_id, _: self._send_advance(batch_id, 0.0),
+            costs=CostBook(),
+            slots=SlotCount(self.settings.heartbeat_timeout),
         )
 
     def _send_advance(self, batch_id: UUID, delay: float) -> None:
@@ -191,7 +196,10 @@ class Rig:
 
     def time_passes(self) -> None:
         """For whatever waits for a minute or so, it is over."""
-        self.run("UPDATE batches SET created_at = created_at - interval '1 minute'")
+        self.run(
+            """UPDATE batches SET created_at = created_at - interval '1 minute',
+                                  turn_at = turn_at - interval '1 minute'"""
+        )
         self.run(
             """UPDATE slices SET sent_at = sent_at - interval '1 hour',
                                  not_before = not_before - interval '1 hour'

@@ -85,13 +85,15 @@ class QueuedSlices:
     slices: int
 
 
-# What should be in the queues by now. By ix_slices_state.
+# What should be in the queues by now: those of a batch that is paused or being stopped need not be,
+# as their messages are dropped when they come. By ix_slices_state.
 COUNT_WAITING_SLICES = text(
     """
-    SELECT queue, count(*) AS slices FROM slices
-    WHERE state = 'READY' AND parked_at IS NULL AND (not_before IS NULL OR not_before <= now())
-      AND sent_at < now() - make_interval(secs => :resend_after)
-    GROUP BY queue
+    SELECT s.queue, count(*) AS slices FROM slices s JOIN batches b ON b.id = s.batch_id
+    WHERE s.state = 'READY' AND b.status = 'RUNNING' AND b.stopping IS NULL
+      AND s.parked_at IS NULL AND (s.not_before IS NULL OR s.not_before <= now())
+      AND s.sent_at < now() - make_interval(secs => :resend_after)
+    GROUP BY s.queue
     """
 )
 

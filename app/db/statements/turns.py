@@ -131,16 +131,16 @@ FIND_WAITING_BATCHES = text(
     """
 )
 
-# The sweep: due schedules begin. By ix_batches_unfinished, a few hundred at a time; one that
-# somebody is changing comes with the next sweep.
+# The sweep: due schedules begin, so many at once. By ix_batches_unfinished; one that somebody is
+# changing just then is passed over until the next sweep.
 START_SCHEDULED_BATCHES = text(
     """
     UPDATE batches SET status = 'PENDING', turn_at = clock_timestamp(), revision = revision + 1
     WHERE id IN (
         SELECT id FROM batches
         WHERE status = 'SCHEDULED' AND finished_at IS NULL AND scheduled_at <= now()
-        LIMIT 2000 FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id
+        ORDER BY scheduled_at LIMIT :at_once FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, queue
     """
 )
 
@@ -162,6 +162,6 @@ MARK_IDLE_BATCHES = text(
                     AND (s.state = 'CLAIMED' OR (s.state = 'READY' AND b.stopping IS NULL)))))
           AND b.created_at < now() - interval '2 seconds'
         ORDER BY b.id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id
+    RETURNING id, queue
     """
 )

@@ -89,7 +89,8 @@ DELETE_OLD = text(
     """
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries
-        WHERE finished_at < now() - make_interval(days => :days) LIMIT 1000)
+        WHERE finished_at < now() - make_interval(days => :days)
+        LIMIT 1000 FOR UPDATE SKIP LOCKED)
     """
 )
 

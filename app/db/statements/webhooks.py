@@ -88,9 +88,12 @@ DISABLE_WEBHOOK = text(
 CALL_WEBHOOKS = text(
     f"""
     UPDATE webhooks SET called_at = now()
-    WHERE disabled_at IS NULL
-      AND (called_at IS NULL OR called_at < now() - make_interval(secs => :call_again))
-      AND id IN (SELECT d.webhook_id FROM webhook_deliveries d WHERE {due("d")})
+    WHERE id IN (
+        SELECT id FROM webhooks
+        WHERE disabled_at IS NULL
+          AND (called_at IS NULL OR called_at < now() - make_interval(secs => :call_again))
+          AND id IN (SELECT d.webhook_id FROM webhook_deliveries d WHERE {due("d")})
+        FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
     """
 )

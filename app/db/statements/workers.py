@@ -22,9 +22,13 @@ BEAT_WORKER = text(
 DELETE_WORKERS = text("DELETE FROM workers WHERE id = ANY(:ids)")
 
 # Silent for ten times as long as makes a claim stale; nothing of theirs is left. By
-# ix_workers_heartbeat_at.
+# ix_workers_heartbeat_at; one that is being written is passed over.
 DELETE_GONE_WORKERS = text(
-    "DELETE FROM workers WHERE heartbeat_at < now() - make_interval(secs => :stale * 10)"
+    """
+    DELETE FROM workers WHERE id IN (
+        SELECT id FROM workers WHERE heartbeat_at < now() - make_interval(secs => :stale * 10)
+        ORDER BY heartbeat_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+    """
 )
 
 # Which rows are those of processes of this machine.

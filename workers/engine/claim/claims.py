@@ -25,6 +25,7 @@ from app.db.statements.slice_claims import (
     HOLD_CLAIM,
     TakenSlice,
 )
+from app.messaging.broker import FAST_QUEUE, SLOW_QUEUE
 from handlers import Registry
 from workers.engine.claim.limits import Refused, pass_limits
 
@@ -59,6 +60,11 @@ class ClaimedSlice:
     metadata: dict[str, Any]
     whole: bool = False
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def line(self) -> str:
+        """The line of workers that it ran in, "fast" or "slow"."""
+        return SLOW_QUEUE if self.queue == SLOW_QUEUE else FAST_QUEUE
 
 
 def claim_slice(

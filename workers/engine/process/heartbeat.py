@@ -3,6 +3,9 @@
 Every process that processes slices (a prefork child, or a worker with threads) has its own row.
 When the heartbeat is older than `heartbeat_timeout`, the sweep gives the process's slices to
 others. If the process was only paused, its later writes are refused: their claim is gone.
+
+It has a connection of its own, which is kept: where the process's others are all in use, or the
+server has none left to give, it goes on beating.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.errors import BatchlineError
+from app.core.errors import BatchlineError, Unavailable
 from app.core.ids import new_id
-from app.db import refuses_writes, transaction
+from app.db import transaction
+from app.db.statements.sessions import LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
 from app.db.statements.workers import BEAT_WORKER, DELETE_WORKERS
 
@@ -46,7 +50,7 @@ def this_machine() -> str:
 class Heartbeat:
     """This process's row in `workers`. Make it after a fork, not before.
 
-    `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
+    `engine`: one that nobody else takes connections of; it needs a single one. `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
     `main_pid`: the process that notes this one's death (workers/deaths.py), if one does.
     """
 
@@ -67,16 +71,25 @@ class Heartbeat:
         self._interval = interval
         self._main_pid = main_pid
         self._beating = False
+        self._written = False
         self._to_give_back: set[UUID] = set()
-        # None while the database refuses heartbeats.
+        # None while no heartbeat can be written.
         self._writing_since: float | None = -math.inf
         self._stopped = threading.Event()
         self._starting = threading.Lock()
 
     @property
     def worker_id(self) -> UUID:
-        """The row's id. Starts the heartbeat if it has not been started."""
+        """The row's id. Starts the heartbeat if it has not been started.
+
+        Raises Unavailable where the row could not be written yet: what this process claimed would
+        be taken for a dead one's.
+        """
         self.start()
+        if not self._written:
+            self._beat_once()
+        if not self._written:
+            raise Unavailable("The worker's heartbeat cannot be written just now.", retry_after=5)
         return self._id
 
     def start(self) -> None:
@@ -102,9 +115,10 @@ class Heartbeat:
         self._to_give_back.add(claim)
 
     def could_be_written_for(self, seconds: float) -> bool:
-        """Whether the database has taken heartbeats for so long, after it refused them (disk full).
+        """Whether heartbeats of this process could be written for so long, after they could not.
 
-        If not, another process's silence says nothing yet.
+        If not, another's silence says nothing yet: whatever kept this one from the database (it was
+        away, full, had no connection left) may have kept the other.
         """
         since = self._writing_since
         return since is not None and time.monotonic() - since >= seconds
@@ -114,7 +128,6 @@ class Heartbeat:
             self._beat_once()
 
     def _beat_once(self) -> None:
-        claims = list(self._to_give_back)
         try:
             with transaction(self._engine) as connection:
                 connection.execute(
@@ -129,13 +142,25 @@ class Heartbeat:
                         "slots": self._slots,
                     },
                 )
-                if claims:
-                    connection.execute(GIVE_BACK_CLAIMS, {"claims": claims})
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("heartbeat.failed", error=str(error))
-            if refuses_writes(error):
-                self._writing_since = None
+            self._writing_since = None
+            return
+        self._written = True
+        if self._writing_since is None:
+            self._writing_since = time.monotonic()
+        self._give_back_now()
+
+    def _give_back_now(self) -> None:
+        """In a transaction of its own: a slice that is locked holds up no heartbeat for long."""
+        claims = list(self._to_give_back)
+        if not claims:
+            return
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(LIMIT_WAIT_FOR_LOCKS)
+                connection.execute(GIVE_BACK_CLAIMS, {"claims": claims})
+        except (SQLAlchemyError, BatchlineError) as error:
+            log.warning("claims.not_given_back", error=str(error))
         else:
-            if self._writing_since is None:
-                self._writing_since = time.monotonic()
             self._to_give_back.difference_update(claims)

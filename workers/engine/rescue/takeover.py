@@ -9,14 +9,20 @@ if it has a transaction open, that is ended here, so that its locks block no oth
 
 from __future__ import annotations
 
+import random
+import time
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.errors import BatchlineError
+from app.db import transaction
 from app.db.statements.held_items import held_by
 from app.db.statements.item_outcomes import fail_poisonous_items
 from app.db.statements.rows import rows_of
+from app.db.statements.sessions import LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_claims import (
     ADD_FAILED_TO_SLICE,
     FIND_STALE_CLAIMS,
@@ -33,21 +39,40 @@ from workers.engine.process.sessions import end_sessions
 log = structlog.get_logger(__name__)
 
 POISON_AFTER = 4
+# Seconds that one call goes on.
+_TAKE_FOR = 4.0
 
 
-def take_over_dead_claims(connection: Connection, *, stale_seconds: float | None) -> int:
+def take_over_dead_claims(engine: Engine, *, stale_seconds: float | None) -> int:
     """Take every claim whose worker is gone or silent for `stale_seconds`; returns how many.
 
-    `stale_seconds`: None where silence says nothing, as no heartbeat could be written.
+    `stale_seconds`: None where silence says nothing, as no heartbeat could be written. Each in a
+    transaction of its own: one that cannot be taken, as its items are locked, is left to a later
+    call, and so is what there is no time for.
     """
-    # Processes of the sweep's own machine can be looked up, without waiting for a silence.
-    where = {"machine": this_machine()}
-    here = rows_of(WorkerHere, connection.execute(FIND_WORKERS_HERE, where))
-    gone = [worker.id for worker in here if _is_gone(worker)]
-    rows = connection.execute(FIND_STALE_CLAIMS, {"stale": stale_seconds, "gone": gone}).all()
-    claims = [stale_claim(row) for row in rows]
-    end_sessions(connection, {one.slice.worker_id for one in claims if one.slice.worker_id})
-    return sum(_take_over(connection, one.slice, one.ended) for one in claims)
+    until = time.monotonic() + _TAKE_FOR
+    with transaction(engine) as connection:
+        # Processes of the sweep's own machine can be looked up, without waiting for a silence.
+        where = {"machine": this_machine()}
+        here = rows_of(WorkerHere, connection.execute(FIND_WORKERS_HERE, where))
+        gone = [worker.id for worker in here if _is_gone(worker)]
+        rows = connection.execute(FIND_STALE_CLAIMS, {"stale": stale_seconds, "gone": gone}).all()
+        claims = [stale_claim(row) for row in rows]
+        end_sessions(connection, {one.slice.worker_id for one in claims if one.slice.worker_id})
+    # In any order, so that none is always behind those that cannot be taken.
+    random.shuffle(claims)
+    taken = 0
+    for one in claims:
+        if time.monotonic() > until:
+            break
+        try:
+            with transaction(engine) as connection:
+                connection.execute(LIMIT_WAIT_FOR_LOCKS)
+                taken += _take_over(connection, one.slice, one.ended)
+        except (SQLAlchemyError, BatchlineError) as error:
+            batch, number = str(one.slice.batch_id), one.slice.number
+            log.warning("claim.not_taken_over", batch=batch, slice=number, error=str(error))
+    return taken
 
 
 def _is_gone(worker: WorkerHere) -> bool:

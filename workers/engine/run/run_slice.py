@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -76,6 +77,7 @@ def run_claimed(runtime: Runtime, claimed: ClaimedSlice) -> bool:
     Raises LostClaim where it is not, in the end; else as `run_slice`.
     """
     note(batch=claimed.batch_id, client=claimed.client_id)
+    claimed = replace(claimed, began=time.monotonic())
     try:
         return process(runtime, claimed)
     except LostClaim as lost:
