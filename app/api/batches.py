@@ -15,7 +15,7 @@ from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.serializers import batch_body
-from app.batches.submission import check, write
+from app.batches.submission import check, line_of, write
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import PENDING
 from app.db import transaction

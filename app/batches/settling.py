@@ -68,7 +68,7 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
 def settle_whole(
     connection: Connection, batch_id: UUID, wave: int, number: int, claim: UUID, news: SliceFolded
 ) -> bool:
-    """End the batch with the slice that was all of it, as `news` says, in its outcomes' transaction.
+    """End the batch with the slice that was all of it, as `news` says: in the same transaction.
 
     False, and nothing done, where the batch is being stopped or the claim is gone.
     """

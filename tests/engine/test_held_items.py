@@ -139,6 +139,8 @@ def claimed_slice(rig: Rig, kind: Kind) -> Iterator[tuple[Connection, ClaimedSli
                 claimed_at=claimed_at,
                 client_id=rig.client_id,
                 operation="log.one",
+                queue="fast",
+                size=LAST + 1 - FIRST,
                 phase=kind.phase,
                 first_index=FIRST,
                 last_index=LAST,

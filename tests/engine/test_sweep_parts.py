@@ -38,9 +38,7 @@ _OTHERS = text(
 def _scheduled(rig: Rig, number: int = 1) -> list[UUID]:
     """Batches that were scheduled for a moment that has come."""
     moment = rig.rows("SELECT now() + interval '1 hour' AS later")[0].later
-    ids = [
-        rig.submit("test.probe", [{"key": f"s{n}"}], scheduled_at=moment) for n in range(number)
-    ]
+    ids = [rig.submit("test.probe", [{"key": f"s{n}"}], scheduled_at=moment) for n in range(number)]
     rig.messages.clear()
     rig.run("UPDATE batches SET scheduled_at = now() WHERE status = 'SCHEDULED'")
     return ids

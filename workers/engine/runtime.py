@@ -38,9 +38,9 @@ class Runtime:
     heartbeat: Heartbeat
     send_wave: Callable[[UUID, int, list[tuple[int, PlannedSlice]]], None]
     send_advance: Callable[[UUID, float], None]
-    send_turn: Callable[[UUID, str], None]
-    costs: CostBook
-    slots: SlotCount
+    send_turn: Callable[[UUID, str], None] = lambda _batch_id, _line: None
+    costs: CostBook = field(default_factory=CostBook)
+    slots: SlotCount = field(default_factory=SlotCount)
     line: str | None = "fast"
     turns: Rota = field(default_factory=Rota)
     queue_depth: Callable[[str], int | None] = lambda _queue: None

@@ -32,9 +32,9 @@ class Batch(Base):
     (app/batches/batch_view.py). `next_index` is the first item that no wave has taken yet.
     `phase`: "validate" (onInvalid: reject looks at every item first), "run" or "dry" (dryRun).
     `stopping`: why the rest is being canceled. `forgiven`: failures from before a retry, which
-    `max_failures` counts no more. `stalled`: items tried since the last one that ended, which was at
-    `progress_at`. `due_at`: when it should be moved on again. `turn_at`: since when it waits in line
-    to be moved on; null while there is nothing to do for it. `queue`: the kind of worker that its
+    `max_failures` counts no more. `stalled`: items tried since the last one that ended, which was
+    at `progress_at`. `due_at`: when it should be moved on again. `turn_at`: since when it waits in
+    line to be moved on; null while there is nothing to do for it. `queue`: the workers that its
     operation needs, whose line that is.
     """
 

@@ -54,8 +54,8 @@ def lock_batch_row(*, of_client: bool = False) -> TextClause:
     )
 
 
-# The same for the engine, which does not hold a worker's slot for it: after half a second of waiting
-# it is an error (55P03), and comes again later.
+# The same for the engine, which does not hold a worker's slot for it: after half a second of
+# waiting it is an error (55P03), and comes again later.
 LOCK_BATCH_SOON = text(
     f"""
     SET LOCAL lock_timeout = '500ms';

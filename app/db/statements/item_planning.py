@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer, Text
 
+from app.db.statements.held_items import ROW, within
 from app.db.statements.rows import columns
 
 
@@ -38,13 +39,11 @@ _PICKED = """
 """
 
 # The lanes that those are of. As above, and the primary key of items for each.
-_LANES_PICKED = """
-    (SELECT coalesce(range_agg(int4range(its.lane, its.lane, '[]')), '{}')
+_LANES_PICKED = f"""
+    (SELECT coalesce(range_agg(int4range(its.lane, its.lane, '[]')), '{{}}')
      FROM slices s CROSS JOIN LATERAL (
         SELECT x.lane FROM items x
-        WHERE x.batch_id = s.batch_id AND x.index = ANY(s.picks)
-          AND x.index BETWEEN s.first_index AND s.last_index
-          AND x.lane IS NOT NULL AND x.status = 'PENDING' OFFSET 0
+        WHERE {within(ROW, picked=True, items="x")} AND x.lane IS NOT NULL OFFSET 0
      ) its WHERE s.batch_id = :batch_id AND s.state <> 'DONE' AND s.picks IS NOT NULL)
 """
 

@@ -22,9 +22,7 @@ class CostSums:
 
 
 # What it costs.
-GET_COST = text(
-    f"SELECT {columns(CostSums)} FROM operation_costs WHERE operation = :operation"
-)
+GET_COST = text(f"SELECT {columns(CostSums)} FROM operation_costs WHERE operation = :operation")
 
 # New slices' sums, beside which what was known counts a part, `keep`. Nobody waits for another who
 # does the same: after a tenth of a second it is an error.

@@ -16,7 +16,9 @@ from app.db.statements.batches import BatchRow
 from app.db.statements.rows import columns
 
 _HERE = "queue = :queue AND turn_at IS NOT NULL AND client_id <> ALL(:passed_over)"
-_NEXT = f"SELECT client_id FROM batches WHERE {_HERE} AND client_id > {{}} ORDER BY client_id LIMIT 1"
+_NEXT = (
+    f"SELECT client_id FROM batches WHERE {_HERE} AND client_id > {{}} ORDER BY client_id LIMIT 1"
+)
 _FIRST = f"SELECT client_id FROM batches WHERE {_HERE} ORDER BY client_id LIMIT 1"
 
 # Whose turn it is: of the clients behind `after` (then from the first again), at most `most`, the
@@ -64,8 +66,8 @@ WAIT_BEHIND = text("UPDATE batches SET turn_at = clock_timestamp() WHERE id = :b
 # There is nothing to do for it. By id, which the caller has locked.
 LEAVE_LINE = text("UPDATE batches SET turn_at = NULL WHERE id = :batch_id")
 
-# It joins the line by a slice whose items are to be tried again: its batch may have others under way for
-# long. By id; what is in line already is not touched.
+# It joins the line by a slice whose items are to be tried again: its batch may have others under
+# way for long. By id; what is in line already is not touched.
 JOIN_LINE_AFTER_SLICE = text(
     "UPDATE batches SET turn_at = clock_timestamp() WHERE id = :batch_id AND turn_at IS NULL"
 )

@@ -99,9 +99,7 @@ class CostBook:
     lost: others measure the same.
     """
 
-    def __init__(
-        self, every: float = 0.0, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, every: float = 0.0, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._every = every
         self._clock = clock
         self._lock = threading.Lock()

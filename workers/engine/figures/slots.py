@@ -17,7 +17,11 @@ class SlotCount:
     """
 
     def __init__(
-        self, stale: float, every: float = 0.0, *, clock: Callable[[], float] = time.monotonic
+        self,
+        stale: float = 12.0,
+        every: float = 0.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stale = stale
         self._every = every

@@ -54,8 +54,8 @@ def write_with_effects(
 ) -> bool:
     """Write the outcomes of effects in the same transaction, and end the slice.
 
-    Returns whether its batch has ended with it. After `begin_outcomes`. Raises OutcomesRefused, by which the transaction is lost, where some
-    cannot be written.
+    Returns whether its batch has ended with it. After `begin_outcomes`. Raises OutcomesRefused, by
+    which the transaction is lost, where some cannot be written.
     """
     try:
         write_outcomes(connection, claimed, outcomes)
@@ -152,9 +152,7 @@ class Writer:
                     held = True
                     write_outcomes(connection, self._claimed, outcomes)
                     if done:
-                        self._ended = end_slice(
-                            self._runtime, connection, self._claimed, outcomes
-                        )
+                        self._ended = end_slice(self._runtime, connection, self._claimed, outcomes)
                     else:
                         keep_counts(connection, self._claimed, outcomes, done=False)
                 return None

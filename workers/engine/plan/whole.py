@@ -52,7 +52,9 @@ def begin_whole(
         return None
     if not _runs_here(runtime, plan.slices[0]):
         return None
-    claimed = _claim(runtime, connection, replace(batch, next_index=plan.next_index), plan.slices[0])
+    claimed = _claim(
+        runtime, connection, replace(batch, next_index=plan.next_index), plan.slices[0]
+    )
     return claimed, expected or 0.0
 
 

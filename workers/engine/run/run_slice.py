@@ -116,7 +116,8 @@ def _come_again(runtime: Runtime, batch_id: UUID, wave: int, number: int, why: R
 def process(runtime: Runtime, claimed: ClaimedSlice) -> bool:
     """Run the slice, again where its transaction was lost, until it is done.
 
-    Returns whether its batch has ended with it, which only one that is `whole` can say. Raises LostClaim, and whatever says that the database is away.
+    Returns whether its batch has ended with it, which only one that is `whole` can say. Raises
+    LostClaim, and whatever says that the database is away.
     """
     until = time.monotonic() + _PATIENCE * runtime.settings.slice_target_seconds
     given_up: dict[int, Problem] = {}

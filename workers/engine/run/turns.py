@@ -1,5 +1,4 @@
-"""Taking turns: a worker that is free moves on whichever batch in line is next, and runs what is one
-slice itself.
+"""Taking turns: a free worker moves on what is next in line, and runs what is one slice.
 
 A message says that there is something to do; which batch it is done for, the line decides: each
 client in turn (app/db/statements/turns.py), so that one with a thousand batches is no nearer to its
@@ -16,7 +15,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from app.db import is_away, transaction
 from app.db.statements.batches import BatchRow
@@ -58,7 +56,7 @@ def move_on(runtime: Runtime, batch_id: UUID) -> None:
 
 
 def settle_wave(runtime: Runtime, batch_id: UUID) -> None:
-    """What a chord's callback asks for: the batch is moved on, and waits in line for what is left."""
+    """What a chord's callback asks for: move the batch on. For what is left it waits in line."""
     line = advance(runtime, batch_id, its_turn=False)
     if line is not None:
         refill(runtime, line)
