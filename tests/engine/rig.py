@@ -30,17 +30,19 @@ from workers.engine.planned_slice import PlannedSlice
 from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.rescue.sweep import sweep
 from workers.engine.run.run_slice import process, run_slice
+from workers.engine.run.turns import move_on
 from workers.engine.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A task that was sent. Without a `number` it is an `advance`."""
+    """A task that was sent. Without a `number` it is an `advance`; `turn`: of whoever is next."""
 
     batch_id: UUID
     wave: int = 0
     number: int | None = None
     delay: float = 0.0
+    turn: bool = False
 
 
 class SimulatedWorker(Heartbeat):
@@ -107,7 +109,7 @@ class Rig:
             heartbeat=SimulatedWorker(self.engine),
             send_wave=self._send_wave,
             send_advance=self._send_advance,
-            send_turn=lambda batch_id, _: self._send_advance(batch_id, 0.0),
+            send_turn=lambda batch_id, _: self.messages.append(Message(batch_id, turn=True)),
             costs=CostBook(),
             slots=SlotCount(self.settings.heartbeat_timeout),
         )
@@ -156,7 +158,9 @@ class Rig:
     def deliver(self, message: Message, runtime: Runtime | None = None) -> None:
         """Do what a worker does with the message."""
         runtime = runtime or self.runtime
-        if message.number is None:
+        if message.turn:
+            move_on(runtime, message.batch_id)
+        elif message.number is None:
             advance(runtime, message.batch_id)
         else:
             run_slice(runtime, message.batch_id, message.wave, message.number)
