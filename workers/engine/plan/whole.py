@@ -25,15 +25,21 @@ from workers.engine.planned_slice import PlannedSlice
 from workers.engine.runtime import Runtime
 
 
-def begin_whole(
-    runtime: Runtime, connection: Connection, batch: BatchRow, *, within: float | None = None
-) -> tuple[ClaimedSlice, float] | None:
+def seconds_expected(runtime: Runtime, connection: Connection, batch: BatchRow) -> float | None:
+    """What the batch should take as one slice; None where that is not known, or hangs on others."""
+    operation = runtime.registry.get(batch.operation)
+    if operation is None or not operation.in_database:
+        return None
+    cost = runtime.costs.cost(connection, operation.name)
+    return None if cost is None else cost.seconds(batch.total)
+
+
+def begin_whole(runtime: Runtime, connection: Connection, batch: BatchRow) -> ClaimedSlice | None:
     """Begin `batch`, whose row is locked, as one slice of this process's.
 
-    With the seconds that it should take. `within`: only if it should take no longer, which must be
-    known. None, and nothing done, where the batch is not one slice, or not one for this process: it
-    has begun already, is of another line, under a limit, or of an operation whose time limit is
-    longer than that of the task that brought the worker here.
+    None, and nothing done, where the batch is not one slice, or not one for this process: it has
+    begun already, is of another line, under a limit, or of an operation whose time limit is longer
+    than that of the task that brought the worker here.
     """
     if (
         batch.status != lifecycle.PENDING
@@ -42,9 +48,6 @@ def begin_whole(
         or batch.queue != runtime.line
     ):
         return None
-    expected = _seconds(runtime, connection, batch)
-    if within is not None and (expected is None or expected > within):
-        return None
     if batch.may_repeat:
         find_lanes(connection, runtime.registry, batch)
     plan = plan_wave(connection, runtime, batch, room=2, unfinished=0)
@@ -52,18 +55,7 @@ def begin_whole(
         return None
     if not _runs_here(runtime, plan.slices[0]):
         return None
-    claimed = _claim(
-        runtime, connection, replace(batch, next_index=plan.next_index), plan.slices[0]
-    )
-    return claimed, expected or 0.0
-
-
-def _seconds(runtime: Runtime, connection: Connection, batch: BatchRow) -> float | None:
-    operation = runtime.registry.get(batch.operation)
-    if operation is None or not operation.in_database:
-        return None
-    cost = runtime.costs.cost(connection, operation.name)
-    return None if cost is None else cost.seconds(batch.total)
+    return _claim(runtime, connection, replace(batch, next_index=plan.next_index), plan.slices[0])
 
 
 def _runs_here(runtime: Runtime, planned: PlannedSlice) -> bool:

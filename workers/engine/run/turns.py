@@ -24,7 +24,7 @@ from app.db.statements.turns import TAKE_TURNS, WAIT_BEHIND
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.plan.advance import advance
 from workers.engine.plan.room import is_wanted, passed_over
-from workers.engine.plan.whole import begin_whole
+from workers.engine.plan.whole import begin_whole, seconds_expected
 from workers.engine.run.run_slice import run_claimed
 from workers.engine.runtime import Runtime
 
@@ -85,18 +85,17 @@ def _take(runtime: Runtime, line: str) -> set[UUID]:
     with transaction(runtime.engine) as connection:
         expected = 0.0
         for row in _next(runtime, connection, line, most=_AT_ONCE if line == "fast" else 1):
-            if begun and others:
-                break
-            one = begin_whole(
-                runtime, connection, row, within=_TOGETHER - expected if begun else None
-            )
-            if one is None:
+            takes = seconds_expected(runtime, connection, row)
+            if begun and (takes is None or expected + takes > _TOGETHER):
+                break  # it keeps its place in line
+            claimed = begin_whole(runtime, connection, row)
+            if claimed is None:
                 others.append(row.id)
-                continue
-            begun.append(one[0])
-            expected += one[1]
-            if expected >= _TOGETHER or not expected:
                 break
+            begun.append(claimed)
+            if takes is None:
+                break
+            expected += takes
     _run(runtime, begun)
     moved = {claimed.batch_id for claimed in begun}
     for batch_id in others:
