@@ -65,7 +65,7 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
     """Fold in what is done, and send what comes next, as far as there is room; or settle the batch.
 
     Idempotent. Does nothing for a batch that is gone, not started, paused or ended. `its_turn`:
-    False to leave the room there is to others, if any are in line; the batch then joins them.
+    False to leave the room there is to who is in line, if anybody is; the batch then joins them.
     Returns the line in which it waits, None if it does not. A batch that another transaction has
     locked for long is left, and a message sent to come again.
     """
@@ -130,7 +130,9 @@ def _plan(
     """Plan what there is room for; where nothing is due, see what comes then."""
     here = {"batch_id": batch.id, "queue": batch.queue}
     room = 0
-    if its_turn or not connection.execute(OTHERS_ARE_IN_LINE, here).scalar_one():
+    if its_turn or not (
+        batch.turn_at is not None or connection.execute(OTHERS_ARE_IN_LINE, here).scalar_one()
+    ):
         room = room_for(connection, runtime, batch.queue, batch.client_id)
     plan = Plan(next_index=batch.next_index)
     waits = room <= 0 and batch.next_index < batch.total

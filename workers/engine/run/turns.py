@@ -11,6 +11,7 @@ sends itself a message, so that other messages get their turn, too.
 from __future__ import annotations
 
 import time
+from itertools import zip_longest
 from uuid import UUID
 
 import structlog
@@ -74,6 +75,7 @@ def refill(runtime: Runtime, line: str) -> None:
             rows = _next(runtime, connection, line, most=1)
         if not rows:
             return
+        runtime.turns.note(line, rows[0].client_id)
         if _advance(runtime, rows[0].id):
             return
 
@@ -89,16 +91,18 @@ def _take(runtime: Runtime, line: str) -> set[UUID]:
             if begun and (takes is None or expected + takes > _TOGETHER):
                 break  # it keeps its place in line
             claimed = begin_whole(runtime, connection, row)
+            runtime.turns.note(line, row.client_id)
             if claimed is None:
                 others.append(row.id)
-                break
+                continue
             begun.append(claimed)
             if takes is None:
                 break
             expected += takes
     _run(runtime, begun)
     moved = {claimed.batch_id for claimed in begun}
-    for batch_id in others:
+    # One a round: whoever waits for room keeps its place.
+    for batch_id in others[:1]:
         if not _advance(runtime, batch_id):
             moved.add(batch_id)
     return moved
@@ -118,9 +122,16 @@ def _next(runtime: Runtime, connection: Connection, line: str, *, most: int) -> 
             },
         ),
     )
-    if rows:
-        runtime.turns.note(line, rows[-1].client_id)
-    return rows
+    return _by_turns(rows)
+
+
+def _by_turns(rows: list[BatchRow]) -> list[BatchRow]:
+    """One of each client's, then the second of each, and so on."""
+    queues: dict[UUID, list[BatchRow]] = {}
+    for row in rows:
+        queues.setdefault(row.client_id, []).append(row)
+    rounds = zip_longest(*queues.values())
+    return [row for each in rounds for row in each if row is not None]
 
 
 def _advance(runtime: Runtime, batch_id: UUID) -> bool:
