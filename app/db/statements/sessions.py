@@ -8,7 +8,7 @@ from sqlalchemy import text
 # else, so that no row waits for it and nothing dead is kept.
 TRY_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(72031118)")
 
-# A sweep whose process is frozen gives its lock up. Each of its parts takes a third of that at most.
+# A sweep whose process is frozen gives its lock up. Each of its parts takes a third of that.
 LIMIT_SILENCE_OF_SWEEP = text("SET LOCAL idle_in_transaction_session_timeout = '15s'")
 
 # Between two parts: the lock is kept, and is still there.
@@ -19,7 +19,7 @@ KEEP_SWEEP_LOCK = text("SELECT")
 LOCK_WAVE_NUMBERS = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
 
 # What a role may have been given, and our sessions do without: limits on how long a transaction
-# lasts (Postgres 17), and a session between two of them (14). For psycopg2, as a connection is made.
+# lasts (Postgres 17), and a session between two of them (14). For psycopg2, once it has connected.
 SET_NO_TRANSACTION_TIMEOUT = "SET transaction_timeout = 0"
 SET_NO_IDLE_SESSION_TIMEOUT = "SET idle_session_timeout = 0"
 

@@ -50,7 +50,8 @@ def this_machine() -> str:
 class Heartbeat:
     """This process's row in `workers`. Make it after a fork, not before.
 
-    `engine`: one that nobody else takes connections of; it needs a single one. `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
+    `engine`: one that nobody else takes connections of; it needs a single one. `queue`: what it
+    consumes; `slots`: how many slices it runs at once; `interval`: seconds.
     `main_pid`: the process that notes this one's death (workers/deaths.py), if one does.
     """
 
