@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 _runtime: tuple[int, Runtime] | None = None
 _making = threading.Lock()
+# Seconds without a sweep after which beat, or the queue, is taken to be at a standstill.
+_LONGEST_UNSWEPT = 5.0
 # Shared with the children that will be forked.
 _board = Board()
 # What the worker's command line said, as the worker itself tells it when it starts.
@@ -94,6 +96,7 @@ def _make() -> Runtime:
             queue=_consuming,
             slots=_slots,
             interval=settings.heartbeat_interval,
+            swept_within=max(_LONGEST_UNSWEPT, 3 * settings.sweep_interval),
             main_pid=None if _child_number() is None else os.getppid(),
         ),
         queue_depth=lambda queue: queue_depth(app, queue),

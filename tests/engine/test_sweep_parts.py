@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.core import lifecycle
 from app.db import transaction
-from app.db.statements.sessions import TRY_SWEEP_LOCK
+from app.db.statements.sweeps import TRY_SWEEP_LOCK
 from tests.engine.rig import Rig
 from tests.support.stack import wait_for
 from workers.engine.rescue.sweep import sweep
