@@ -13,8 +13,8 @@ LOCK_WAVE_NUMBERS = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_i
 SET_NO_TRANSACTION_TIMEOUT = "SET transaction_timeout = 0"
 SET_NO_IDLE_SESSION_TIMEOUT = "SET idle_session_timeout = 0"
 
-# For a claim, which need not survive a crash of Postgres: if it is lost, the slice is READY. And for
-# a sweep's note.
+# For a claim, which need not survive a crash of Postgres: if it is lost, the slice is READY. And
+# for a sweep's note.
 COMMIT_UNHURRIED = text("SET LOCAL synchronous_commit = off")
 
 # For a process that must end, and for the sweep: a session that lingers does not keep it.
