@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import make_url
 
 from app.core.errors import SettingsError
 from app.core.settings import Settings, load_settings
@@ -54,6 +56,8 @@ def test_all_wrong_values_are_named_at_once_without_telling_secrets() -> None:
         ("FLOWER_PORT", "x"),
         ("DATABASE_URL", "postgresql://host:port/db"),
         ("DATABASE_URL", "postgresql://host"),
+        ("DATABASE_URL", "postgresql://one:1,two:port/db"),
+        ("DATABASE_URL", "postgresql://one:1,/db"),
         ("REDIS_URL", "http://host"),
         ("REDIS_URL", "redis://host/name"),
         ("REDIS_URL", "redis://"),
@@ -86,6 +90,22 @@ def test_database_urls_are_made_one_spelling(given: str) -> None:
     settings = load_settings({"DATABASE_URL": given})
     assert settings.database_url == "postgresql+psycopg2://u:p@h:1/d"
     assert settings.database_dsn == "postgresql://u:p@h:1/d"
+
+
+@pytest.mark.parametrize(
+    ("given", "query"),
+    [
+        ("postgres://u:p@a:1,b:2/d", "?host=a,b&port=1,2"),
+        ("postgresql://u:p@a,[::1]:2/d?sslmode=require", "?host=a,::1&port=,2&sslmode=require"),
+        ("postgresql://u:p@/d?host=a,b&port=1,2", "?host=a,b&port=1,2"),
+    ],
+)
+def test_several_servers_are_spelt_as_both_libraries_read_them(given: str, query: str) -> None:
+    settings = load_settings({"DATABASE_URL": given})
+    assert settings.database_url == f"postgresql+psycopg2://u:p@/d{query}"
+    assert settings.database_dsn == f"postgresql://u:p@/d{query}"
+    dsn = parse_dsn(settings.database_dsn)
+    assert (dsn["host"], dsn["port"]) == tuple(make_url(settings.database_url).query.values())[:2]
 
 
 @pytest.mark.parametrize(

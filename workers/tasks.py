@@ -6,16 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import workers.correlation  # noqa: F401 (it listens to what Celery says of tasks)
-from app.events.listeners import listener
 from app.messaging.broker import DELIVER_TASK, WORKER_LOST_DELAY
 from workers import webhooks
 from workers.celery import app, settings
-from workers.engine.rescue import sweep as sweeping
 from workers.engine.run import run_slice as slicing
 from workers.engine.run import turns
-from workers.engine.runtime import Runtime
 from workers.schedule import Pace
-from workers.wiring import call_webhook, runtime
+from workers.sweeping import sweep_once
+from workers.wiring import runtime
 
 _OPTIONS: dict[str, Any] = {
     "ignore_result": True,
@@ -52,16 +50,7 @@ def sweep() -> None:
     """Repair what crashes and lost messages left, and have due webhooks sent."""
     if not _pace.step():
         return
-    done = sweeping.sweep(runtime(), {"webhooks": _call_webhooks})
-    if done:
-        listener().swept(done)
-
-
-def _call_webhooks(here: Runtime) -> int:
-    due = webhooks.find_due(here)
-    for webhook_id in due:
-        call_webhook(webhook_id)
-    return len(due)
+    sweep_once()
 
 
 @app.task(name=DELIVER_TASK, **_OPTIONS)

@@ -36,7 +36,7 @@ from workers.engine.figures.slots import SlotCount
 from workers.engine.outcome.fail_slice import end_overrun
 from workers.engine.plan.chords import queue_depth, send_wave
 from workers.engine.process.heartbeat import Heartbeat
-from workers.engine.process.sessions import session_name
+from workers.engine.process.sessions import heartbeat_name, session_name
 from workers.engine.process.watchdog import Board, Watch, Watchdog
 from workers.engine.runtime import Runtime
 from workers.preflight import check_handlers
@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 _runtime: tuple[int, Runtime] | None = None
 _making = threading.Lock()
+# Seconds without a sweep after which beat, or the queue, is taken to be at a standstill.
+_LONGEST_UNSWEPT = 5.0
 # Shared with the children that will be forked.
 _board = Board()
 # What the worker's command line said, as the worker itself tells it when it starts.
@@ -70,8 +72,8 @@ def runtime() -> Runtime:
 def _make() -> Runtime:
     settings.require_servers()
     worker_id = new_id()
-    database, name = settings.database_url or "", session_name(worker_id)
-    engine = make_engine(database, name=name, pool_size=_slots + 4)
+    database = settings.database_url or ""
+    engine = make_engine(database, name=session_name(worker_id), pool_size=_slots + 4)
 
     def send_advance(batch_id: UUID, delay: float) -> None:
         # Seconds. What is due later than this is left to the sweep.
@@ -108,10 +110,11 @@ def _make() -> Runtime:
         registry=registry,
         heartbeat=Heartbeat(
             worker_id,
-            make_engine(database, name=name, pool_size=1),
+            make_engine(database, name=heartbeat_name(worker_id), pool_size=1),
             queue=_consuming,
             slots=_slots,
             interval=settings.heartbeat_interval,
+            swept_within=max(_LONGEST_UNSWEPT, 3 * settings.sweep_interval),
             main_pid=None if _child_number() is None else os.getppid(),
         ),
         queue_depth=lambda queue: queue_depth(app, queue),

@@ -15,6 +15,7 @@ from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.serializers import batch_body
+from app.batches.storing import storing
 from app.batches.submission import check, line_of, write
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import PENDING
@@ -58,7 +59,7 @@ def submit() -> Response:
             fields = _merged(in_query, fields_of(incoming.fields))
             submission = submission_of(client_id, fields)
             check(submission, here.registry)
-            with transaction(here.engine) as connection:
+            with storing(here.engine, submission.id) as connection:
                 write(connection, here.registry, submission, incoming.items)
                 response = batch_answer(find_batch(connection, client_id, submission.id), 202)
                 response.headers["Location"] = f"/v1/batches/{submission.id}"

@@ -15,6 +15,7 @@ BatchlineError
 ├── Invalid            422  readable, but a field is at fault
 ├── TooMany            429  slow down
 └── Unavailable        503  a server this needs is away
+    └── CommitUnknown       it went away in the middle of a commit
 
 Those with a number reach callers: `status` is the HTTP status that a dialect or the native API
 answers with, and the domain raises them without knowing the shape they take on the wire. The others
@@ -134,3 +135,7 @@ class Unavailable(BatchlineError):
 
     status = 503
     title = "Temporarily unavailable"
+
+
+class CommitUnknown(Unavailable):
+    """The database went away while it was told to commit: what was to be done may have been."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core.error_text import attribute_of
-from app.core.errors import Unavailable
+from app.core.errors import CommitUnknown, Unavailable
 from app.core.jsontext import dumps
 from app.db.statements.sessions import SET_NO_IDLE_SESSION_TIMEOUT, SET_NO_TRANSACTION_TIMEOUT
 
@@ -40,6 +40,10 @@ _SESSION = {
 # The same for limits that older servers do not know, and would refuse the connection for: by the
 # version from which on there is one.
 _LIMITS_SINCE = ((140000, SET_NO_IDLE_SESSION_TIMEOUT), (170000, SET_NO_TRANSACTION_TIMEOUT))
+_UNKNOWN = (
+    "The database went away just as this was being stored, so it may have been. Sent again with "
+    "the same Idempotency-Key, it is done once."
+)
 # The server is there and takes no writes: a standby, or a primary that has become one.
 READ_ONLY = "25006"
 _DISK_FULL = "53100"
@@ -101,16 +105,21 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that commits when its block ends and rolls back when it raises.
 
-    Raises Unavailable where the server is away, so that callers can say so with a 503.
+    Raises Unavailable where the server is away, so that callers can say so with a 503, and of that
+    CommitUnknown where it went away so late that the transaction may have been committed.
     """
     hooks: list[Callable[[], None]] = []
+    committing = False
     try:
         with engine.begin() as connection:
             connection.info[_HOOKS] = hooks
             yield connection
+            committing = True
     except (DBAPIError, PoolTimeoutError) as error:
         if not is_away(error):
             raise
+        if committing:
+            raise CommitUnknown(_UNKNOWN, retry_after=5) from error
         what = "takes no writes" if sqlstate(error) == READ_ONLY else "is not reachable"
         raise Unavailable(f"The database {what} just now.", retry_after=5) from error
     for hook in hooks:

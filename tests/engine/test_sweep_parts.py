@@ -1,11 +1,11 @@
-"""The sweep's parts: none waits for anybody's lock, each is bounded, none keeps another from work."""
+"""The sweep's parts: bounded, waiting for nobody's lock, none keeping another from its work."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -13,12 +13,11 @@ from sqlalchemy import text
 
 from app.core import lifecycle
 from app.db import transaction
-from app.db.statements.sessions import TRY_SWEEP_LOCK
+from app.db.statements.sweeps import TRY_SWEEP_LOCK
 from tests.engine.rig import Rig
 from tests.support.stack import wait_for
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from workers.engine.rescue.sweep import sweep
+from workers.engine.runtime import Runtime
 
 KEYS = 20_000
 _READ = text(
@@ -90,12 +89,15 @@ def test_a_part_that_fails_keeps_none_of_the_others_from_its_work(rig: Rig) -> N
     rig.deliver(rig.messages.pop(0))
     rig.messages.clear()
     rig.time_passes()
-    called: list[Any] = []
+    called: list[Runtime] = []
+
+    def one_more(here: Runtime) -> int:
+        called.append(here)
+        return 1
+
     change = "BEFORE UPDATE ON batches FOR EACH ROW WHEN (OLD.status = 'SCHEDULED')"
     with _broken(rig, change):
-        from workers.engine.rescue.sweep import sweep
-
-        done = sweep(rig.runtime, {"one more": lambda here: called.append(here) or 0})
+        done = sweep(rig.runtime, {"one more": one_more})
     assert (done["schedules_started"], done["slices_sent_again"]) == (0, 1)
     assert called == [rig.runtime]
     rig.run_out(scheduled, lost)

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, text
 
 from app.db import make_engine, transaction
@@ -116,8 +117,12 @@ class _sessions_of:
         self._engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("53100", "disk full"), ("53300", "too many clients"), ("57P03", "the server starts")],
+)
 def test_nobody_s_silence_counts_until_heartbeats_could_be_written_for_long_enough(
-    rig: Rig,
+    rig: Rig, code: str, why: str
 ) -> None:
     batch_id = rig.submit("test.probe", [{"key": f"k{n}"} for n in range(4)])
     rig.deliver(rig.messages.pop(0))
@@ -127,18 +132,18 @@ def test_nobody_s_silence_counts_until_heartbeats_could_be_written_for_long_enou
     sweeper = rig.worker()
     sweeper.settings = replace(sweeper.settings, heartbeat_timeout=1.0)
     rig.run(
-        """CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$"""
+        f"""CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION '{why}' USING ERRCODE = '{code}'; END $$"""
     )
     rig.run(
-        f"""CREATE TRIGGER disk_full BEFORE UPDATE ON workers FOR EACH ROW
-            WHEN (NEW.id = '{sweeper.heartbeat.worker_id}') EXECUTE FUNCTION disk_full()"""
+        f"""CREATE TRIGGER refused BEFORE UPDATE ON workers FOR EACH ROW
+            WHEN (NEW.id = '{sweeper.heartbeat.worker_id}') EXECUTE FUNCTION refused()"""
     )
     try:
         sweeper.heartbeat._beat_once()
     finally:
-        rig.run("DROP TRIGGER disk_full ON workers")
-        rig.run("DROP FUNCTION disk_full")
+        rig.run("DROP TRIGGER refused ON workers")
+        rig.run("DROP FUNCTION refused")
     silent.heartbeat.die()  # type: ignore[attr-defined]
     assert sweep(sweeper)["claims_taken_over"] == 0, "no heartbeat could be written"
     sweeper.heartbeat._beat_once()

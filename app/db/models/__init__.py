@@ -6,7 +6,7 @@ Dialects and handlers declare tables of their own beside them, in modules called
 from app.db.models.base import Base
 from app.db.models.batch import Batch
 from app.db.models.client import Client
-from app.db.models.engine import OperationCost, OperationGate, Slice, Worker
+from app.db.models.engine import OperationCost, OperationGate, Slice, Sweep, Worker
 from app.db.models.idempotency import IdempotencyKey
 from app.db.models.item import Item
 from app.db.models.record import Record
@@ -22,6 +22,7 @@ __all__ = [
     "OperationGate",
     "Record",
     "Slice",
+    "Sweep",
     "Webhook",
     "WebhookDelivery",
     "Worker",

@@ -125,3 +125,14 @@ class OperationGate(Base):
 
     operation: Mapped[str] = mapped_column(primary_key=True)
     free_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Sweep(Base):
+    """When the last sweep was, in the one row there is: none before the first."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, server_default=text("1"))
+    swept_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)

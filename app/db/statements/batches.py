@@ -152,3 +152,6 @@ DELETE_EXPIRED_BATCHES = text(
         ORDER BY finished_at LIMIT 10 FOR UPDATE SKIP LOCKED)
     """
 )
+
+# Whether the commit that stored it came through. By the primary key.
+IS_BATCH_STORED = text("SELECT EXISTS (SELECT FROM batches WHERE id = :batch_id)")

@@ -51,9 +51,9 @@ KEEP_ANSWER = text(
     """
 ).bindparams(bindparam("headers", type_=JSON))
 
-# Removes what is remembered no longer, so many at once. By ix_idempotency_keys_created_at; a key that
-# a request is using just then is passed over. A claim that a crash left goes with them after that
-# time, since whoever uses its key takes it (CLAIM_KEY).
+# Removes what is remembered no longer, so many at once. By ix_idempotency_keys_created_at; a key
+# that a request is using just then is passed over. A claim that a crash left goes with them, after
+# that time too, since whoever uses its key takes it (CLAIM_KEY).
 DELETE_EXPIRED = text(
     f"""
     DELETE FROM idempotency_keys AS k

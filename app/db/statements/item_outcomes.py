@@ -71,7 +71,8 @@ REFUSE_ITEMS = _statement(
 )
 
 # To be tried again `waits` seconds from now. One whose attempts do not grow is deferred: it waits
-# for another item. Their moment is after the slice's claim, so the slice holds them no longer.
+# for another item. Their moment is after the slice's claim, so the slice holds them no longer: one
+# that was put off by a commit whose answer was lost is not put off again.
 RETRY_ITEMS_LATER = _statement(
     f"""
     UPDATE items SET due_at = clock_timestamp() + make_interval(secs => u.wait),
@@ -80,6 +81,7 @@ RETRY_ITEMS_LATER = _statement(
     FROM unnest(:indexes, :waits, :codes, :messages, :attempts)
          AS u (index, wait, code, message, attempts), slices s
     WHERE s.claim = :claim AND s.batch_id = :batch_id AND {_THESE}
+      AND (items.due_at IS NULL OR items.due_at <= s.claimed_at)
     """,
     "indexes",
     "waits",

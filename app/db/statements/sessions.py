@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# One sweep at a time: false where another is at it. Until the transaction ends, which does nothing
-# else, so that no row waits for it and nothing dead is kept.
-TRY_SWEEP_LOCK = text("SELECT pg_try_advisory_xact_lock(72031118)")
-
-# A sweep whose process is frozen gives its lock up. Each of its parts takes a third of that at most.
-LIMIT_SILENCE_OF_SWEEP = text("SET LOCAL idle_in_transaction_session_timeout = '15s'")
-
-# Between two parts: the lock is kept, and is still there.
-KEEP_SWEEP_LOCK = text("SELECT")
-
 # Who adds slices to a wave of the batch does so alone: two takeovers would give out the same
 # numbers, and the batch's row may not be locked after a slice's. Until the transaction ends.
 LOCK_WAVE_NUMBERS = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
 
 # What a role may have been given, and our sessions do without: limits on how long a transaction
-# lasts (Postgres 17), and a session between two of them (14). For psycopg2, as a connection is made.
+# lasts (Postgres 17), and a session between two of them (14). For psycopg2, once it has connected.
 SET_NO_TRANSACTION_TIMEOUT = "SET transaction_timeout = 0"
 SET_NO_IDLE_SESSION_TIMEOUT = "SET idle_session_timeout = 0"
 
-# For a claim, which need not survive a crash of Postgres: if it is lost, the slice is READY.
+# For a claim, which need not survive a crash of Postgres: if it is lost, the slice is READY. And
+# for a sweep's note.
 COMMIT_UNHURRIED = text("SET LOCAL synchronous_commit = off")
 
 # For a process that must end, and for the sweep: a session that lingers does not keep it.

@@ -9,8 +9,8 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import Connection
 
+from app.batches.storing import storing
 from app.batches.submission import Submission, write
-from app.db import transaction
 from app.formats.raw_item import RawItem
 from app.web.bodies import Body
 from app.web.idempotency import attempt
@@ -28,12 +28,13 @@ def carry_out(
     parse: Callable[[bytes], Parsed],
     work: Callable[[Connection, Parsed], Response],
     *,
+    stores: UUID | None = None,
     begins: UUID | None = None,
 ) -> Response:
     """Answer the request by `work`, in one transaction, with what `parse` made of its body.
 
-    `begins`: the batch to hand to the workers then. An `Idempotency-Key` is honoured as in the
-    native API: its answer is kept in that transaction.
+    `stores`: the id of a batch that it stores; `begins`: of one to hand to the workers then. An
+    `Idempotency-Key` is honoured as in the native API: its answer is kept in that transaction.
     """
     here = services()
     with attempt(request) as this:
@@ -41,7 +42,7 @@ def carry_out(
         if this.remembered is not None:
             return this.replay(body)
         parsed = parse(body.read_all())
-        with transaction(here.engine) as connection:
+        with storing(here.engine, stores or begins) as connection:
             response = work(connection, parsed)
             this.keep(connection, response)
     if begins is not None:

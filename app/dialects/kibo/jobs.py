@@ -12,6 +12,7 @@ from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.submission import Submission, write
 from app.core.errors import FieldError, Malformed
+from app.core.ids import new_id
 from app.core.jsontext import moment
 from app.db import transaction
 from app.db.clock import has_passed
@@ -45,6 +46,7 @@ _JOBS = "/platform/data/batchJob"
 @blueprint.response(201, KiboJob)
 def create_job() -> Response:
     """Create Batch Job: empty, and Ready to take items until it is started."""
+    batch_id = new_id()
 
     def store(connection: Connection, asked: dict[str, Any]) -> Response:
         scheduled_at = asked.get("scheduledDate")
@@ -52,6 +54,7 @@ def create_job() -> Response:
             wrong = FieldError("/scheduledDate", "Must be in the future.")
             raise Malformed(f"scheduledDate: {wrong.message}", errors=[wrong])
         submission = Submission(
+            id=batch_id,
             client_id=caller().client_id,
             name=asked["jobName"],
             start="manual",
@@ -63,7 +66,7 @@ def create_job() -> Response:
         made = find_batch(connection, submission.client_id, submission.id)
         return answer(_shown(made), 201)
 
-    return carry_out(lambda body: read_envelope(body, _NEW_JOB), store)
+    return carry_out(lambda body: read_envelope(body, _NEW_JOB), store, stores=batch_id)
 
 
 @blueprint.route(_JOBS, methods=["GET"], strict_slashes=False)

@@ -15,6 +15,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -28,6 +29,7 @@ from app.core.ids import new_id
 from app.db import transaction
 from app.db.statements.sessions import LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
+from app.db.statements.sweeps import IS_SWEEP_OVERDUE
 from app.db.statements.workers import BEAT_WORKER, DELETE_WORKERS
 
 log = structlog.get_logger(__name__)
@@ -50,7 +52,10 @@ def this_machine() -> str:
 class Heartbeat:
     """This process's row in `workers`. Make it after a fork, not before.
 
-    `engine`: one that nobody else takes connections of; it needs a single one. `queue`: what it consumes; `slots`: how many slices it runs at once; `interval`: seconds.
+    `engine`: one that nobody else takes connections of; it needs a single one. `queue`: what it
+    consumes; `slots`: how many slices it runs at once; `interval`: seconds.
+    `swept_within`: seconds after which a sweep is overdue; what `when_overdue` was given is called
+    then, at each beat.
     `main_pid`: the process that notes this one's death (workers/deaths.py), if one does.
     """
 
@@ -62,6 +67,7 @@ class Heartbeat:
         queue: str,
         slots: int,
         interval: float,
+        swept_within: float = math.inf,
         main_pid: int | None = None,
     ) -> None:
         self._id = worker_id
@@ -69,6 +75,8 @@ class Heartbeat:
         self._queue = queue
         self._slots = slots
         self._interval = interval
+        self._swept_within = swept_within
+        self._when_overdue: Callable[[], None] = lambda: None
         self._main_pid = main_pid
         self._beating = False
         self._written = False
@@ -110,6 +118,10 @@ class Heartbeat:
             except (SQLAlchemyError, BatchlineError) as error:
                 log.warning("worker.not_removed", error=str(error))
 
+    def when_overdue(self, call: Callable[[], None]) -> None:
+        """Call `call`, which must not take long, when nobody has swept for too long."""
+        self._when_overdue = call
+
     def give_back(self, claim: UUID) -> None:
         """Give the claimed slice back with the next heartbeat that reaches the database."""
         self._to_give_back.add(claim)
@@ -142,6 +154,11 @@ class Heartbeat:
                         "slots": self._slots,
                     },
                 )
+                overdue = self._swept_within < math.inf and bool(
+                    connection.execute(
+                        IS_SWEEP_OVERDUE, {"seconds": self._swept_within}
+                    ).scalar_one()
+                )
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("heartbeat.failed", error=str(error))
             self._writing_since = None
@@ -150,6 +167,8 @@ class Heartbeat:
         if self._writing_since is None:
             self._writing_since = time.monotonic()
         self._give_back_now()
+        if overdue:
+            self._when_overdue()
 
     def _give_back_now(self) -> None:
         """In a transaction of its own: a slice that is locked holds up no heartbeat for long."""

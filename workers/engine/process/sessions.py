@@ -19,6 +19,11 @@ def session_name(worker_id: UUID) -> str:
     return f"batchline-worker {worker_id}"
 
 
+def heartbeat_name(worker_id: UUID) -> str:
+    """That of its heartbeat's session, which is never ended with them."""
+    return f"batchline-heartbeat {worker_id}"
+
+
 def end_sessions(connection: Connection, worker_ids: Iterable[UUID]) -> None:
     """End the database sessions of these processes (not this one), and their transactions."""
     names = [session_name(one) for one in worker_ids]

@@ -1,6 +1,7 @@
 """The sweep: repairs whatever a crash, a lost message or a restart left behind.
 
-Beat sends it every second or so. It looks at everything that is unfinished, not at a window of
+Beat sends it every second or so; where beat is away, workers do it by themselves, though not so
+often (workers/sweeping.py). It looks at everything that is unfinished, not at a window of
 time, and costs as much as there are unfinished batches. Every repair is idempotent. If a sweep is
 under way already, the second one ends at once.
 
@@ -23,18 +24,19 @@ from app.batches.retention import remove_expired
 from app.clients.idempotency_keys import forget_expired
 from app.db import transaction
 from app.db.statements.rows import rows_of
-from app.db.statements.sessions import (
-    KEEP_SWEEP_LOCK,
-    LIMIT_SILENCE_OF_SWEEP,
-    LIMIT_WAIT_FOR_LOCKS,
-    TRY_SWEEP_LOCK,
-)
+from app.db.statements.sessions import COMMIT_UNHURRIED, LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_limits import FIND_PARKED_OPERATIONS
 from app.db.statements.slices import (
     COUNT_WAITING_SLICES,
     SEND_LOST_SLICES,
     QueuedSlices,
     SentSlice,
+)
+from app.db.statements.sweeps import (
+    KEEP_SWEEP_LOCK,
+    LIMIT_SILENCE_OF_SWEEP,
+    NOTE_SWEEP,
+    TRY_SWEEP_LOCK,
 )
 from app.db.statements.turns import (
     FIND_WAITING_BATCHES,
@@ -72,6 +74,8 @@ def sweep(runtime: Runtime, also: Mapping[str, Part] | None = None) -> dict[str,
         done = {name: _try(runtime, lock, name, part) for name, part in _PARTS.items()}
         for name, part in (also or {}).items():
             _try(runtime, lock, name, part)
+        lock.execute(COMMIT_UNHURRIED)
+        lock.execute(NOTE_SWEEP)
     done = {name: number for name, number in done.items() if name not in _UNTOLD}
     if any(done.values()):
         log.info("sweep.repaired", **done)

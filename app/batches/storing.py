@@ -1,0 +1,48 @@
+"""A batch stored, or not: told rightly even where the answer of the commit is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from app.core.errors import CommitUnknown, Unavailable
+from app.db import transaction
+from app.db.statements.batches import IS_BATCH_STORED
+
+log = structlog.get_logger(__name__)
+
+# Seconds between looks: the commit may still be under way, and the server may come back.
+_LOOKS = (0.0, 0.2, 0.5, 1.0, 2.0)
+
+
+@contextmanager
+def storing(engine: Engine, batch_id: UUID | None) -> Iterator[Connection]:
+    """A `transaction` in which that batch is stored under an id of ours, as far as one is.
+
+    Where its commit gets no answer, the batch is looked for over another connection: if it is
+    there, nothing was lost. Raises CommitUnknown if it is not, or nobody can tell.
+    """
+    try:
+        with transaction(engine) as connection:
+            yield connection
+    except CommitUnknown as error:
+        if batch_id is None or not _is_stored(engine, batch_id):
+            raise
+        log.warning("commit.answer_lost", batch=str(batch_id), error=str(error.__cause__))
+
+
+def _is_stored(engine: Engine, batch_id: UUID) -> bool:
+    for pause in _LOOKS:
+        time.sleep(pause)
+        try:
+            with transaction(engine) as connection:
+                if connection.execute(IS_BATCH_STORED, {"batch_id": batch_id}).scalar_one():
+                    return True
+        except Unavailable:
+            continue
+    return False
