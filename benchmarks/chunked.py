@@ -10,8 +10,9 @@ from celery import chord
 from redis import Redis
 
 from app.core.ids import new_id
-from benchmarks.chunked_tasks import connect, end_of, finish, process
+from benchmarks.chunked_tasks import app, connect, end_of, finish, process
 from benchmarks.feed import OPERATION, Feed
+from benchmarks.subscriptions import forget_results
 from benchmarks.timing import Timing
 
 CHUNK = 100
@@ -34,11 +35,12 @@ class Chunked:
     def __init__(self, dsn: str, redis_url: str, client_id: UUID) -> None:
         connect(redis_url)
         self._connection = psycopg2.connect(dsn)
-        self._redis: Redis = Redis.from_url(redis_url)
+        self._redis: Redis = Redis.from_url(redis_url, socket_timeout=None)
         self._client_id = client_id
 
     def close(self) -> None:
         """Close the connections."""
+        forget_results(app)
         self._connection.close()
         self._redis.close()
 

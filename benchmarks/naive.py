@@ -13,7 +13,8 @@ from celery import chord
 
 from app.core.ids import new_id
 from benchmarks.feed import OPERATION, Feed
-from benchmarks.naive_tasks import connect, finish, process
+from benchmarks.naive_tasks import app, connect, finish, process
+from benchmarks.subscriptions import forget_results
 from benchmarks.timing import Timing
 
 _BATCH = """
@@ -39,6 +40,7 @@ class Naive:
 
     def close(self) -> None:
         """Close the connection."""
+        forget_results(app)
         self._connection.close()
 
     def submit(self, feed: Feed) -> UUID:
