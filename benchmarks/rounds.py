@@ -13,6 +13,7 @@ from benchmarks.batchline import Batchline
 from benchmarks.chunked import Chunked
 from benchmarks.feed import Feed, Feeds
 from benchmarks.floor import Floor
+from benchmarks.idleness import wait_until_idle
 from benchmarks.naive import Naive
 from benchmarks.report import Run
 from benchmarks.stack import Stack
@@ -38,9 +39,15 @@ class Contender(Protocol):
 
 
 class Rounds:
-    """One caller of each contender of `names`; use as a context manager."""
+    """One caller of each contender of `names`; use as a context manager.
 
-    def __init__(self, stack: Stack, feeds: Feeds, names: Collection[str]) -> None:
+    `patience`: seconds to wait before each run for the machine to be idle.
+    """
+
+    def __init__(
+        self, stack: Stack, feeds: Feeds, names: Collection[str], *, patience: float = 0.0
+    ) -> None:
+        self._patience = patience
         client_id = stack.client.client_id
         make: dict[str, Callable[[], Contender]] = {
             "floor": lambda: Floor(stack.dsn, client_id),
@@ -92,6 +99,7 @@ class Rounds:
             for contender in contenders[turn:] + contenders[:turn]:
                 if contender.name == "naive" and size not in NAIVE_SIZES:
                     continue
+                wait_until_idle(self._patience)
                 if before is not None and contender.name == "batchline":
                     before()
                 timing = self._run(contender, size)

@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ballast.load(stack.dsn, stack.client.client_id, options.old_rows)
         feeds = Feeds(first=options.old_rows)
         results = Results(describe_machine(stack.engine), options.old_rows, small=small)
-        parts = SmallBatches(stack, feeds, small, options.contenders)
+        parts = SmallBatches(stack, feeds, small, options.contenders, patience=options.when_idle)
         # First, as small batches may change what is known of an operation's cost.
         if "large" in options.parts:
-            with Rounds(stack, feeds, options.contenders) as rounds:
+            with Rounds(stack, feeds, options.contenders, patience=options.when_idle) as rounds:
                 rounds.warm_up()
                 for repetition in range(options.repeat):
                     results.runs += rounds.measure(options.sizes, repetition)
@@ -74,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
         "--lines", type=_names, default=WHOLE, help="what runs, of the Procfile; all unless given"
     )
     parser.add_argument("--old-rows", type=int, default=100_000, help="rows that are there before")
+    parser.add_argument(
+        "--when-idle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long, at most, before each measurement for others to leave the machine alone",
+    )
     parser.add_argument("--home", type=Path, help="a folder to keep the servers and logs in")
     parser.add_argument(
         "--write", action="store_true", help="write the figures to benchmarks/results.*"

@@ -14,6 +14,7 @@ from benchmarks.callers import Caller, measure_throughput
 from benchmarks.chunked import Chunked
 from benchmarks.feed import Feed, Feeds
 from benchmarks.floor import Floor
+from benchmarks.idleness import wait_until_idle
 from benchmarks.light import Connection, LightBatchline
 from benchmarks.naive import Naive
 from benchmarks.small_report import CLOSED, OPEN, Figure, SmallResults
@@ -26,12 +27,20 @@ _READ_SECONDS = 1.0
 class SmallBatches:
     """The parts, on one running stack.
 
-    `contenders`: of "floor", "chunked", "naive" and "batchline".
+    `contenders`: of "floor", "chunked", "naive" and "batchline". `patience`: seconds to wait before
+    each measurement for the machine to be idle.
     """
 
     def __init__(
-        self, stack: Stack, feeds: Feeds, results: SmallResults, contenders: Sequence[str]
+        self,
+        stack: Stack,
+        feeds: Feeds,
+        results: SmallResults,
+        contenders: Sequence[str],
+        *,
+        patience: float = 0.0,
     ) -> None:
+        self._patience = patience
         self._stack = stack
         self._feeds = feeds
         self._results = results
@@ -47,6 +56,7 @@ class SmallBatches:
         for way, waiting in ((OPEN, False), (CLOSED, True)):
             figures = self._results.throughput.setdefault(way, {})
             for name in _turns(self._contenders, repetition):
+                wait_until_idle(self._patience)
                 rate, harness = self._submit_all(name, self._results.batches, waiting=waiting)
                 figure = figures.setdefault(name, Figure())
                 figure.values.append(rate)
@@ -62,6 +72,8 @@ class SmallBatches:
         callers = {name: self._make(name) for name in self._contenders}
         try:
             for repetition in range(times + 1):
+                if repetition % 10 == 0:
+                    wait_until_idle(self._patience)
                 for name in _turns(self._contenders, repetition):
                     feed = self._feeds.take(1)
                     seconds = self._one(callers[name], feed)
@@ -90,6 +102,7 @@ class SmallBatches:
         }
         for repetition in range(rounds + 1):
             for name in _turns(list(asked), repetition):
+                wait_until_idle(self._patience)
                 rate, harness = self._read(*asked[name], seconds=_READ_SECONDS)
                 if repetition:
                     figure = self._results.reads.setdefault(name, Figure())
