@@ -53,6 +53,15 @@ class Floor:
         """Close the connection."""
         self._connection.close()
 
+    def submit(self, feed: Feed) -> UUID:
+        """As `run`; the batch's id. It has ended then."""
+        batch_id = self.run(feed).batch_id
+        assert batch_id is not None
+        return batch_id
+
+    def wait(self, batch_id: UUID) -> None:
+        """There is nothing to wait for."""
+
     def run(self, feed: Feed) -> Timing:
         """Write the feed's rows in one transaction."""
         batch_id = new_id()

@@ -10,9 +10,10 @@ mpl.use("svg")
 
 from matplotlib import pyplot as plt
 
-from benchmarks.report import NAMES, Results
+from benchmarks.report import Results
+from benchmarks.targets import NAMES
 
-_COLORS = {"batchline": "#1f6feb", "naive": "#d1242f", "floor": "#6e7781"}
+_COLORS = {"batchline": "#1f6feb", "chunked": "#bf8700", "naive": "#d1242f", "floor": "#6e7781"}
 
 
 def draw(results: Results, path: Path) -> None:

@@ -12,48 +12,28 @@ from statistics import median
 
 from sqlalchemy import Engine, text
 
-NAMES = {"batchline": "Batchline", "naive": "naive chord", "floor": "plain SQL (the floor)"}
+from benchmarks.small_report import SmallResults
+from benchmarks.targets import NAMES, Target, table
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: `seconds` from beginning to end, and the parts they fall into."""
+    """One run: `seconds` from beginning to end, and the parts they fall into.
+
+    `after_small`: right after hundreds of small batches of the same operation.
+    """
 
     contender: str
     items: int
     seconds: float
     steps: dict[str, float]
+    after_small: bool = False
 
     def line(self) -> str:
         """The run as a line of text, printed while it is measured."""
         steps = ", ".join(f"{name} {seconds:.3f}" for name, seconds in self.steps.items())
-        return f"  {self.items:>7,} {self.contender:<10} {self.seconds:8.3f} s   ({steps})"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A ratio that is to be reached."""
-
-    what: str
-    value: float | None
-    bound: float
-    at_least: bool
-
-    @property
-    def reached(self) -> bool | None:
-        """None where it was not measured."""
-        if self.value is None:
-            return None
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-    def cells(self) -> list[str]:
-        """Its cells in the table: what, measured, target, reached."""
-        return [
-            self.what,
-            "not measured" if self.value is None else f"{self.value:.2f}",
-            f"{'≥' if self.at_least else '≤'} {self.bound:g}",
-            {True: "yes", False: "NO", None: ""}[self.reached],
-        ]
+        after = "  after small batches" if self.after_small else ""
+        return f"  {self.items:>7,} {self.contender:<10} {self.seconds:8.3f} s   ({steps}){after}"
 
 
 @dataclass
@@ -62,8 +42,9 @@ class Results:
 
     machine: dict[str, str]
     old_rows: int
-    runs: list[Run]
-    minutes: float
+    runs: list[Run] = field(default_factory=list)
+    minutes: float = 0.0
+    small: SmallResults | None = None
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
 
     @property
@@ -71,20 +52,24 @@ class Results:
         """The sizes measured, ascending."""
         return sorted({run.items for run in self.runs})
 
-    def of(self, contender: str, items: int) -> list[Run]:
+    def of(self, contender: str, items: int, *, after_small: bool = False) -> list[Run]:
         """The runs of a contender at a size."""
-        return [run for run in self.runs if (run.contender, run.items) == (contender, items)]
+        wanted = (contender, items, after_small)
+        return [run for run in self.runs if (run.contender, run.items, run.after_small) == wanted]
 
-    def seconds(self, contender: str, items: int) -> float | None:
+    def seconds(self, contender: str, items: int, *, after_small: bool = False) -> float | None:
         """The median time, or None where there was no run."""
-        times = [run.seconds for run in self.of(contender, items)]
+        times = [run.seconds for run in self.of(contender, items, after_small=after_small)]
         return median(times) if times else None
 
     def targets(self) -> list[Target]:
         """The figures to reach, with what was measured."""
 
-        def ratio(above: tuple[str, int], below: tuple[str, int]) -> float | None:
-            first, second = self.seconds(*above), self.seconds(*below)
+        def ratio(
+            above: tuple[str, int], below: tuple[str, int], *, after_small: bool = False
+        ) -> float | None:
+            first = self.seconds(*above, after_small=after_small)
+            second = self.seconds(*below, after_small=after_small)
             return first / second if first and second else None
 
         per_item = ratio(("batchline", 100_000), ("batchline", 10_000))
@@ -95,17 +80,16 @@ class Results:
                 40,
                 at_least=True,
             ),
-            Target(
-                "time at 10,000, as a multiple of the floor's",
-                ratio(("batchline", 10_000), ("floor", 10_000)),
-                4,
-                at_least=False,
-            ),
-            Target(
-                "time at 100,000, as a multiple of the floor's",
-                ratio(("batchline", 100_000), ("floor", 100_000)),
-                3,
-                at_least=False,
+            *(
+                Target(
+                    f"time at {items:,}{', after small batches' if after else ''}, as a multiple of"
+                    " the floor's",
+                    ratio(("batchline", items), ("floor", items), after_small=after),
+                    1.6,
+                    at_least=False,
+                )
+                for after in (False, True)
+                for items in (10_000, 100_000)
             ),
             Target(
                 "time per item at 100,000, as a multiple of that at 10,000",
@@ -113,28 +97,18 @@ class Results:
                 1.3,
                 at_least=False,
             ),
+            *(self.small.targets() if self.small is not None else []),
         ]
 
     def text(self) -> str:
         """The tables, as Markdown."""
-        return "\n".join(
-            [
-                *_table(
-                    [
-                        "items",
-                        "contender",
-                        "median s",
-                        "from",
-                        "to",
-                        "items/s",
-                        "× Batchline's time",
-                    ],
-                    self._rows(),
-                ),
-                "",
-                *_table(["ratio", "measured", "target", "reached"], self._target_rows()),
-            ]
-        )
+        head = ["items", "contender", "median s", "from", "to", "items/s", "× Batchline's time"]
+        parts = [table(head, self._rows())] if self.runs else []
+        if self.small is not None and (shown := self.small.text()):
+            parts.append([shown])
+        if rows := self._target_rows():
+            parts.append(table(["figure", "measured", "target", "reached"], rows))
+        return "\n\n".join("\n".join(lines) for lines in parts)
 
     def write(self, folder: Path) -> None:
         """`results.md` and `results.json` in `folder`."""
@@ -153,7 +127,7 @@ class Results:
             "",
             "Where the time of the median run goes, in seconds:",
             "",
-            *_table(["items", "contender", "steps"], self._step_rows()),
+            *table(["items", "contender", "steps"], self._step_rows()),
             "",
         ]
         (folder / "results.md").write_text("\n".join(lines))
@@ -163,21 +137,28 @@ class Results:
             "oldRows": self.old_rows,
             "targets": [asdict(target) | {"reached": target.reached} for target in self.targets()],
             "runs": [asdict(run) for run in self.runs],
+            "small": None if self.small is None else self.small.document(),
         }
         (folder / "results.json").write_text(json.dumps(document, indent=1) + "\n")
 
-    def _measured(self) -> list[tuple[int, str]]:
-        return [(items, name) for items in self.sizes for name in NAMES if self.of(name, items)]
+    def _measured(self) -> list[tuple[int, str, bool]]:
+        return [
+            (items, name, after)
+            for after in (False, True)
+            for items in self.sizes
+            for name in NAMES
+            if self.of(name, items, after_small=after)
+        ]
 
     def _rows(self) -> list[list[str]]:
         rows = []
-        for items, name in self._measured():
-            times = [run.seconds for run in self.of(name, items)]
-            ours = self.seconds("batchline", items)
+        for items, name, after in self._measured():
+            times = [run.seconds for run in self.of(name, items, after_small=after)]
+            ours = self.seconds("batchline", items, after_small=after)
             middle = median(times)
             rows.append(
                 [
-                    f"{items:,}",
+                    _size(items, after),
                     NAMES[name],
                     f"{middle:.3f}",
                     f"{min(times):.3f}",
@@ -189,21 +170,25 @@ class Results:
         return rows
 
     def _target_rows(self) -> list[list[str]]:
-        return [target.cells() for target in self.targets()]
+        return [target.cells() for target in self.targets() if target.value is not None]
 
     def _step_rows(self) -> list[list[str]]:
         rows = []
-        for items, name in self._measured():
-            runs = sorted(self.of(name, items), key=lambda run: run.seconds)
+        for items, name, after in self._measured():
+            runs = sorted(self.of(name, items, after_small=after), key=lambda run: run.seconds)
             steps = runs[len(runs) // 2].steps
             rows.append(
                 [
-                    f"{items:,}",
+                    _size(items, after),
                     NAMES[name],
                     ", ".join(f"{step} {seconds:.3f}" for step, seconds in steps.items()),
                 ]
             )
         return rows
+
+
+def _size(items: int, after_small: bool) -> str:
+    return f"{items:,}, after small batches" if after_small else f"{items:,}"
 
 
 def describe_machine(engine: Engine) -> dict[str, str]:
@@ -225,14 +210,3 @@ def _processor() -> str:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [head, ["-" * width for width in widths], *rows]
-    return [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in lines
-    ]

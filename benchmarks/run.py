@@ -7,52 +7,51 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks import ballast
-from benchmarks.batchline import Batchline
-from benchmarks.feed import Feed, Feeds
-from benchmarks.floor import Floor
-from benchmarks.naive import Naive
+from benchmarks.feed import Feeds
 from benchmarks.plot import draw
-from benchmarks.report import Results, Run, describe_machine
-from benchmarks.stack import Stack, running_stack
-from benchmarks.timing import Timing
-from benchmarks.verify import verify
+from benchmarks.report import Results, describe_machine
+from benchmarks.rounds import Rounds
+from benchmarks.small_parts import SmallBatches
+from benchmarks.small_report import SmallResults
+from benchmarks.stack import BESIDE, running_stack
 
 SIZES = (2_000, 10_000, 100_000)
-NAIVE_SIZES = (2_000, 10_000)
-WARM_UP = 2_000
 FOLDER = Path(__file__).parent
-
-
-class Contender(Protocol):
-    """What is compared: something that processes a feed into the same rows."""
-
-    name: str
-
-    def run(self, feed: Feed) -> Timing:
-        """Process the feed, and time it."""
-        ...
-
-    def close(self) -> None:
-        """Close its connections."""
-        ...
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write `results.*` (not where only a part was measured)."""
     options = _parser().parse_args(arguments)
     started = time.perf_counter()
-    with running_stack(options.home, _postgres_options(options)) as stack:
+    contenders = ["floor", "batchline", "chunked"] + ([] if options.skip_naive else ["naive"])
+    small = SmallResults()
+    with running_stack(
+        options.home,
+        _postgres_options(options),
+        beside=[*(name for name in contenders if name in BESIDE), "bare"],
+    ) as stack:
         print(f"Loading {options.old_rows:,} rows of earlier batches", file=sys.stderr)
         ballast.load(stack.dsn, stack.client.client_id, options.old_rows)
-        results = Results(
-            machine=describe_machine(stack.engine),
-            old_rows=options.old_rows,
-            runs=_measure(stack, options),
-            minutes=(time.perf_counter() - started) / 60,
-        )
+        results = Results(describe_machine(stack.engine), options.old_rows, small=small)
+        feeds = Feeds(first=options.old_rows)
+        with Rounds(stack, feeds, contenders) as rounds:
+            rounds.warm_up()
+            for repetition in range(options.repeat):
+                few = () if repetition < options.naive_repeat else ("naive",)
+                results.runs += rounds.measure(options.sizes, repetition, without=few)
+            if options.small:
+                parts = SmallBatches(stack, feeds, small, contenders)
+                _measure_small(parts, options.small_repeat)
+                for repetition in range(options.small_repeat):
+                    results.runs += rounds.measure(
+                        [size for size in options.sizes if size >= 10_000],
+                        repetition,
+                        without=("naive", "chunked"),
+                        before=parts.spoil,
+                    )
+        results.minutes = (time.perf_counter() - started) / 60
     print(results.text())
     if options.write:
         results.write(FOLDER)
@@ -60,40 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\nWritten to {FOLDER}/results.md, .json and .svg", file=sys.stderr)
 
 
-def _measure(stack: Stack, options: argparse.Namespace) -> list[Run]:
-    feeds = Feeds(first=options.old_rows)
-    client_id = stack.client.client_id
-    contenders: list[Contender] = [Floor(stack.dsn, client_id), Batchline(stack.http)]
-    if not options.skip_naive:
-        contenders.append(Naive(stack.dsn, stack.naive_redis, client_id))
-    runs = []
-
-    def measure(contender: Contender, size: int) -> Timing:
-        feed = feeds.take(size)
-        timing = contender.run(feed)
-        assert timing.batch_id is not None
-        verify(stack.engine, timing.batch_id, client_id, feed)
-        return timing
-
-    try:
-        for contender in contenders:
-            measure(contender, WARM_UP)
-        for repetition in range(options.repeat):
-            for size in options.sizes:
-                # A different contender first each time: a run after a heavy one may be slower.
-                turn = repetition % len(contenders)
-                for contender in contenders[turn:] + contenders[:turn]:
-                    if contender.name == "naive" and (
-                        size not in NAIVE_SIZES or repetition >= options.naive_repeat
-                    ):
-                        continue
-                    timing = measure(contender, size)
-                    runs.append(Run(contender.name, size, timing.seconds, timing.steps))
-                    print(runs[-1].line(), file=sys.stderr)
-    finally:
-        for contender in contenders:
-            contender.close()
-    return runs
+def _measure_small(parts: SmallBatches, repeat: int) -> None:
+    parts.warm_up()
+    for repetition in range(repeat):
+        parts.throughput(repetition)
+    parts.one_item(100)
+    parts.reads(repeat)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--naive-repeat", type=int, default=3, help="and how often the naive one")
     parser.add_argument(
         "--old-rows", type=int, default=1_000_000, help="rows that are there before"
+    )
+    parser.add_argument(
+        "--small-repeat", type=int, default=3, help="and how often small batches are"
+    )
+    parser.add_argument(
+        "--skip-small", dest="small", action="store_false", help="leave small batches out"
     )
     parser.add_argument("--skip-naive", action="store_true", help="leave the slow one out")
     parser.add_argument("--home", type=Path, help="a folder to keep the servers and logs in")

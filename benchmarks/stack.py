@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +26,39 @@ from app.local.servers.guarded import Guarded, Spec, Steps
 from app.local.servers.ports import free_port
 
 PROCESSES = 2
-"""Worker processes, for Batchline and for the naive chord alike."""
+"""Worker processes, for Batchline and for each of its rivals alike."""
+WHOLE = ("web", "worker", "slow", "beat", "flower")
+"""Of the Procfile, what `batchline serve` runs: a figure is what an installation would see."""
+_WORKER = (
+    "celery -A benchmarks.{module} worker -n {name}-$$@%h --queues {name}"
+    f" --pool prefork --concurrency {PROCESSES} --loglevel WARNING"
+)
+BESIDE = {
+    "naive": _WORKER.format(module="naive_tasks", name="naive"),
+    "chunked": _WORKER.format(module="chunked_tasks", name="chunked")
+    + " -O fair --without-gossip --without-mingle",
+    "bare": "gunicorn --config python:app.server.gunicorn 'benchmarks.bare:create_app()'",
+}
+"""What Batchline is compared with, by name."""
 _PATIENCE = 60.0
 _STOP: Steps = (("SIGTERM", 15.0), ("SIGKILL", 5.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs. `dsn`: Postgres for psycopg2. `naive_redis`: a database of the naive chord's."""
+    """What runs. `dsn`: Postgres for psycopg2. `log`: the server's.
+
+    `redis`: Batchline's database; `naive_redis` and `chunked_redis`: one of each rival's own.
+    `processes`: by their name in the Procfile or in BESIDE, and "postgres" and "redis".
+    """
 
     url: str
+    bare_url: str
     dsn: str
+    log: Path
+    redis: str
     naive_redis: str
+    chunked_redis: str
     engine: Engine
     client: ClientSecret
     http: httpx.Client
@@ -45,54 +66,75 @@ class Stack:
 
 
 @contextmanager
-def running_stack(home: Path | None, options: dict[str, str]) -> Iterator[Stack]:
+def running_stack(
+    home: Path | None,
+    options: Mapping[str, str],
+    *,
+    lines: Sequence[str] = WHOLE,
+    beside: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
     """Start it, with nothing in the tables; stop it, and remove what it wrote.
 
     `home`: a folder to keep, or None for a temporary one. `options`: Postgres settings on top of
-    those of the embedded server.
+    those of the embedded server. `lines`: of the Procfile. `beside`: of BESIDE. `settings`: of
+    Batchline's, by variable.
     """
     with ExitStack() as cleaning:
         folder = home or cleaning.enter_context(_temporary_folder())
         postgres = cleaning.enter_context(start_postgres(folder, options=options))
         valkey = cleaning.enter_context(start_valkey(folder))
-        naive_redis = urlunsplit(urlsplit(valkey.url)._replace(path="/1"))
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        environ = _environ(folder, postgres.url, valkey.url, naive_redis, port)
+        naive_redis, chunked_redis = (
+            urlunsplit(urlsplit(valkey.url)._replace(path=path)) for path in ("/1", "/2")
+        )
+        ports = {name: free_port() for name in ("web", "flower", "bare")}
+        environ = _environ(folder, postgres.url, valkey.url) | {
+            "NAIVE_REDIS_URL": naive_redis,
+            "CHUNKED_REDIS_URL": chunked_redis,
+            "PORT": str(ports["web"]),
+            "FLOWER_PORT": str(ports["flower"]),
+            **(settings or {}),
+        }
         engine = make_engine(load_settings(environ).database_url or "", name="batchline-bench")
         cleaning.callback(engine.dispose)
         upgrade(engine)
         client = create_client(engine, "benchmark")
-        lines = load_procfile()
-        commands = {name: lines[name] for name in ("web", "worker", "beat")}
-        commands["naive"] = (
-            f"celery -A benchmarks.naive_tasks worker -n naive-$$@%h --queues naive"
-            f" --pool prefork --concurrency {PROCESSES} --loglevel WARNING"
-        )
-        running = {
-            name: cleaning.enter_context(_process(name, command, environ, folder))
-            for name, command in commands.items()
-        }
+        procfile = load_procfile()
+        running = {}
+        for name in (*lines, *beside):
+            command = BESIDE[name] if name in BESIDE else procfile[name]
+            own = environ | ({"PORT": str(ports["bare"])} if name == "bare" else {})
+            running[name] = cleaning.enter_context(_process(name, command, own, folder))
+        url, bare_url = (f"http://127.0.0.1:{ports[name]}" for name in ("web", "bare"))
         http = cleaning.enter_context(
             httpx.Client(
                 base_url=url, headers={"Authorization": f"Bearer {client.secret}"}, timeout=120
             )
         )
         _wait_until_ready(http, running, folder)
-        yield Stack(url, postgres.url, naive_redis, engine, client, http, running)
+        servers = {"postgres": postgres.guarded, "redis": valkey.guarded}
+        yield Stack(
+            url=url,
+            bare_url=bare_url,
+            dsn=postgres.url,
+            log=postgres.log,
+            redis=valkey.url,
+            naive_redis=naive_redis,
+            chunked_redis=chunked_redis,
+            engine=engine,
+            client=client,
+            http=http,
+            processes={**running, **servers},
+        )
 
 
-def _environ(
-    folder: Path, database_url: str, redis_url: str, naive_redis: str, port: int
-) -> dict[str, str]:
+def _environ(folder: Path, database_url: str, redis_url: str) -> dict[str, str]:
     given = variables_given(os.environ)
     kept = {name: value for name, value in os.environ.items() if name not in given}
     return kept | {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "NAIVE_REDIS_URL": naive_redis,
         "BATCHLINE_HOME": str(folder),
-        "PORT": str(port),
         "WORKER_CONCURRENCY": str(PROCESSES),
         "LOG_LEVEL": "WARNING",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

@@ -1,0 +1,1 @@
+"""What a batch costs, counted: statements, commits, commands, messages, and processor time."""
