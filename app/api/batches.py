@@ -13,12 +13,13 @@ from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
 from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
+from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.serializers import batch_body
 from app.batches.submission import check, write
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import PENDING
-from app.db import transaction
+from app.db import read, transaction
 from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer, conditional
 from app.web.blueprint import Blueprint
@@ -83,10 +84,13 @@ def index(query: dict[str, Any]) -> Response:
         created_after=query.get("createdAfter"),
         created_before=query.get("createdBefore"),
     )
-    with transaction(services().engine) as connection:
-        found = list_batches(
-            connection, caller().client_id, which, before=page.position, limit=page.fetch
-        )
+    client_id = caller().client_id
+    found = read(
+        services().engine,
+        lambda connection: list_batches(
+            connection, client_id, which, before=page.position, limit=page.fetch
+        ),
+    )
     return page_answer(page, found, body=batch_body, position=attrgetter("id"))
 
 
@@ -109,9 +113,9 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
     return conditional(batch_answer(batch))
 
 
-def _find(batch_id: UUID) -> Any:
-    with transaction(services().engine) as connection:
-        return find_batch(connection, caller().client_id, batch_id)
+def _find(batch_id: UUID) -> BatchView:
+    client_id = caller().client_id
+    return read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
 
 
 def _merged(in_query: dict[str, Any], in_body: dict[str, Any]) -> dict[str, Any]:

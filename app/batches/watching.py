@@ -1,6 +1,6 @@
 """Watching batches for many callers at once, at the cost of watching for one.
 
-One thread of the process looks at all watched batches, in one transaction; callers that wait hold
+One thread of the process looks at all watched batches at once; callers that wait hold
 neither a connection nor a transaction. It looks when it is notified (app/events/notify.py), and
 without that at intervals that grow with the time a batch has been watched (watched_batch.py). So a
 notification that is lost, or a Redis that is away, delays an answer by a second at most.
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -23,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
 from app.batches.watched_batch import Following, WatchedBatch
 from app.core.errors import BatchlineError
-from app.db import transaction
+from app.db import read
 from app.db.statements.batch_views import SELECT_UNFINISHED, select_followed_batches
 from app.events.notify import CHANNEL, notified
 
@@ -154,11 +155,10 @@ class BatchWatch:
     def _look_at(self, due: dict[UUID, bool]) -> None:
         """Look at these; True for those that are followed."""
         try:
-            with transaction(self._engine) as connection:
-                plain = [batch_id for batch_id, followed in due.items() if not followed]
-                unfinished = _unfinished(connection, plain) if plain else set()
-                followed = [batch_id for batch_id, followed in due.items() if followed]
-                views = _views(connection, followed) if followed else {}
+            plain = [batch_id for batch_id, followed in due.items() if not followed]
+            followed = [batch_id for batch_id, followed in due.items() if followed]
+            unfinished = read(self._engine, partial(_unfinished, plain)) if plain else set()
+            views = read(self._engine, partial(_views, followed)) if followed else {}
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("watch.look_failed", error=str(error))
             with self._lock:
@@ -216,12 +216,12 @@ class BatchWatch:
                 self._news.notify()
 
 
-def _unfinished(connection: Connection, batch_ids: list[UUID]) -> set[UUID]:
+def _unfinished(batch_ids: list[UUID], connection: Connection) -> set[UUID]:
     """Those of the batches that have not ended."""
     return set(connection.execute(SELECT_UNFINISHED, {"ids": batch_ids}).scalars())
 
 
-def _views(connection: Connection, batch_ids: list[UUID]) -> dict[UUID, BatchView]:
+def _views(batch_ids: list[UUID], connection: Connection) -> dict[UUID, BatchView]:
     """The batches as they are now, as far as they are there."""
     rows = connection.execute(_FOLLOWED, {"ids": batch_ids}).mappings()
     return {batch.id: batch for batch in map(batch_view, rows)}

@@ -10,6 +10,7 @@ from app.db.engine import (
     sqlstate,
     transaction,
 )
+from app.db.reading import read
 
 __all__ = [
     "after_commit",
@@ -17,6 +18,7 @@ __all__ = [
     "is_away",
     "is_retryable",
     "make_engine",
+    "read",
     "refuses_writes",
     "sqlstate",
     "transaction",

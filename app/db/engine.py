@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app.core.error_text import attribute_of
 from app.core.errors import Unavailable
 from app.core.jsontext import dumps
+from app.db.connections import discard_cut_connections
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,6 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         # Numbers with a point are Decimals, and are written as they are.
         json_serializer=dumps,
         connect_args={
@@ -66,6 +66,7 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
         if sqlstate(context.original_exception) in ("57P01", "57P05", "25P03"):
             context.is_disconnect = True
 
+    discard_cut_connections(engine)
     return engine
 
 
