@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -106,11 +107,25 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
     With `wait` the answer is held until the batch ends or the time has passed; with
     `If-None-Match` it is 304 where nothing has changed. `Retry-After` says when to ask again.
     """
-    batch = _find(batch_id)
-    if query["wait"] and not batch.ended:
-        batch_watch().wait(batch_id, query["wait"])
+    wait = query["wait"]
+    return conditional(batch_answer(_ended(batch_id, wait) if wait else _find(batch_id)))
+
+
+def _ended(batch_id: UUID, seconds: float) -> BatchView:
+    """The batch once it has ended, or as it is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    batch = None
+
+    def ended() -> bool:
+        nonlocal batch
         batch = _find(batch_id)
-    return conditional(batch_answer(batch))
+        return batch.ended
+
+    # It may have begun again since it was told that it has ended.
+    while batch_watch().wait(batch_id, deadline - time.monotonic(), ended=ended):
+        if batch is not None and batch.ended:
+            return batch
+    return _find(batch_id)
 
 
 def _find(batch_id: UUID) -> BatchView:

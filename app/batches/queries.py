@@ -14,14 +14,17 @@ from app.core.errors import NotFound
 from app.db.statements.batch_views import (
     SELECT_MIXED,
     SELECT_OPERATION,
+    SELECT_UNFINISHED,
     select_batch,
     select_batch_by_reference,
     select_batch_page,
+    select_followed_batches,
 )
 from app.db.statements.item_pages import select_item, select_items
 
 _BATCH = select_batch(BATCH_COLUMNS)
 _BATCH_BY_REFERENCE = select_batch_by_reference(BATCH_COLUMNS)
+_BATCHES = select_followed_batches(BATCH_COLUMNS)
 _ITEM = select_item(ITEM_COLUMNS)
 
 
@@ -58,6 +61,17 @@ def find_batch_by_reference(
     if row is None:
         raise NotFound(f"There is no batch {reference}.")
     return batch_view(row)
+
+
+def find_batches(batch_ids: list[UUID], connection: Connection) -> dict[UUID, BatchView]:
+    """Those of the batches that are there, whoever's they are."""
+    rows = connection.execute(_BATCHES, {"ids": batch_ids}).mappings()
+    return {batch.id: batch for batch in map(batch_view, rows)}
+
+
+def find_unfinished(batch_ids: list[UUID], connection: Connection) -> set[UUID]:
+    """Those of the batches that are there and have not ended, whoever's they are."""
+    return set(connection.execute(SELECT_UNFINISHED, {"ids": batch_ids}).scalars())
 
 
 def list_batches(

@@ -125,9 +125,13 @@ def test_what_is_wrong_with_a_read_is_not_tried_again(victim: Engine) -> None:
 
 
 def test_a_transaction_is_not_tried_again(engine: Engine, victim: Engine) -> None:
-    with pytest.raises(Unavailable), transaction(victim) as connection:
-        cut(engine)
-        one(connection)
+    def work() -> None:
+        with transaction(victim) as connection:
+            cut(engine)
+            one(connection)
+
+    with pytest.raises(Unavailable):
+        work()
 
 
 def test_a_read_is_no_transaction_and_the_next_one_is(victim: Engine) -> None:
