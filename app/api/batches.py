@@ -17,10 +17,10 @@ from app.api.schemas import BatchPageSchema, BatchSchema
 from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.serializers import batch_body
-from app.batches.submission import check, write
+from app.batches.submission import check, intake_of, write_intake
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import PENDING
-from app.db import read, transaction
+from app.db import each_by_itself, read, transaction
 from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer, conditional
 from app.web.blueprint import Blueprint
@@ -60,9 +60,13 @@ def submit() -> Response:
             fields = _merged(in_query, fields_of(incoming.fields))
             submission = submission_of(client_id, fields)
             check(submission, here.registry)
-            with transaction(here.engine) as connection:
-                write(connection, here.registry, submission, incoming.items)
-                response = batch_answer(find_batch(connection, client_id, submission.id), 202)
+            intake = intake_of(here.registry, submission, incoming.items)
+            # What is one statement and no more needs no transaction around it.
+            apart = intake.few and not this.claimed
+            with (each_by_itself if apart else transaction)(here.engine) as connection:
+                made = write_intake(connection, here.registry, submission, intake)
+                batch = made.shown or find_batch(connection, client_id, submission.id)
+                response = batch_answer(batch, 202)
                 response.headers["Location"] = f"/v1/batches/{submission.id}"
                 this.keep(connection, response)
     if submission.first_status == PENDING:

@@ -1,8 +1,9 @@
-"""Reads: one round trip a statement, and tried again where the connection was lost."""
+"""Statements that are transactions of their own, and reads made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -24,26 +25,35 @@ def read(engine: Engine, look: Callable[[Connection], Found]) -> Found:
     Raises Unavailable where the server is away.
     """
     try:
-        try:
-            return _looked(engine, look)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        return _looked(engine, look)
+        with each_by_itself(engine) as connection:
+            return look(connection)
+    except Unavailable as error:
+        lost = error.__cause__
+        if not (isinstance(lost, DBAPIError) and lost.connection_invalidated):
+            raise
+    with each_by_itself(engine) as connection:
+        return look(connection)
+
+
+@contextmanager
+def each_by_itself(engine: Engine) -> Iterator[Connection]:
+    """A connection on which each statement is a transaction of its own, and one round trip.
+
+    There is nothing to be called after a commit (`after_commit`). Raises Unavailable where the
+    server is away.
+    """
+    try:
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None  # noqa: S101 (a checked-out connection has one)
+            # SQLAlchemy's isolation level AUTOCOMMIT, at a tenth of what it costs for a statement.
+            before, driver.autocommit = driver.autocommit, True
+            try:
+                yield connection
+            finally:
+                if not driver.closed:
+                    driver.autocommit = before
     except (DBAPIError, PoolTimeoutError) as error:
         if is_away(error):
             raise Unavailable("The database is not reachable just now.", retry_after=5) from error
         raise
-
-
-def _looked(engine: Engine, look: Callable[[Connection], Found]) -> Found:
-    with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 (a checked-out connection has one)
-        # As SQLAlchemy's isolation level AUTOCOMMIT, at a tenth of what it costs for one statement.
-        before, driver.autocommit = driver.autocommit, True
-        try:
-            return look(connection)
-        finally:
-            if not driver.closed:
-                driver.autocommit = before
