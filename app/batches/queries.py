@@ -19,9 +19,11 @@ from app.db.statements.batch_views import (
     select_batch_by_reference,
     select_batch_page,
     select_followed_batches,
+    select_plain_batch,
 )
 from app.db.statements.item_pages import select_item, select_items
 
+_PLAIN_BATCH = select_plain_batch(BATCH_COLUMNS)
 _BATCH = select_batch(BATCH_COLUMNS)
 _BATCH_BY_REFERENCE = select_batch_by_reference(BATCH_COLUMNS)
 _BATCHES = select_followed_batches(BATCH_COLUMNS)
@@ -42,11 +44,12 @@ class BatchFilter:
 
 def find_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchView:
     """The client's batch. Raises NotFound where there is none, or it is another's."""
-    found = connection.execute(_BATCH, {"batch_id": batch_id, "client_id": client_id})
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"There is no batch {batch_id}.")
-    return batch_view(row)
+    for statement in (_PLAIN_BATCH, _BATCH):
+        found = connection.execute(statement, {"batch_id": batch_id, "client_id": client_id})
+        row = found.mappings().one_or_none()
+        if row is not None:
+            return batch_view(row)
+    raise NotFound(f"There is no batch {batch_id}.")
 
 
 def find_batch_by_reference(
