@@ -114,3 +114,21 @@ def test_a_connection_that_was_closed_meanwhile_is_not_a_broker_that_is_away(
     valkey.stop()
     valkey.revive()
     assert dispatcher.advance(uuid4())
+
+
+def test_messages_are_sent_by_one_client(
+    sender: Callable[..., Dispatcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher = sender()
+    assert dispatcher.advance(uuid4())
+    made: list[object] = []
+    begin = Redis.__init__
+
+    def note(self: Redis, *args: Any, **options: Any) -> None:
+        made.append(self)
+        begin(self, *args, **options)
+
+    monkeypatch.setattr(Redis, "__init__", note)
+    for _ in range(3):
+        assert dispatcher.advance(uuid4())
+    assert made == []

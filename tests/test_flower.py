@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import httpx
 
+from app.clients.credentials import ClientSecret
 from app.local.servers.ports import free_port
 from tests.support.stack import Stack, wait_for
 
 
-def test_flower_wants_its_credentials(stack: Stack) -> None:
+def test_flower_shows_tasks_to_those_with_its_credentials(
+    stack: Stack, client: ClientSecret
+) -> None:
     port = free_port()
     environ = {
         **stack.environ,
@@ -32,6 +35,29 @@ def test_flower_wants_its_credentials(stack: Stack) -> None:
         assert httpx.get(f"{url}/workers", auth=("watcher", "wrong")).status_code == 401
         assert httpx.get(f"{url}/workers", auth=("watcher", "secret")).status_code == 200
         assert httpx.get(f"{url}/api/workers").status_code == 401
+
+        batch_id = ""
+
+        def shown() -> bool:
+            """Whether it shows the tasks of a batch, and that each is over."""
+            tasks = httpx.get(f"{url}/api/tasks", auth=("watcher", "secret")).json().values()
+            of_batch = [task for task in tasks if batch_id in str(task["kwargs"])]
+            return bool(of_batch) and all(task["state"] == "SUCCESS" for task in of_batch)
+
+        # It has every worker tell it of tasks within five seconds of its start, and only then.
+        with stack.http(client) as http:
+
+            def told() -> bool:
+                nonlocal batch_id
+                body = {"operation": "test.bulk", "items": [{"do": "succeed"}]}
+                batch_id = http.post("/v1/batches", json=body).raise_for_status().json()["id"]
+                stack.finished(http, batch_id)
+                try:
+                    return bool(wait_for(shown, within=2))
+                except AssertionError:
+                    return False
+
+            wait_for(told, within=30, what=lambda: f"Flower\n{stack.tail()}")
     finally:
         flower.terminate()
         flower.wait()

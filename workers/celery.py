@@ -17,6 +17,7 @@ settings = load_settings()
 set_up_logs(settings)
 
 app = Celery("batchline", include=["workers.tasks"])
+app.events_cls = "workers.events:Events"
 configure(app, settings)
 app.conf.beat_schedule = {
     "sweep": {

@@ -18,7 +18,7 @@ from app.batches.appending import check_open
 from app.batches.queries import find_batch
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import CANCELED, FAILED, INVALID
-from app.db import transaction
+from app.db import read, transaction
 from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer
 from app.web.blueprint import Blueprint
@@ -63,8 +63,7 @@ def append(batch_id: UUID) -> Response:
         if this.remembered:
             return this.replay(body)
         _nothing_else(request.args)
-        with transaction(here.engine) as connection:
-            check_open(connection, client_id, batch_id)
+        read(here.engine, lambda connection: check_open(connection, client_id, batch_id))
         with received(kind, body, here.settings, this) as incoming:
             _nothing_else(incoming.fields)
             with transaction(here.engine) as connection:
@@ -149,5 +148,5 @@ def _nothing_else(given: Any) -> None:
 
 
 def _answer(client_id: UUID, batch_id: UUID, status: int) -> Response:
-    with transaction(services().engine) as connection:
-        return batch_answer(find_batch(connection, client_id, batch_id), status)
+    batch = read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
+    return batch_answer(batch, status)

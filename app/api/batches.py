@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,14 @@ from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
 from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
+from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.serializers import batch_body
-from app.batches.storing import storing
-from app.batches.submission import check, line_of, write
+from app.batches.storing import StoredAfterAll, storing
+from app.batches.submission import check, intake_of, line_of, write_intake
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import PENDING
-from app.db import transaction
+from app.db import read
 from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer, conditional
 from app.web.blueprint import Blueprint
@@ -59,13 +61,27 @@ def submit() -> Response:
             fields = _merged(in_query, fields_of(incoming.fields))
             submission = submission_of(client_id, fields)
             check(submission, here.registry)
-            with storing(here.engine, submission.id) as connection:
-                write(connection, here.registry, submission, incoming.items)
-                response = batch_answer(find_batch(connection, client_id, submission.id), 202)
-                response.headers["Location"] = f"/v1/batches/{submission.id}"
-                this.keep(connection, response)
+            intake = intake_of(here.registry, submission, incoming.items)
+            # What is one statement and no more needs no transaction around it.
+            apart = intake.few and not this.claimed
+            try:
+                with storing(here.engine, submission.id, apart=apart) as connection:
+                    made = write_intake(connection, here.registry, submission, intake)
+                    batch = made.shown or find_batch(connection, client_id, submission.id)
+                    response = _accepted(batch)
+                    this.keep(connection, response)
+            except StoredAfterAll:
+                response = _accepted(
+                    read(here.engine, lambda found: find_batch(found, client_id, submission.id))
+                )
     if submission.first_status == PENDING:
         here.dispatcher.advance(submission.id, line_of(here.registry, submission.operation))
+    return response
+
+
+def _accepted(batch: BatchView) -> Response:
+    response = batch_answer(batch, 202)
+    response.headers["Location"] = f"/v1/batches/{batch.id}"
     return response
 
 
@@ -84,10 +100,13 @@ def index(query: dict[str, Any]) -> Response:
         created_after=query.get("createdAfter"),
         created_before=query.get("createdBefore"),
     )
-    with transaction(services().engine) as connection:
-        found = list_batches(
-            connection, caller().client_id, which, before=page.position, limit=page.fetch
-        )
+    client_id = caller().client_id
+    found = read(
+        services().engine,
+        lambda connection: list_batches(
+            connection, client_id, which, before=page.position, limit=page.fetch
+        ),
+    )
     return page_answer(page, found, body=batch_body, position=attrgetter("id"))
 
 
@@ -103,16 +122,30 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
     With `wait` the answer is held until the batch ends or the time has passed; with
     `If-None-Match` it is 304 where nothing has changed. `Retry-After` says when to ask again.
     """
-    batch = _find(batch_id)
-    if query["wait"] and not batch.ended:
-        batch_watch().wait(batch_id, query["wait"])
+    wait = query["wait"]
+    return conditional(batch_answer(_ended(batch_id, wait) if wait else _find(batch_id)))
+
+
+def _ended(batch_id: UUID, seconds: float) -> BatchView:
+    """The batch once it has ended, or as it is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    batch = None
+
+    def ended() -> bool:
+        nonlocal batch
         batch = _find(batch_id)
-    return conditional(batch_answer(batch))
+        return batch.ended
+
+    # It may have begun again since it was told that it has ended.
+    while batch_watch().wait(batch_id, deadline - time.monotonic(), ended=ended):
+        if batch is not None and batch.ended:
+            return batch
+    return _find(batch_id)
 
 
-def _find(batch_id: UUID) -> Any:
-    with transaction(services().engine) as connection:
-        return find_batch(connection, caller().client_id, batch_id)
+def _find(batch_id: UUID) -> BatchView:
+    client_id = caller().client_id
+    return read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
 
 
 def _merged(in_query: dict[str, Any], in_body: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.batches.batch_view import BatchView
 from app.batches.queries import find_batch
 from app.batches.serializers import batch_body, summary_body
 from app.batches.watching import BatchWatch
-from app.db import transaction
+from app.db import read
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.responses import encode
@@ -46,8 +46,8 @@ def events(batch_id: UUID) -> Response:
     Server-Sent Events. After an interruption, `Last-Event-ID` goes on: what it names is not told
     again. Every event tells how things stand, so that none that was missed is needed.
     """
-    with transaction(services().engine) as connection:
-        batch = find_batch(connection, caller().client_id, batch_id)
+    client_id = caller().client_id
+    batch = read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
     last = request.headers.get("Last-Event-ID", "")
     if batch.ended and last == _finished_id(batch):
         # 204 keeps a browser from reconnecting.

@@ -14,7 +14,7 @@ from app.api.schemas import ItemPageSchema, ItemSchema
 from app.batches.item_view import ItemView
 from app.batches.queries import find_item, list_items
 from app.batches.serializers import item_body
-from app.db import transaction
+from app.db import read
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.paging import page_answer, page_of
@@ -36,17 +36,20 @@ _MOST_BYTES = 16 * 1024 * 1024
 def index(query: dict[str, Any], batch_id: UUID) -> Response:
     """List items, by their index"""
     page = page_of(query, int, "items")
-    with transaction(services().engine) as connection:
-        found = list_items(
+    client_id = caller().client_id
+    found = read(
+        services().engine,
+        lambda connection: list_items(
             connection,
-            caller().client_id,
+            client_id,
             batch_id,
             status=query.get("status"),
             key=query.get("key"),
             after=-1 if page.position is None else min(page.position, _LAST_INDEX),
             limit=page.fetch,
             most_bytes=_MOST_BYTES,
-        )
+        ),
+    )
     return page_answer(
         page,
         found,
@@ -61,8 +64,11 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
 @blueprint.response(200, ItemSchema)
 def show(batch_id: UUID, index: int) -> Response:
     """Show an item"""
-    with transaction(services().engine) as connection:
-        return answer(item_body(find_item(connection, caller().client_id, batch_id, index)))
+    client_id = caller().client_id
+    item = read(
+        services().engine, lambda connection: find_item(connection, client_id, batch_id, index)
+    )
+    return answer(item_body(item))
 
 
 def _size(items: Sequence[ItemView]) -> int:

@@ -16,7 +16,7 @@ from app.api.schemas import RecordPageSchema, RecordSchema
 from app.batches.copying import storable
 from app.core.errors import NotFound
 from app.core.jsontext import moment
-from app.db import transaction
+from app.db import read
 from app.db.records import RecordStore, StoredRecord
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
@@ -52,9 +52,13 @@ def index(query: dict[str, Any], collection: str) -> Response:
     page = page_of(query, str, f"records/{collection}")
     found: list[StoredRecord] = []
     if storable(collection) and storable(page.position or ""):
-        with transaction(services().engine) as connection:
-            store = RecordStore(connection, caller().client_id)
-            found = store.page(collection, after=page.position or "", limit=page.fetch)
+        client_id = caller().client_id
+        found = read(
+            services().engine,
+            lambda connection: RecordStore(connection, client_id).page(
+                collection, after=page.position or "", limit=page.fetch
+            ),
+        )
     return page_answer(page, found, body=_body, position=attrgetter("key"))
 
 
@@ -65,8 +69,11 @@ def show(collection: str, key: str) -> Response:
     """Show a record"""
     found = None
     if storable(collection) and storable(key):
-        with transaction(services().engine) as connection:
-            found = RecordStore(connection, caller().client_id).one(collection, key)
+        client_id = caller().client_id
+        found = read(
+            services().engine,
+            lambda connection: RecordStore(connection, client_id).one(collection, key),
+        )
     if found is None:
         raise NotFound(f"There is no record {key} in {collection}.")
     return answer(_body(found))

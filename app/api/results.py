@@ -9,12 +9,13 @@ from uuid import UUID
 
 import marshmallow as ma
 from flask import Response, request
+from sqlalchemy import Connection
 
 from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
 from app.batches.item_pages import read_items
 from app.batches.queries import find_batch, names_its_operations
 from app.core.lifecycle import ITEM_STATUSES_SHOWN
-from app.db import transaction
+from app.db import read
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.bodies import CSV, NDJSON
@@ -67,9 +68,12 @@ def results(query: dict[str, Any], batch_id: UUID) -> Response:
     """
     here = services()
     client_id = caller().client_id
-    with transaction(here.engine) as connection:
+
+    def is_mixed(connection: Connection) -> bool:
         find_batch(connection, client_id, batch_id)
-        mixed = names_its_operations(connection, batch_id)
+        return names_its_operations(connection, batch_id)
+
+    mixed = read(here.engine, is_mixed)
     head, lines = _writer(query, mixed=mixed)
     pages = read_items(
         here.engine, client_id, batch_id, status=query.get("status"), after=query["after"]

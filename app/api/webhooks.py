@@ -12,7 +12,7 @@ from flask import Response, request
 from app.api.envelope import Name
 from app.api.schemas import page_schema
 from app.core.jsontext import moment
-from app.db import transaction
+from app.db import read, transaction
 from app.db.models.webhook import DELIVERY_STATUSES
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
@@ -132,10 +132,13 @@ def create() -> Response:
 def index(query: dict[str, Any]) -> Response:
     """List webhooks, newest first"""
     page = page_of(query, UUID, "webhooks")
-    with transaction(services().engine) as connection:
-        found = list_webhooks(
-            connection, caller().client_id, limit=page.fetch, before=page.position
-        )
+    client_id = caller().client_id
+    found = read(
+        services().engine,
+        lambda connection: list_webhooks(
+            connection, client_id, limit=page.fetch, before=page.position
+        ),
+    )
     return page_answer(page, found, body=_webhook_body, position=attrgetter("id"))
 
 
@@ -144,8 +147,11 @@ def index(query: dict[str, Any]) -> Response:
 @blueprint.response(200, WebhookSchema)
 def show(webhook_id: UUID) -> Response:
     """Show a webhook"""
-    with transaction(services().engine) as connection:
-        return answer(_webhook_body(get_webhook(connection, caller().client_id, webhook_id)))
+    client_id = caller().client_id
+    webhook = read(
+        services().engine, lambda connection: get_webhook(connection, client_id, webhook_id)
+    )
+    return answer(_webhook_body(webhook))
 
 
 @blueprint.route("/<uuid:webhook_id>", methods=["DELETE"])
@@ -178,14 +184,13 @@ def rotate(webhook_id: UUID) -> Response:
 def deliveries(query: dict[str, Any], webhook_id: UUID) -> Response:
     """List what was sent, newest first"""
     page = page_of(query, UUID, f"deliveries/{webhook_id}")
-    with transaction(services().engine) as connection:
-        found = list_deliveries(
-            connection,
-            caller().client_id,
-            webhook_id,
-            limit=page.fetch,
-            before=page.position,
-        )
+    client_id = caller().client_id
+    found = read(
+        services().engine,
+        lambda connection: list_deliveries(
+            connection, client_id, webhook_id, limit=page.fetch, before=page.position
+        ),
+    )
     return page_answer(page, found, body=_delivery_body, position=attrgetter("id"))
 
 

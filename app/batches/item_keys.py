@@ -7,7 +7,8 @@ repeated ones by Postgres when it begins, which costs one pass over its rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -84,6 +85,13 @@ class ItemReader:
             self._seen = set()
 
 
+@cache
+def _decoder(names: tuple[str, ...]) -> Callable[[str], Any]:
+    """What decodes just the fields of those names."""
+    fields = [(name, Any, None) for name in names]
+    return msgspec.json.Decoder(msgspec.defstruct("KeyFields", fields, rename=None)).decode
+
+
 class KeyReader:
     """Reads the key of one operation's items from their JSON text."""
 
@@ -91,10 +99,7 @@ class KeyReader:
         self._operation = operation if operation is not None and operation.key else None
         if self._operation is not None:
             self._names = self._operation.key
-            fields = [(name, Any, None) for name in self._names]
-            self._decode = msgspec.json.Decoder(
-                msgspec.defstruct("KeyFields", fields, rename=None)
-            ).decode
+            self._decode = _decoder(self._names)
             self._values = attrgetter(*self._names)
             self._single = len(self._names) == 1
             self._separators = len(self._names) - 1

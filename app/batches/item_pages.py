@@ -1,6 +1,6 @@
 """Reading all items of a batch, whatever their number, in constant memory.
 
-Page after page, each in a short transaction of its own. A cursor over all items would show one
+Page after page, each a short read of its own. A cursor over all items would show one
 moment, but hold a connection and keep old rows for as long as its reader takes, which may be an
 hour. Each page shows its items as they are at its moment, reading can begin again behind any index,
 and nothing is held while the reader is slow.
@@ -9,13 +9,14 @@ and nothing is held while the reader is slow.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.batches.item_view import ItemView
 from app.batches.queries import list_items
-from app.db import transaction
+from app.db import read
 
 _FIRST_PAGE = 100
 _MOST_ITEMS = 2000
@@ -38,19 +39,29 @@ def read_items(
     """
     limit = _FIRST_PAGE
     while True:
-        with transaction(engine) as connection:
-            page = list_items(
-                connection,
-                client_id,
-                batch_id,
-                status=status,
-                after=after,
-                limit=limit,
-                most_bytes=_MOST_BYTES,
-            )
+        page = read(engine, partial(_page, client_id, batch_id, status, after, limit))
         yield page
         if not page:
             return
         after = page[-1].index
         # A page that was cut by its bytes says how many are worth asking for.
         limit = min(_MOST_ITEMS, 2 * max(len(page), 8))
+
+
+def _page(
+    client_id: UUID,
+    batch_id: UUID,
+    status: str | None,
+    after: int,
+    limit: int,
+    connection: Connection,
+) -> list[ItemView]:
+    return list_items(
+        connection,
+        client_id,
+        batch_id,
+        status=status,
+        after=after,
+        limit=limit,
+        most_bytes=_MOST_BYTES,
+    )

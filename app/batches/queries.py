@@ -14,14 +14,19 @@ from app.core.errors import NotFound
 from app.db.statements.batch_views import (
     SELECT_MIXED,
     SELECT_OPERATION,
+    SELECT_UNFINISHED,
     select_batch,
     select_batch_by_reference,
     select_batch_page,
+    select_followed_batches,
+    select_plain_batch,
 )
 from app.db.statements.item_pages import select_item, select_items
 
+_PLAIN_BATCH = select_plain_batch(BATCH_COLUMNS)
 _BATCH = select_batch(BATCH_COLUMNS)
 _BATCH_BY_REFERENCE = select_batch_by_reference(BATCH_COLUMNS)
+_BATCHES = select_followed_batches(BATCH_COLUMNS)
 _ITEM = select_item(ITEM_COLUMNS)
 
 
@@ -39,11 +44,12 @@ class BatchFilter:
 
 def find_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchView:
     """The client's batch. Raises NotFound where there is none, or it is another's."""
-    found = connection.execute(_BATCH, {"batch_id": batch_id, "client_id": client_id})
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"There is no batch {batch_id}.")
-    return batch_view(row)
+    for statement in (_PLAIN_BATCH, _BATCH):
+        found = connection.execute(statement, {"batch_id": batch_id, "client_id": client_id})
+        row = found.mappings().one_or_none()
+        if row is not None:
+            return batch_view(row)
+    raise NotFound(f"There is no batch {batch_id}.")
 
 
 def find_batch_by_reference(
@@ -58,6 +64,17 @@ def find_batch_by_reference(
     if row is None:
         raise NotFound(f"There is no batch {reference}.")
     return batch_view(row)
+
+
+def find_batches(batch_ids: list[UUID], connection: Connection) -> dict[UUID, BatchView]:
+    """Those of the batches that are there, whoever's they are."""
+    rows = connection.execute(_BATCHES, {"ids": batch_ids}).mappings()
+    return {batch.id: batch for batch in map(batch_view, rows)}
+
+
+def find_unfinished(batch_ids: list[UUID], connection: Connection) -> set[UUID]:
+    """Those of the batches that are there and have not ended, whoever's they are."""
+    return set(connection.execute(SELECT_UNFINISHED, {"ids": batch_ids}).scalars())
 
 
 def list_batches(

@@ -16,14 +16,14 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from app.batches.copying import copy_items
+from app.batches.batch_view import BatchView
+from app.batches.intake import Intake
 from app.batches.item_keys import ItemReader
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
 from app.core.ids import new_id
 from app.db import transaction
 from app.db.clock import has_passed
-from app.db.statements.batches import CREATE_BATCH, NOTE_ITEMS_OF_BATCH
 from app.formats.raw_item import RawItem
 from handlers import Registry
 
@@ -71,11 +71,12 @@ _STORED = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was stored: the batch and how many items."""
+    """What was stored: the batch and how many items. `shown`: the batch, where it is known yet."""
 
     batch_id: UUID
     total: int
     status: str
+    shown: BatchView | None = None
 
 
 def check(submission: Submission, registry: Registry, connection: Connection | None = None) -> None:
@@ -110,38 +111,39 @@ def write(
     connection: Connection, registry: Registry, submission: Submission, items: Iterable[RawItem]
 ) -> Accepted:
     """`accept` inside the caller's transaction."""
+    return write_intake(connection, registry, submission, intake_of(registry, submission, items))
+
+
+def intake_of(registry: Registry, submission: Submission, items: Iterable[RawItem]) -> Intake:
+    """The items of the submission, the first of which have been read."""
+    return Intake(
+        ItemReader(registry, submission.operation, own_operations=submission.own_operations), items
+    )
+
+
+def write_intake(
+    connection: Connection, registry: Registry, submission: Submission, intake: Intake
+) -> Accepted:
+    """`accept` inside the caller's transaction; where `intake.few`, it may also be in none."""
     check(submission, registry, connection)
-    reader = ItemReader(registry, submission.operation, own_operations=submission.own_operations)
-    try:
-        connection.execute(
-            CREATE_BATCH,
-            {
-                **{name: getattr(submission, name) for name in _STORED},
-                "status": submission.first_status,
-                "phase": first_phase(submission.on_invalid, submission.dry_run),
-                "queue": line_of(registry, submission.operation),
-            },
-        )
-    except IntegrityError as error:
-        raise WrongState(
-            f"There is a batch with the reference {submission.reference!r} already."
-        ) from error
-    total = copy_items(connection, submission.id, reader.read(items))
-    if total == 0 and submission.start == "now":
+    if submission.start == "now" and intake.empty:
         raise Invalid(
             "A batch that starts now needs at least one item.",
             errors=[FieldError("/items", "Must not be empty.")],
         )
-    connection.execute(
-        NOTE_ITEMS_OF_BATCH,
-        {
-            "batch_id": submission.id,
-            "total": total,
-            "mixed": reader.mixed,
-            "may_repeat": reader.may_repeat,
-        },
-    )
-    return Accepted(submission.id, total, submission.first_status)
+    values = {
+        **{name: getattr(submission, name) for name in _STORED},
+        "status": submission.first_status,
+        "phase": first_phase(submission.on_invalid, submission.dry_run),
+        "queue": line_of(registry, submission.operation),
+    }
+    try:
+        total, shown = intake.write(connection, values)
+    except IntegrityError as error:
+        raise WrongState(
+            f"There is a batch with the reference {submission.reference!r} already."
+        ) from error
+    return Accepted(submission.id, total, submission.first_status, shown)
 
 
 def line_of(registry: Registry, operation: str | None) -> str:

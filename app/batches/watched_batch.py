@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.batches.batch_view import BatchView
 
@@ -14,6 +14,10 @@ _SOONEST = 0.01
 _LATEST = 0.25
 _FOLLOWED_SOONEST = 0.25
 _FOLLOWED_LATEST = 1.0
+# The same for those who only wait while notifications are heard. An end is told as such, so that a
+# change is worth a look only because the release before tells its ends so, too.
+_HEARING_SOONEST = 0.1
+_HEARING_LATEST = 1.0
 
 
 @dataclass(slots=True)
@@ -21,31 +25,36 @@ class WatchedBatch:
     """How many callers wait for the batch's end (`waiting`) or follow its progress (`following`).
 
     Times are monotonic. `view` is the latest, if it is followed; `ended` and `gone` are final.
-    `changed` is notified of both; its lock guards every field.
+    `ends` counts how often it was told that it has ended. `changed` is notified of all these; its
+    lock guards every field.
     """
 
     changed: threading.Condition
     since: float
     look_at: float = 0.0
-    looked: float = 0.0
+    looked: float = field(init=False)
     noted: float = 0.0
     waiting: int = 0
     following: int = 0
     view: BatchView | None = None
     ended: bool = False
+    ends: int = 0
     gone: bool = False
 
     def __post_init__(self) -> None:
+        self.looked = self.since
         self.look_at = self.since + _SOONEST
 
     @property
     def soonest_look(self) -> float:
         """When it may be looked at again, if there is news of it."""
-        return self.looked + (_FOLLOWED_SOONEST if self.following else _SOONEST)
+        return self.looked + (_FOLLOWED_SOONEST if self.following else _HEARING_SOONEST)
 
-    def next_look(self, now: float) -> float:
-        """When to look again if there is no news of it."""
+    def next_look(self, now: float, *, hearing: bool) -> float:
+        """When to look again if there is no news of it. `hearing`: whether news would come."""
         waited = (now - self.since) / 10
+        if self.waiting and hearing and not self.following:
+            return now + _HEARING_LATEST
         if self.waiting:
             return now + min(_LATEST, max(_SOONEST, waited))
         return now + min(_FOLLOWED_LATEST, max(_FOLLOWED_SOONEST, waited))

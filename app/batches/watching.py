@@ -1,9 +1,10 @@
 """Watching batches for many callers at once, at the cost of watching for one.
 
-One thread of the process looks at all watched batches, in one transaction; callers that wait hold
-neither a connection nor a transaction. It looks when it is notified (app/events/notify.py), and
-without that at intervals that grow with the time a batch has been watched (watched_batch.py). So a
-notification that is lost, or a Redis that is away, delays an answer by a second at most.
+Callers that wait hold neither a connection nor a transaction. They are let go when it is told that
+the batch has ended (app/events/notify.py), which takes no look at all. One thread of the process
+looks at all watched batches at once: when it is notified of a change that somebody follows, and
+without that from time to time (watched_batch.py). So a notification that is lost delays an answer
+by a second at most, and a Redis that is away by a quarter.
 """
 
 from __future__ import annotations
@@ -12,29 +13,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import structlog
-from redis import Redis, RedisError
-from redis.client import PubSub
-from sqlalchemy import Connection, Engine
+from redis import Redis
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
+from app.batches.listening import listen
+from app.batches.queries import find_batches, find_unfinished
 from app.batches.watched_batch import Following, WatchedBatch
 from app.core.errors import BatchlineError
-from app.db import transaction
-from app.db.statements.batch_views import SELECT_UNFINISHED, select_followed_batches
-from app.events.notify import CHANNEL, notified
+from app.db import read
+from app.events.notify import notified
 
 log = structlog.get_logger(__name__)
 
-# Seconds: the longest pause of the thread that looks, the pause after an error, and how long one
-# wait for a notification lasts.
+# Seconds: the longest pause of the thread that looks, the pause after an error, and how long the
+# threads stay when no batch is watched.
 _LONGEST_PAUSE = 1.0
 _AFTER_TROUBLE = 1.0
-_LISTEN = 1.0
-_FOLLOWED = select_followed_batches(BATCH_COLUMNS)
+_LINGER = 1.0
 
 
 class BatchWatch:
@@ -64,28 +64,42 @@ class BatchWatch:
         self._watches: dict[UUID, WatchedBatch] = {}
         self._looking = False
         self._listening = False
+        # Whether all that is told from now on is heard.
+        self._hearing = False
+        self._unwatched_since = 0.0
 
-    def wait(self, batch_id: UUID, seconds: float) -> bool:
+    def wait(
+        self, batch_id: UUID, seconds: float, *, ended: Callable[[], bool] | None = None
+    ) -> bool:
         """Hold until the batch has ended (or is gone), at most `seconds`; whether it has.
 
+        `ended`: looks whether it has ended already. It is called once the batch is watched, so that
+        an end cannot fall between that look and the first notification; what it raises is raised.
         False at once if `most` callers watch already.
         """
         if seconds <= 0 or not self._places.acquire(blocking=False):
             return False
         try:
             with self._lock:
-                watch = self._join(batch_id)
+                watch = self._join(batch_id, looks=ended is not None)
                 watch.waiting += 1
-                try:
-                    return (
-                        watch.changed.wait_for(lambda: watch.ended or not self._alive(), seconds)
-                        and watch.ended
-                    )
-                finally:
+                before = watch.ends
+            try:
+                return (ended is not None and ended()) or self._held(watch, before, seconds)
+            finally:
+                with self._lock:
                     watch.waiting -= 1
                     self._leave(batch_id, watch)
         finally:
             self._places.release()
+
+    def _held(self, watch: WatchedBatch, before: int, seconds: float) -> bool:
+        def over() -> bool:
+            return watch.ended or watch.ends > before
+
+        with self._lock:
+            watch.changed.wait_for(lambda: over() or not self._alive(), seconds)
+            return over()
 
     @contextmanager
     def follow(self, batch_id: UUID) -> Iterator[Following | None]:
@@ -107,33 +121,44 @@ class BatchWatch:
         finally:
             self._places.release()
 
-    def _join(self, batch_id: UUID) -> WatchedBatch:
-        """What is known of the batch, made if it is not watched yet. The caller holds the lock."""
+    def _join(self, batch_id: UUID, *, looks: bool = False) -> WatchedBatch:
+        """What is known of the batch, made if it is not watched yet. The caller holds the lock.
+
+        `looks`: whether the caller itself looks at the batch, afterwards.
+        """
         watch = self._watches.get(batch_id)
         if watch is None:
-            watch = WatchedBatch(threading.Condition(self._lock), self._clock())
-            self._watches[batch_id] = watch
+            now = self._clock()
+            watch = self._watches[batch_id] = WatchedBatch(threading.Condition(self._lock), now)
+            if looks and self._hearing:
+                watch.look_at = now + _LONGEST_PAUSE
         if not self._looking:
             self._looking = True
             threading.Thread(target=self._look, name="batch-watch", daemon=True).start()
         if self._redis is not None and not self._listening:
             self._listening = True
-            threading.Thread(
-                target=self._listen, args=(self._redis,), name="batch-calls", daemon=True
-            ).start()
-        self._news.notify()
+            about = (self._redis, self)
+            threading.Thread(target=listen, args=about, name="batch-calls", daemon=True).start()
+        if watch.look_at - self._clock() < _LONGEST_PAUSE:
+            self._news.notify()
         return watch
 
     def _leave(self, batch_id: UUID, watch: WatchedBatch) -> None:
         unwatched = not watch.waiting and not watch.following
         if unwatched and self._watches.get(batch_id) is watch:
-            del self._watches[batch_id]
+            self._forget(batch_id)
+
+    def _forget(self, batch_id: UUID) -> None:
+        """Watch the batch no more, for now. The caller holds the lock."""
+        del self._watches[batch_id]
+        if not self._watches:
+            self._unwatched_since = time.monotonic()
 
     def _look(self) -> None:
-        """The thread that looks at batches. Ends when no batch is watched."""
+        """The thread that looks at batches. Ends when none has been watched for a while."""
         while True:
             with self._lock:
-                if not self._watches:
+                if not self._watches and not self._news.wait_for(lambda: self._watches, _LINGER):
                     self._looking = False
                     return
                 pause = min(watch.look_at for watch in self._watches.values()) - self._clock()
@@ -154,74 +179,75 @@ class BatchWatch:
     def _look_at(self, due: dict[UUID, bool]) -> None:
         """Look at these; True for those that are followed."""
         try:
-            with transaction(self._engine) as connection:
-                plain = [batch_id for batch_id, followed in due.items() if not followed]
-                unfinished = _unfinished(connection, plain) if plain else set()
-                followed = [batch_id for batch_id, followed in due.items() if followed]
-                views = _views(connection, followed) if followed else {}
+            plain = [batch_id for batch_id, followed in due.items() if not followed]
+            followed = [batch_id for batch_id, followed in due.items() if followed]
+            unfinished = read(self._engine, partial(find_unfinished, plain)) if plain else set()
+            views = read(self._engine, partial(find_batches, followed)) if followed else {}
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("watch.look_failed", error=str(error))
             with self._lock:
                 for delayed in self._watches.values():
                     delayed.look_at = self._clock() + _AFTER_TROUBLE
             return
-        now = self._clock()
         with self._lock:
+            now = self._clock()
             for batch_id, followed_ in due.items():
                 watch = self._watches.get(batch_id)
                 if watch is None or (watch.following and not followed_):
                     continue  # a follower has joined since, so this look does not count
-                watch.looked, watch.look_at = now, watch.next_look(now)
+                watch.looked = now
+                watch.look_at = watch.next_look(now, hearing=self._hearing)
                 if followed_:
                     watch.show(views.get(batch_id), now)
                 else:
                     watch.ended = batch_id not in unfinished
                 if watch.ended:
                     # The batch can begin again: callers that come later watch it anew.
-                    del self._watches[batch_id]
+                    self._forget(batch_id)
                     watch.changed.notify_all()
 
-    def _listen(self, redis: Redis) -> None:
-        """The thread that receives notifications. Ends when no batch is watched."""
-        subscription: Callable[..., PubSub] = redis.pubsub
-        while self._watched():
-            try:
-                with subscription(ignore_subscribe_messages=True) as calls:
-                    calls.subscribe(CHANNEL)
-                    while self._watched():
-                        message = calls.get_message(timeout=_LISTEN)
-                        if message is not None:
-                            self._hear(message["data"])
-            except RedisError as error:
-                log.warning("watch.not_listening", error=str(error))
-                time.sleep(_AFTER_TROUBLE)
-
-    def _watched(self) -> bool:
-        """Whether a batch is watched. If none is, `_listen` ends, and says so here."""
+    def goes_on(self) -> bool:
+        """Whether to listen any longer: until none has been watched for a while."""
         with self._lock:
-            self._listening = bool(self._watches)
+            idle = time.monotonic() - self._unwatched_since
+            self._listening = bool(self._watches) or idle < _LINGER
+            self._hearing = self._hearing and self._listening
             return self._listening
 
-    def _hear(self, message: bytes) -> None:
-        batch_id = notified(message)
-        if batch_id is None:
+    def begin(self) -> None:
+        """Look at everything: what was told before the subscription began was not heard."""
+        with self._lock:
+            self._hearing = True
+            for watch in self._watches.values():
+                watch.look_at = self._clock()
+            self._news.notify()
+
+    def hear(self, message: bytes) -> None:
+        """Let go who waits for a batch that has ended; look at one that has changed."""
+        news = notified(message)
+        if news is None:
             return
+        batch_id, ended = news
         with self._lock:
             watch = self._watches.get(batch_id)
             if watch is None:
                 return
+            if ended:
+                watch.ends += 1
+                watch.changed.notify_all()
+                if not watch.following:
+                    self._forget(batch_id)
+                    return
             soonest = watch.soonest_look
             if soonest < watch.look_at:
                 watch.look_at = soonest
                 self._news.notify()
 
-
-def _unfinished(connection: Connection, batch_ids: list[UUID]) -> set[UUID]:
-    """Those of the batches that have not ended."""
-    return set(connection.execute(SELECT_UNFINISHED, {"ids": batch_ids}).scalars())
-
-
-def _views(connection: Connection, batch_ids: list[UUID]) -> dict[UUID, BatchView]:
-    """The batches as they are now, as far as they are there."""
-    rows = connection.execute(_FOLLOWED, {"ids": batch_ids}).mappings()
-    return {batch.id: batch for batch in map(batch_view, rows)}
+    def end(self) -> None:
+        """Look more often, as nothing is heard."""
+        with self._lock:
+            self._hearing = False
+            now = self._clock()
+            for watch in self._watches.values():
+                watch.look_at = min(watch.look_at, watch.next_look(now, hearing=False))
+            self._news.notify()

@@ -121,19 +121,15 @@ def list_clients(engine: Engine) -> list[ClientEntry]:
     ]
 
 
-def find_caller(
-    connection: Connection, secret: str, *, api_key: str | None = None
-) -> Caller | None:
-    """The unrevoked client with that secret, or None.
+def find_caller(connection: Connection, secret: str) -> Caller | None:
+    """The unrevoked client with that secret, or None."""
+    return find_caller_by_hash(connection, hash_secret(secret))
 
-    `api_key`: where a dialect carries both, they must belong to the same client.
-    """
-    row = connection.execute(FIND_CALLER, {"secret_hash": hash_secret(secret)}).one_or_none()
+
+def find_caller_by_hash(connection: Connection, secret_hash: str) -> Caller | None:
+    """The unrevoked client whose secret has that hash, or None."""
+    row = connection.execute(FIND_CALLER, {"secret_hash": secret_hash}).one_or_none()
     if row is None:
-        return None
-    if api_key is not None and not secrets.compare_digest(
-        row.api_key.encode(), api_key.encode("utf-8", "surrogateescape")
-    ):
         return None
     return Caller(row.id, row.name, row.api_key, frozenset(row.scopes))
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError, FieldError, Invalid, WrongState
 from app.core.ids import new_id
-from app.db import transaction
+from app.db import each_by_itself
 from app.db.statements.idempotency_keys import (
     CLAIM_KEY,
     DELETE_EXPIRED,
@@ -72,7 +72,7 @@ class Claim:
         Raises WrongState where another request with the key is in flight.
         """
         while True:
-            with transaction(self._engine) as connection:
+            with each_by_itself(self._engine) as connection:
                 if connection.execute(CLAIM_KEY, self._named).one_or_none() is not None:
                     return None
                 found = connection.execute(FIND_ANSWER, self._named).one_or_none()
@@ -90,7 +90,7 @@ class Claim:
         if now - self._touched_at >= _TOUCH_EVERY:
             self._touched_at = now
             try:
-                with transaction(self._engine) as connection:
+                with each_by_itself(self._engine) as connection:
                     connection.execute(TOUCH_CLAIM, self._named)
             except (SQLAlchemyError, BatchlineError) as error:
                 # No reason to give up the work: the claim outlasts several failures.
@@ -125,7 +125,7 @@ class Claim:
     def release(self) -> None:
         """Give the key back, as the request was refused. Does nothing once it has been kept."""
         try:
-            with transaction(self._engine) as connection:
+            with each_by_itself(self._engine) as connection:
                 connection.execute(RELEASE_CLAIM, self._named)
         except (SQLAlchemyError, BatchlineError) as error:
             log.warning("idempotency.not_released", error=str(error))  # it expires

@@ -10,13 +10,16 @@ from app.db.engine import (
     sqlstate,
     transaction,
 )
+from app.db.reading import each_by_itself, read
 
 __all__ = [
     "after_commit",
     "cursor_of",
+    "each_by_itself",
     "is_away",
     "is_retryable",
     "make_engine",
+    "read",
     "refuses_writes",
     "sqlstate",
     "transaction",

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app.core.error_text import attribute_of
 from app.core.errors import CommitUnknown, Unavailable
 from app.core.jsontext import dumps
+from app.db.connections import discard_cut_connections
 from app.db.statements.sessions import SET_NO_IDLE_SESSION_TIMEOUT, SET_NO_TRANSACTION_TIMEOUT
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ _SESSION = {
 # The same for limits that older servers do not know, and would refuse the connection for: by the
 # version from which on there is one.
 _LIMITS_SINCE = ((140000, SET_NO_IDLE_SESSION_TIMEOUT), (170000, SET_NO_TRANSACTION_TIMEOUT))
-_UNKNOWN = (
+MAYBE_STORED = (
     "The database went away just as this was being stored, so it may have been. Sent again with "
     "the same Idempotency-Key, it is done once."
 )
@@ -66,7 +67,6 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         # Numbers with a point are Decimals, and are written as they are.
         json_serializer=dumps,
         connect_args={
@@ -98,6 +98,7 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
                 cursor.execute("; ".join(lifting))
             driver.autocommit = before
 
+    discard_cut_connections(engine)
     return engine
 
 
@@ -119,7 +120,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         if not is_away(error):
             raise
         if committing:
-            raise CommitUnknown(_UNKNOWN, retry_after=5) from error
+            raise CommitUnknown(MAYBE_STORED, retry_after=5) from error
         what = "takes no writes" if sqlstate(error) == READ_ONLY else "is not reachable"
         raise Unavailable(f"The database {what} just now.", retry_after=5) from error
     for hook in hooks:

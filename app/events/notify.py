@@ -1,8 +1,11 @@
-"""Notifying the processes that watch a batch: something of it has changed.
+"""Notifying the processes that watch a batch: something of it has changed, or it has ended.
 
-Over Redis pub/sub, which keeps nothing and promises nothing. A notification only says "look now";
-what has changed is in the rows, which watchers read from time to time anyway. So one that is lost
-makes the next look later, and no more.
+Over Redis pub/sub, which keeps nothing and promises nothing. A notification only says "look now",
+or "it has ended: wait no longer"; what has changed is in the rows, which watchers read from time to
+time anyway. So one that is lost makes the next look later, and no more.
+
+A change is told by the batch's id, an end by the id and a byte more. An end is told in both forms,
+for web processes of the release before, which pass over the longer one.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from uuid import UUID
 from redis import Redis
 
 CHANNEL = "batchline:batches"
+_ENDED = b"\x01"
 
 
 def notify(redis: Redis, batch_id: UUID) -> None:
@@ -19,6 +23,19 @@ def notify(redis: Redis, batch_id: UUID) -> None:
     redis.publish(CHANNEL, batch_id.bytes)
 
 
-def notified(message: bytes) -> UUID | None:
-    """The batch that a notification names, or None where it is not one of ours."""
-    return UUID(bytes=message) if len(message) == 16 else None
+def notify_of_end(redis: Redis, batch_id: UUID) -> None:
+    """Publish that the batch has ended, as `notify`."""
+    redis.publish(CHANNEL, batch_id.bytes + _ENDED)
+    notify(redis, batch_id)
+
+
+def notified(message: bytes) -> tuple[UUID, bool] | None:
+    """The batch that a notification names, and whether it says that it has ended.
+
+    None where it is not one of ours.
+    """
+    if len(message) == 16:
+        return UUID(bytes=message), False
+    if len(message) == 17 and message.endswith(_ENDED):
+        return UUID(bytes=message[:16]), True
+    return None

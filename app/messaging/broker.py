@@ -15,6 +15,7 @@ from kombu import Connection, Queue
 
 from app.core.correlation import TASK_HEADER, current_request
 from app.core.settings import Settings
+from app.messaging.redis_transport import use_one_client
 
 ADVANCE_TASK = "batchline.advance"
 DELIVER_TASK = "batchline.deliver"
@@ -47,6 +48,7 @@ def configure(celery: Celery, settings: Settings, *, impatient: bool = False) ->
     that does not react is an error within three seconds.
     """
     celery.amqp_cls = "app.messaging.broker:Amqp"
+    use_one_client()
     celery.conf.update(
         broker_url=settings.broker_url,
         result_backend=settings.result_backend_url,

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.events.listeners import BatchEnded, Listener, SliceFolded
-from app.events.notify import notify
+from app.events.notify import notify, notify_of_end
 from app.metrics import catalogue
 from app.metrics.counters import LAST_SWEEP_KEY, Additions
 
@@ -118,7 +118,7 @@ class RedisListener(Listener):
         operation = self._label(end.operation)
         additions.count(catalogue.BATCHES_FINISHED, end.status, operation)
         additions.observe(catalogue.BATCH_SECONDS, operation, value=end.seconds)
-        self._write(additions, end.batch_id)
+        self._write(additions, end.batch_id, ended=True)
         for webhook_id in end.webhooks:
             self._call_webhook(webhook_id)
 
@@ -143,7 +143,12 @@ class RedisListener(Listener):
         return operation if operation in self._operations else _UNKNOWN
 
     def _write(
-        self, additions: Additions, batch_id: UUID | None = None, *, swept: bool = False
+        self,
+        additions: Additions,
+        batch_id: UUID | None = None,
+        *,
+        ended: bool = False,
+        swept: bool = False,
     ) -> None:
         if time.monotonic() < self._leave_alone_until:
             return
@@ -153,7 +158,7 @@ class RedisListener(Listener):
                 if swept:
                     pipeline.eval(_NOTE_TIME, 1, LAST_SWEEP_KEY)
                 if batch_id is not None:
-                    notify(pipeline, batch_id)
+                    (notify_of_end if ended else notify)(pipeline, batch_id)
                 pipeline.execute()
         except RedisError as error:
             self._leave_alone_until = time.monotonic() + _LEAVE_ALONE

@@ -10,6 +10,7 @@ from redis import Redis
 
 import app.api
 import app.dialects
+from app.clients.recent_callers import RecentCallers
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, load_settings
 from app.core.tracing import trace_web
@@ -38,13 +39,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask = Flask("batchline", static_folder=None)
     # A path is taken as it is sent: a key may hold what a router would tidy up.
     flask.url_map.merge_slashes = False
+    engine = make_engine(
+        settings.database_url or "",
+        name="batchline-web",
+        pool_size=min(settings.web_threads, MOST_CONNECTIONS),
+    )
     flask.extensions[EXTENSION] = here = Services(
         settings=settings,
-        engine=make_engine(
-            settings.database_url or "",
-            name="batchline-web",
-            pool_size=min(settings.web_threads, MOST_CONNECTIONS),
-        ),
+        engine=engine,
         dispatcher=Dispatcher(settings),
         registry=load_handlers(settings.handlers, http_bases=settings.http_handler_bases),
         redis=Redis.from_url(
@@ -53,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             socket_connect_timeout=2,
             health_check_interval=25,
         ),
+        callers=RecentCallers(engine),
     )
     listen_with(
         RedisListener(

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 from flask import Request, g, request
 
-from app.clients.credentials import SCOPES, Caller, find_caller
+from app.clients.credentials import SCOPES, Caller
 from app.core import correlation
 from app.core.errors import Forbidden, Unauthenticated
-from app.db import transaction
 from app.web.services import services
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -72,8 +71,7 @@ def authenticate(extract: Extract = bearer) -> Caller:
     credentials = extract(request)
     if credentials is None:
         raise Unauthenticated("This needs the credentials of a client.")
-    with transaction(services().engine) as connection:
-        found = find_caller(connection, credentials.secret, api_key=credentials.api_key)
+    found = services().callers.find(credentials.secret, api_key=credentials.api_key)
     if found is None:
         raise Unauthenticated("These are not the credentials of an active client.")
     return found

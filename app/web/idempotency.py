@@ -51,6 +51,11 @@ class Attempt:
                 self.digest.update(f"{part}\n".encode("utf-8", "surrogateescape"))
 
     @property
+    def claimed(self) -> bool:
+        """Whether the answer is to be kept, in the transaction that does the work."""
+        return self._claim is not None
+
+    @property
     def tick(self) -> Callable[[], None]:
         """Call this now and then while the request is carried out: the key stays claimed."""
         return (lambda: None) if self._claim is None else self._claim.touch

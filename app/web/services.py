@@ -8,6 +8,7 @@ from flask import current_app
 from redis import Redis
 from sqlalchemy import Engine
 
+from app.clients.recent_callers import RecentCallers
 from app.core.settings import Settings
 from app.messaging.dispatch import Dispatcher
 from handlers import Registry
@@ -24,6 +25,7 @@ class Services:
     dispatcher: Dispatcher
     registry: Registry
     redis: Redis
+    callers: RecentCallers
 
 
 def services() -> Services:

@@ -176,5 +176,7 @@ def test_those_who_wait_and_those_who_follow_share_a_look(engine: Engine, batch_
 
 def test_a_message_names_its_batch() -> None:
     batch_id = uuid4()
-    assert notified(batch_id.bytes) == batch_id
+    assert notified(batch_id.bytes) == (batch_id, False)
+    assert notified(batch_id.bytes + b"\x01") == (batch_id, True)
+    assert notified(batch_id.bytes + b"\x02") is None
     assert notified(b"") is None

@@ -270,7 +270,7 @@ def test_begun_together_and_killed_they_are_all_run_again(
     class Killed(BaseException):
         """What a kill looks like from inside: nothing is given back."""
 
-    dead.heartbeat.give_back = lambda _: None  # type: ignore[method-assign]
+    monkeypatch.setattr(dead.heartbeat, "give_back", lambda _: None)
     monkeypatch.setattr("workers.engine.run.turns.run_claimed", _raise(Killed))
     with pytest.raises(Killed):
         move_on(dead, batches[0])

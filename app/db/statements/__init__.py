@@ -10,6 +10,7 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | --- | --- |
 | `batches` | lock a batch; what callers do: make, change, start, stop, retry, remove |
 | `batch_progress` | what the engine writes as a batch goes on, and how it ends |
+| `submissions` | take a small batch in, and show it, by one statement |
 | `items` | take items in, load, count, cancel and retry them |
 | `item_planning` | which items are due, and lanes of those with the same key |
 | `item_outcomes` | what became of the items of a slice |

@@ -37,6 +37,21 @@ def select_batch(columns: Mapping[str, str]) -> TextClause:
     return text(_batch_views(columns, where="b.id = :batch_id AND b.client_id = :client_id"))
 
 
+def select_plain_batch(columns: Mapping[str, str]) -> TextClause:
+    """The same, of a batch that has ended or repeats no key, which nearly all have, or do not.
+
+    For these no items are counted, and the statement is planned in half of the time.
+    """
+    return text(
+        _batch_views(
+            columns,
+            where="""b.id = :batch_id AND b.client_id = :client_id
+                AND (b.finished_at IS NOT NULL OR NOT b.may_repeat)""",
+            plain=True,
+        )
+    )
+
+
 def select_batch_by_reference(columns: Mapping[str, str]) -> TextClause:
     """The batch to which :dialect gave the id :reference. By the index on these three."""
     return text(
@@ -99,12 +114,23 @@ SELECT_OPERATION = text(
 SELECT_MIXED = text("SELECT mixed FROM batches WHERE id = :batch_id")
 
 
-def _batch_views(columns: Mapping[str, str], *, where: str = "", source: str = "batches") -> str:
+def _batch_views(
+    columns: Mapping[str, str], *, where: str = "", source: str = "batches", plain: bool = False
+) -> str:
     """The statement that all these are made of. `source`: a table or CTE with batches' rows.
+
+    `plain`: whether no batch is asked for whose held items would have to be counted.
 
     The conditions on the batch stand inside the subqueries, since otherwise these are carried out
     for batches of which they are not asked.
     """
+    counted = (
+        "SELECT 0 AS running"
+        if plain
+        else f"""
+            SELECT count(*) AS running FROM ({held_items("b.id")}) h
+            WHERE b.finished_at IS NULL AND b.may_repeat"""
+    )
     # Validation (onInvalid: reject) only looks at items, so nothing of it is RUNNING.
     return f"""
         SELECT {select_list(columns)}
@@ -116,9 +142,6 @@ def _batch_views(columns: Mapping[str, str], *, where: str = "", source: str = "
                        FILTER (WHERE s.state = 'CLAIMED' AND s.phase <> 'validate') AS running
             FROM slices s WHERE s.batch_id = b.id AND b.finished_at IS NULL
         ) live ON true
-        LEFT JOIN LATERAL (
-            SELECT count(*) AS running FROM ({held_items("b.id")}) h
-            WHERE b.finished_at IS NULL AND b.may_repeat
-        ) held ON true
+        LEFT JOIN LATERAL ({counted}) held ON true
         {f"WHERE {where}" if where else ""}
     """

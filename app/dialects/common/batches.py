@@ -12,7 +12,7 @@ from app.batches.copying import storable
 from app.batches.item_view import ItemView
 from app.batches.queries import find_batch_by_reference, list_items
 from app.core.errors import NotFound
-from app.db import transaction
+from app.db import read
 from app.dialects.common.statements import COUNT_BATCHES, FIND_BATCH_ID
 from app.web.auth import caller
 from app.web.services import services
@@ -24,8 +24,11 @@ def find(dialect: str, reference: str) -> BatchView:
     """The caller's batch with that id. Raises NotFound: unknown, malformed, or another client's."""
     if not storable(reference):
         raise _none(reference)
-    with transaction(services().engine) as connection:
-        return find_batch_by_reference(connection, caller().client_id, dialect, reference)
+    client_id = caller().client_id
+    return read(
+        services().engine,
+        lambda connection: find_batch_by_reference(connection, client_id, dialect, reference),
+    )
 
 
 def id_of(connection: Connection, dialect: str, reference: str) -> UUID:
@@ -51,8 +54,11 @@ def count(connection: Connection, dialect: str) -> int:
 
 def items_from(batch: BatchView, first: int, most: int) -> list[ItemView]:
     """At most `most` items of the caller's batch, from index `first` on."""
-    with transaction(services().engine) as connection:
-        return list_items(connection, caller().client_id, batch.id, after=first - 1, limit=most)
+    client_id = caller().client_id
+    return read(
+        services().engine,
+        lambda connection: list_items(connection, client_id, batch.id, after=first - 1, limit=most),
+    )
 
 
 def whole_number(*, default: int, low: int, high: int = _LARGEST, says: str) -> ma.fields.Integer:

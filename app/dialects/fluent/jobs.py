@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
 from app.core.errors import NotFound
-from app.db import transaction
+from app.db import read
 from app.dialects.common.batches import find
 from app.dialects.fluent.dialect import NAME
 from app.dialects.fluent.statements import (
@@ -62,8 +62,12 @@ def put_batch_under(connection: Connection, job: Job, batch_id: UUID) -> None:
 def find_batch(jobid: str, reference: str) -> BatchView:
     """The caller's batch, if it belongs to that job. Raises NotFound."""
     batch = find(NAME, reference)
-    with transaction(services().engine) as connection:
-        job_id = connection.execute(FIND_JOB_OF_BATCH, {"batch_id": batch.id}).scalar_one_or_none()
+    job_id = read(
+        services().engine,
+        lambda connection: connection.execute(
+            FIND_JOB_OF_BATCH, {"batch_id": batch.id}
+        ).scalar_one_or_none(),
+    )
     if str(job_id) != jobid:
         raise NotFound(f"There is no batch {reference!r} in job {jobid!r}.")
     return batch

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 from flask import Response
+from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
-from app.db import transaction
+from app.db import read
 from app.dialects.common.references import item_id
 from app.dialects.kibo.dialect import RESOURCES, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import KiboItems, KiboItemsQuery
@@ -59,7 +60,8 @@ def _page(job: BatchView, query: dict[str, Any]) -> tuple[list[_Entry], int]:
     if "resourceType" in query:
         given["operations"] = list(RESOURCES[query["resourceType"]])
     filters, values = frozenset(given), {"batch_id": job.id, **given}
-    with transaction(services().engine) as connection:
+
+    def page(connection: Connection) -> tuple[list[_Entry], int]:
         rows = connection.execute(
             page_items(filters),
             {**values, "start": query["startIndex"], "size": query["pageSize"]},
@@ -67,7 +69,9 @@ def _page(job: BatchView, query: dict[str, Any]) -> tuple[list[_Entry], int]:
         total = job.summary.total
         if given:
             total = connection.execute(count_items(filters), values).scalar_one()
-    return [_Entry(*row) for row in rows], total
+        return [_Entry(*row) for row in rows], total
+
+    return read(services().engine, page)
 
 
 def _shown(job: BatchView, item: _Entry) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.batches.submission import Submission, write
 from app.core.errors import FieldError, Malformed
 from app.core.ids import new_id
 from app.core.jsontext import moment
-from app.db import transaction
+from app.db import read
 from app.db.clock import has_passed
 from app.dialects.common.batches import count
 from app.dialects.common.bodies import read_envelope
@@ -77,9 +77,14 @@ def list_jobs(query: dict[str, int]) -> Response:
     """Get Batch Jobs: the newest first."""
     start, size = query["startIndex"], query["pageSize"]
     client_id = caller().client_id
-    with transaction(services().engine) as connection:
-        found = list_batches(connection, client_id, BatchFilter(dialect=NAME), limit=start + size)
-        total_count = count(connection, NAME)
+
+    def page(connection: Connection) -> tuple[list[BatchView], int]:
+        which = BatchFilter(dialect=NAME)
+        return list_batches(connection, client_id, which, limit=start + size), count(
+            connection, NAME
+        )
+
+    found, total_count = read(services().engine, page)
     return answer(
         {
             "items": [_shown(job) for job in found[start:]],
