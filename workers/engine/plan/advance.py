@@ -97,9 +97,13 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
     note(client=batch.client_id)
     if batch.stopping:
         drop_ready_slices(connection, batch.id)
-    batch = fold_slices(runtime, connection, batch)
-    stopping = batch.stopping or _too_many_failed(connection, batch)
+    # Counted first: what ends after that is not folded here, and its own end brings the batch on.
     unfinished = _unfinished(connection, batch)
+    batch = fold_slices(runtime, connection, batch)
+    stopping = batch.stopping
+    if not stopping and _too_many_failed(connection, batch):
+        stopping = lifecycle.STOP_MAX_FAILURES
+        unfinished = _unfinished(connection, batch) if unfinished else 0
     if stopping:
         if not unfinished:
             cancel_rest(connection, batch.id)

@@ -36,7 +36,8 @@ def room_for(connection: Connection, runtime: Runtime, line: str, client_id: UUI
     room = _A_SLOT * slots - now.ready - now.claimed
     if line == SLOW_QUEUE:
         room = min(room, most_of_client(slots) - now.of_client)
-    return room
+    # A few at a time: each plan has its cost, and what is under way lasts for a while.
+    return room if not now.of_client or room >= slots // _ONE_IN else 0
 
 
 def is_wanted(connection: Connection, runtime: Runtime, line: str) -> bool:

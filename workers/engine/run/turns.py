@@ -17,10 +17,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from app.db import is_away, transaction
+from app.db import each_by_itself, is_away, transaction
 from app.db.statements.batches import BatchRow
 from app.db.statements.rows import rows_of
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
+from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import TAKE_TURNS, WAIT_BEHIND
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.plan.advance import advance
@@ -53,11 +54,22 @@ def move_on(runtime: Runtime, batch_id: UUID) -> None:
             runtime.send_turn(batch_id, line)
             break
     if batch_id not in taken:
-        settle_wave(runtime, batch_id)
+        _settle(runtime, batch_id)
 
 
 def settle_wave(runtime: Runtime, batch_id: UUID) -> None:
-    """What a chord's callback asks for: move the batch on. For what is left it waits in line."""
+    """What a chord's callback asks for: settle the batch, or move it on, if that was all of it.
+
+    While others of its slices are under way, each of those sees to what comes next as it ends. For
+    what is left then the batch waits in line.
+    """
+    with each_by_itself(runtime.engine) as connection:
+        if connection.execute(COUNT_UNFINISHED_SLICES, {"batch_id": batch_id}).scalar_one():
+            return
+    _settle(runtime, batch_id)
+
+
+def _settle(runtime: Runtime, batch_id: UUID) -> None:
     line = advance(runtime, batch_id, its_turn=False)
     if line is not None:
         refill(runtime, line)
@@ -164,7 +176,7 @@ def _run(runtime: Runtime, begun: list[ClaimedSlice]) -> None:
                 runtime.heartbeat.give_back(left.claim)
             raise
         if not ended:
-            settle_wave(runtime, claimed.batch_id)
+            _settle(runtime, claimed.batch_id)
 
 
 def _give_back(runtime: Runtime, claims: list[ClaimedSlice]) -> None:
