@@ -99,7 +99,7 @@ class OperationCost(Base):
     """What slices of an operation have lately cost: a fixed part, and a part for each item.
 
     `weight`, `items`, `seconds`, `items_squared`, `items_seconds`: sums over the last slices, older
-    ones weighing less, of which a line is drawn (workers/engine/plan/costs.py).
+    ones weighing less, of which a line is drawn (workers/engine/figures/costs.py).
     `seconds_per_item`: both parts together.
     """
 

@@ -43,25 +43,20 @@ class BatchRow:
 
 
 @cache
-def lock_batch_row(*, of_client: bool = False) -> TextClause:
+def lock_batch_row(*, of_client: bool = False, soon: bool = False) -> TextClause:
     """Locks a batch, before any change of its state. By its id, and the client where said.
 
-    A lock that lets foreign keys be checked, so items can be written beside it.
+    A lock that lets foreign keys be checked, so items can be written beside it. `soon`: for the
+    engine, which does not hold a worker's slot for it; after half a second of waiting it is an
+    error (55P03).
     """
     whose = " AND client_id = :client_id" if of_client else ""
+    limit = "SET LOCAL lock_timeout = '500ms'; " if soon else ""
     return text(
-        f"SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} FOR NO KEY UPDATE"
+        f"{limit}SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} "
+        "FOR NO KEY UPDATE"
     )
 
-
-# The same for the engine, which does not hold a worker's slot for it: after half a second of
-# waiting it is an error (55P03), and comes again later.
-LOCK_BATCH_SOON = text(
-    f"""
-    SET LOCAL lock_timeout = '500ms';
-    SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id FOR NO KEY UPDATE
-    """
-)
 
 # A submission, before its items: their number is not known yet. Refused by the unique key where
 # the client's reference is taken.

@@ -122,3 +122,16 @@ def held_items(batch_id: str, *, validating: bool = False) -> str:
         """
         for picked in (False, True)
     )
+
+
+def picked_items(batch_id: str) -> str:
+    """All items that a batch's unfinished slices have picked, held or put off, as a multirange.
+
+    `batch_id`: an SQL expression. An item is looked up in it by bisection. By the primary key of
+    slices.
+    """
+    return f"""
+        (SELECT coalesce(range_agg(int4range(p.index, p.index, '[]')), '{{}}')
+         FROM slices s CROSS JOIN LATERAL unnest(s.picks) AS p (index)
+         WHERE s.batch_id = {batch_id} AND s.state <> 'DONE')
+    """

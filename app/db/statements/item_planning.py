@@ -14,7 +14,7 @@ from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer, Text
 
-from app.db.statements.held_items import ROW, within
+from app.db.statements.held_items import ROW, picked_items, within
 from app.db.statements.rows import columns
 
 
@@ -30,15 +30,8 @@ class DueItem:
     deferred: bool
 
 
-# Of a batch that has slices under way: what those have picked, as one multirange, which is looked
-# up by bisection. By the primary key of slices.
-_PICKED = """
-    (SELECT coalesce(range_agg(int4range(p.index, p.index, '[]')), '{}')
-     FROM slices s CROSS JOIN LATERAL unnest(s.picks) AS p (index)
-     WHERE s.batch_id = :batch_id AND s.state <> 'DONE')
-"""
-
-# The lanes that those are of. As above, and the primary key of items for each.
+# The lanes of what a batch's slices that are under way have picked, as a multirange. By the primary
+# keys of slices and, for each, of items.
 _LANES_PICKED = f"""
     (SELECT coalesce(range_agg(int4range(its.lane, its.lane, '[]')), '{{}}')
      FROM slices s CROSS JOIN LATERAL (
@@ -55,7 +48,7 @@ def find_due_items(*, beside: bool) -> TextClause:
     `beside`: slices of the batch are under way. What those have picked is left out, and so is what
     waits for other items, which they may bring on. By ix_items_due, in its order.
     """
-    free = f"AND NOT i.deferred AND NOT i.index <@ {_PICKED}" if beside else ""
+    free = f"AND NOT i.deferred AND NOT i.index <@ {picked_items(':batch_id')}" if beside else ""
     return text(
         f"""
         SELECT {columns(DueItem, "i")} FROM items i

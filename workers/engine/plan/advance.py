@@ -24,7 +24,7 @@ from app.db.statements.batch_progress import (
     SET_DUE_OF_BATCH,
     SET_NEXT_INDEX_OF_BATCH,
 )
-from app.db.statements.batches import LOCK_BATCH_SOON, BatchRow
+from app.db.statements.batches import BatchRow, lock_batch_row
 from app.db.statements.item_planning import (
     GET_FIRST_ITEM_LEFT,
     GET_WAIT_FOR_NEXT_ITEM,
@@ -73,7 +73,7 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
     while True:
         try:
             with transaction(runtime.engine) as connection:
-                row = connection.execute(LOCK_BATCH_SOON, {"batch_id": batch_id})
+                row = connection.execute(lock_batch_row(soon=True), {"batch_id": batch_id})
                 batch = row_of(BatchRow, row)
                 if batch is None:
                     return None
