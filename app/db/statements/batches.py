@@ -53,8 +53,10 @@ def lock_batch_row(*, of_client: bool = False, soon: bool = False) -> TextClause
     whose = " AND client_id = :client_id" if of_client else ""
     limit = "SET LOCAL lock_timeout = '500ms'; " if soon else ""
     return text(
-        f"{limit}SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} "
-        "FOR NO KEY UPDATE"
+        f"""
+        {limit}
+        SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} FOR NO KEY UPDATE
+        """
     )
 
 
