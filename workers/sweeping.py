@@ -19,7 +19,8 @@ from app.events.listeners import listener
 from workers import webhooks
 from workers.engine.rescue import sweep as sweeping
 from workers.engine.runtime import Runtime
-from workers.wiring import call_webhook, runtime, stop_sign
+from workers.shutdown import stop_sign
+from workers.wiring import call_webhook, runtime
 
 log = structlog.get_logger(__name__)
 
