@@ -31,6 +31,7 @@ LONGEST_COUNTDOWN = 60
 HARD_TIME_LIMIT = 140
 # The header that says how many seconds a message is to wait (workers/delays.py).
 DELAY_HEADER = "batchline_delay"
+_RESULTS = "app.messaging.results:UnawaitedResults"
 # Seconds that the broker may take while a caller waits for an answer.
 _IMPATIENCE = 1
 
@@ -42,6 +43,7 @@ def configure(celery: Celery, settings: Settings, *, impatient: bool = False) ->
     that does not react is an error within three seconds.
     """
     celery.amqp_cls = "app.messaging.broker:Amqp"
+    celery.loader.override_backends = dict.fromkeys(("redis", "rediss"), _RESULTS)
     celery.conf.update(
         broker_url=settings.broker_url,
         result_backend=settings.result_backend_url,
