@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -44,5 +45,6 @@ def test_nothing_but_the_messages_and_the_counts(valkey: Server, registry: Regis
         assert redis.pubsub_channels("*task-meta*") == []
     gc.collect()
     assert [one for one in gc.get_objects() if isinstance(one, ResultBase)] == []
-    for pool in (celery.amqp.producer_pool, celery.pool):
+    pools: list[Any] = [celery.amqp.producer_pool, celery.pool]
+    for pool in pools:
         pool.force_close_all()
