@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-fast test-long check format format-check lint types walls migrations-check bench chaos bench-fairness lock clean install install-dev
+.PHONY: help run test test-fast test-long check format format-check lint types walls migrations-check bench chaos soak bench-fairness lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -64,6 +64,10 @@ bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large o
 RUNS ?= 3
 chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1 ARGS="--broker rabbitmq"
 	$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+MINUTES ?= 60
+soak: $(VENV)/.dev-installed ## Full load for an hour (MINUTES=60), and what does not level off
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 ##@ To keep house
 

@@ -32,6 +32,7 @@ LONGEST_COUNTDOWN = 60
 HARD_TIME_LIMIT = 140
 # The header that says how many seconds a message is to wait (workers/delays.py).
 DELAY_HEADER = "batchline_delay"
+_RESULTS = "app.messaging.results:UnawaitedResults"
 # Seconds that the broker may take while a caller waits for an answer.
 _IMPATIENCE = 1
 
@@ -49,6 +50,7 @@ def configure(celery: Celery, settings: Settings, *, impatient: bool = False) ->
     """
     celery.amqp_cls = "app.messaging.broker:Amqp"
     use_one_client()
+    celery.loader.override_backends = dict.fromkeys(("redis", "rediss"), _RESULTS)
     celery.conf.update(
         broker_url=settings.broker_url,
         result_backend=settings.result_backend_url,

@@ -1,7 +1,7 @@
 """The faults. Each is a function that injects one and undoes it, blocking until it is over.
 
 Where RabbitMQ is the broker, Redis goes on keeping results, and its faults stay faults; RabbitMQ
-has a few of its own beside them.
+has a few of its own beside them. Those of Postgres are in database_faults.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import redis
-from sqlalchemy import text
 
 from tests.chaos.machine import Machine
 from tests.chaos.messages import RabbitMessages
@@ -74,10 +73,10 @@ def kill_slow_worker(machine: Machine, rng: random.Random) -> None:
 
 @fault
 def kill_beat(machine: Machine, rng: random.Random) -> None:
-    """kill -9 beat, and leave it away for a while."""
+    """kill -9 beat, and leave it away for a while, in which workers sweep by themselves."""
     for pid in machine.pids("beat"):
         _kill(pid, signal.SIGKILL)
-    time.sleep(rng.uniform(0, 3))
+    time.sleep(rng.uniform(0, 9))
     machine.restart("beat")
 
 
@@ -114,7 +113,7 @@ def flush_redis(machine: Machine, rng: random.Random) -> None:
 @fault
 def restart_valkey(machine: Machine, rng: random.Random) -> None:
     """kill -9 Valkey; it comes back with its append-only file."""
-    _kill_server(machine, machine.valkey)
+    kill_server(machine, machine.valkey)
     time.sleep(rng.uniform(0, 2))
     machine.valkey.revive()
 
@@ -122,7 +121,7 @@ def restart_valkey(machine: Machine, rng: random.Random) -> None:
 @fault
 def lose_valkey(machine: Machine, rng: random.Random) -> None:
     """kill -9 Valkey; it comes back with nothing."""
-    _kill_server(machine, machine.valkey)
+    kill_server(machine, machine.valkey)
     for kept in (machine.home / "valkey").iterdir():
         if kept.is_dir():
             shutil.rmtree(kept)
@@ -140,14 +139,14 @@ def cut_off_valkey(machine: Machine, rng: random.Random) -> None:
 @rabbitmq_fault
 def restart_rabbitmq(machine: Machine, rng: random.Random) -> None:
     """kill -9 RabbitMQ; it comes back with its durable queues and their messages."""
-    _kill_server(machine, machine.broker)
+    kill_server(machine, machine.broker)
     machine.broker.revive()
 
 
 @rabbitmq_fault
 def lose_rabbitmq(machine: Machine, rng: random.Random) -> None:
     """kill -9 RabbitMQ; it comes back with nothing."""
-    _kill_server(machine, machine.broker)
+    kill_server(machine, machine.broker)
     machine.broker.guarded.wait()
     lose_data(machine.home)
     machine.broker.revive()
@@ -164,64 +163,6 @@ def delete_queues(machine: Machine, rng: random.Random) -> None:
     """Somebody deletes the queues, under their consumers and with all that is in them."""
     assert isinstance(machine.messages, RabbitMessages)
     machine.messages.delete_queues()
-
-
-@fault
-def restart_postgres_fast(machine: Machine, rng: random.Random) -> None:
-    """Postgres: fast shutdown and start."""
-    machine.postgres.stop()
-    machine.postgres.revive()
-
-
-@fault
-def restart_postgres_immediate(machine: Machine, rng: random.Random) -> None:
-    """Postgres: kill -9 of everything, crash recovery."""
-    _kill_server(machine, machine.postgres)
-    machine.postgres.revive()
-
-
-@fault
-def cut_connections(machine: Machine, rng: random.Random) -> None:
-    """Every database connection is terminated."""
-    with machine.admin() as connection:
-        connection.execute(
-            text(
-                """
-                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid()
-                """
-            )
-        )
-
-
-@fault
-def deadlocks(machine: Machine, rng: random.Random) -> None:
-    """Another session locks wallets against the order, again and again."""
-    for _ in range(5):
-        with contextlib.suppress(Exception), machine.admin() as connection:
-            connection.execute(text("SET LOCAL deadlock_timeout = '10s'"))
-            for direction in ("DESC", "ASC"):
-                connection.execute(
-                    text(
-                        f"""
-                        SELECT key FROM records WHERE collection = 'wallet'
-                        ORDER BY key {direction} LIMIT 20 FOR UPDATE
-                        """
-                    )
-                )
-                time.sleep(0.1)
-
-
-@fault
-def disk_full(machine: Machine, rng: random.Random) -> None:
-    """Every write of an outcome fails as on a full disk, for a second or two."""
-    _failing_writes(machine, "53100", rng.uniform(0.5, 2))
-
-
-@fault
-def serialization_failures(machine: Machine, rng: random.Random) -> None:
-    """Every write of an outcome fails as in a serialization conflict, for a moment."""
-    _failing_writes(machine, "40001", rng.uniform(0.1, 0.4))
 
 
 @fault
@@ -292,35 +233,13 @@ def _freeze(pids: list[int], seconds: float) -> None:
         _kill(pid, signal.SIGCONT)
 
 
-def _failing_writes(machine: Machine, code: str, seconds: float) -> None:
-    with machine.admin() as connection:
-        connection.execute(
-            text(
-                f"""
-                CREATE OR REPLACE FUNCTION chaos_fails() RETURNS trigger LANGUAGE plpgsql AS $$
-                BEGIN RAISE EXCEPTION 'chaos' USING ERRCODE = '{code}'; END $$
-                """
-            )
-        )
-        connection.execute(
-            text(
-                """
-                CREATE TRIGGER chaos BEFORE UPDATE ON items FOR EACH STATEMENT
-                EXECUTE FUNCTION chaos_fails()
-                """
-            )
-        )
-    time.sleep(seconds)
-    with machine.admin() as connection:
-        connection.execute(text("DROP TRIGGER chaos ON items"))
-
-
 def _kill(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
-def _kill_server(machine: Machine, server: object) -> None:
+def kill_server(machine: Machine, server: object) -> None:
+    """kill -9 all of its processes, and wait until they are gone."""
     pids = machine.server_pids(server)
     for pid in pids:
         _kill(pid, signal.SIGKILL)

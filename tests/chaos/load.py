@@ -12,17 +12,25 @@ from uuid import uuid4
 
 import httpx
 
+from tests.chaos.misbehaving import COUNT, KINDS_OF
+
 PLAYERS = 40
+# Small batches in a row.
+BURST = 20
 
 
 @dataclass
 class Sent:
-    """One submission. `batch_id`: what the 202 said. `expected`: what it adds to each player."""
+    """One submission. `batch_id`: what the 202 said. `expected`: what it adds to each player.
+
+    `guilty`: the item whose handler misbehaves, and has to fail alone.
+    """
 
     key: str
     operation: str
     count: int
     batch_id: str | None = None
+    guilty: int | None = None
     expected: dict[str, Decimal] = field(default_factory=dict)
 
 
@@ -62,40 +70,63 @@ class Load:
 
     def _run(self) -> None:
         for _ in range(self._batches):
-            sent, items = self._make()
-            self.sent.append(sent)
-            self._submit(sent, items)
+            for sent, items in self._make():
+                self.sent.append(sent)
+                self._submit(sent, items)
             time.sleep(self._random.uniform(0, 0.6))
 
-    def _make(self) -> tuple[Sent, list[dict[str, Any]]]:
+    def _make(self) -> list[tuple[Sent, list[dict[str, Any]]]]:
+        kind = self._random.choice(["loyalty", "loyalty", "catalog", "http", "case", "small"])
+        make = {
+            "loyalty": lambda: self._loyalty(self._random.randrange(50, 1500)),
+            "catalog": lambda: self._catalog(self._random.randrange(50, 3000)),
+            "http": lambda: self._http_requests(self._random.randrange(5, 60)),
+            "case": self._misbehaving,
+        }
+        if kind != "small":
+            return [make[kind]()]
+        # As integrations send them: one after the other, of a few items each.
+        return [self._loyalty(self._random.randrange(1, 10)) for _ in range(BURST)]
+
+    def _loyalty(self, count: int) -> tuple[Sent, list[dict[str, Any]]]:
         run = uuid4().hex[:8]
-        kind = self._random.choice(["loyalty", "loyalty", "catalog", "http"])
-        if kind == "loyalty":
-            count = self._random.randrange(50, 1500)
-            sent = Sent(run, "loyalty.cashback", count)
-            items = []
-            for number in range(count):
-                player = f"p{self._random.randrange(PLAYERS)}"
-                amount = Decimal(self._random.randrange(1, 100_000)) / 10_000
-                sent.expected[player] = sent.expected.get(player, Decimal(0)) + amount
-                items.append(
-                    {
-                        "playerUniqueId": player,
-                        "transactionId": f"{run}-{number}",
-                        "amount": str(amount),
-                    }
-                )
-            return sent, items
-        if kind == "catalog":
-            count = self._random.randrange(50, 3000)
-            return Sent(run, "catalog.masterlist", count), [
-                {"asin": f"C{run}{number}", "countryCode": "US", "percACoS": 1.5}
-                for number in range(count)
-            ]
-        count = self._random.randrange(5, 60)
+        sent = Sent(run, "loyalty.cashback", count)
+        items = []
+        for number in range(count):
+            player = f"p{self._random.randrange(PLAYERS)}"
+            amount = Decimal(self._random.randrange(1, 100_000)) / 10_000
+            sent.expected[player] = sent.expected.get(player, Decimal(0)) + amount
+            items.append(
+                {
+                    "playerUniqueId": player,
+                    "transactionId": f"{run}-{number}",
+                    "amount": str(amount),
+                }
+            )
+        return sent, items
+
+    def _catalog(self, count: int) -> tuple[Sent, list[dict[str, Any]]]:
+        run = uuid4().hex[:8]
+        return Sent(run, "catalog.masterlist", count), [
+            {"asin": f"C{run}{number}", "countryCode": "US", "percACoS": 1.5}
+            for number in range(count)
+        ]
+
+    def _http_requests(self, count: int) -> tuple[Sent, list[dict[str, Any]]]:
+        run = uuid4().hex[:8]
         return Sent(run, "http.request", count), [
             {"method": "POST", "path": "/things", "body": {"run": run, "number": number}}
             for number in range(count)
+        ]
+
+    def _misbehaving(self) -> tuple[Sent, list[dict[str, Any]]]:
+        run = uuid4().hex[:8]
+        operation = self._random.choice(sorted(KINDS_OF))
+        sent = Sent(run, operation, COUNT, guilty=self._random.randrange(COUNT))
+        kind = self._random.choice(KINDS_OF[operation])
+        return sent, [
+            {"id": f"{run}-{number}", "kind": kind if number == sent.guilty else "ok"}
+            for number in range(COUNT)
         ]
 
     def _submit(self, sent: Sent, items: list[dict[str, Any]]) -> None:

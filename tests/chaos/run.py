@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError
 from app.db import make_engine
+from tests.chaos import database_faults  # noqa: F401 (it registers its faults)
 from tests.chaos.faults import FAULTS, faults_of
 from tests.chaos.load import Load
 from tests.chaos.machine import Machine, running_machine
@@ -62,7 +63,12 @@ def run(
     """Run once with `seed`. `faults`: those to inject in that order; all, shuffled, by default."""
     every = faults_of(broker)
     chosen = list(faults) or random.Random(seed).sample(every, len(every))
-    with Receiver() as receiver, running_machine(home, receiver.url, broker=broker) as machine:
+    with (
+        Receiver() as receiver,
+        running_machine(
+            home, receiver.url, broker=broker, handlers="tests.chaos.misbehaving"
+        ) as machine,
+    ):
         return run_on(machine, receiver, seed, chosen, batches, settle_within)
 
 

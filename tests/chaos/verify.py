@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
 from tests.chaos.load import Sent
+from tests.chaos.misbehaving import IN_DATABASE
 
 _COUNTS = text(
     """
@@ -20,6 +22,17 @@ _COUNTS = text(
            count(*) FILTER (WHERE i.status = 'PENDING') AS items_pending
     FROM batches b LEFT JOIN items i ON i.batch_id = b.id
     WHERE b.client_id = :client GROUP BY b.id
+    """
+)
+
+# How the items of a batch ended, and how often each took effect: the versions of its record.
+_CASE = text(
+    """
+    SELECT i.index AS place, i.status, i.attempts, i.crashes, i.input->>'kind' AS kind, i.message,
+           coalesce((SELECT r.version FROM records r
+                     WHERE r.client_id = :client AND r.collection = 'chaos'
+                       AND r.key = i.input->>'id'), 0) AS effects
+    FROM items i WHERE i.batch_id = :batch ORDER BY i.index
     """
 )
 
@@ -104,7 +117,9 @@ def problems(
             found.append(f"{batch_id}: {row.items} items of {one.count}, total {row.total}")
         if row.items_pending or (row.completed, row.failed) != (row.succeeded, row.items_failed):
             found.append(f"{batch_id}: summary and items differ: {row}")
-        if row.status != "SUCCESS":
+        if one.guilty is not None:
+            found += _case_problems(engine, client_id, one, row)
+        elif row.status != "SUCCESS":
             found.append(f"{batch_id} ({one.operation}) ended {row.status}: {row}")
         if one.operation == "catalog.masterlist" and masterlist[one.key] != one.count:
             found.append(f"{batch_id}: {masterlist[one.key]} records written once of {one.count}")
@@ -119,6 +134,22 @@ def problems(
             found.append(
                 f"wallet {player}: {wallets.get(player)} instead of {expected.get(player)}"
             )
+    return found
+
+
+def _case_problems(engine: Engine, client_id: UUID, one: Sent, row: Any) -> list[str]:
+    """Of a batch of which one item's handler misbehaves: only it may fail."""
+    with engine.connect() as connection:
+        items = connection.execute(_CASE, {"batch": one.batch_id, "client": client_id}).all()
+    found = []
+    if row.status != "PARTIAL":
+        found.append(f"{one.batch_id} ({one.operation}) ended {row.status}: {row}")
+    for item in items:
+        guilty = item.place == one.guilty
+        effects = int(one.operation in IN_DATABASE and not guilty)
+        if (item.status, item.effects) != ("FAILED" if guilty else "SUCCESS", effects):
+            kind = items[one.guilty or 0].kind
+            found.append(f"{one.batch_id} ({one.operation}, {kind}, {one.guilty}): {item}")
     return found
 
 

@@ -1,0 +1,1 @@
+"""An hour at full load, and what grows in it: `make soak`."""
