@@ -126,9 +126,8 @@ class BatchWatch:
 
         `looks`: whether the caller itself looks at the batch, afterwards.
         """
-        watch = self._watches.get(batch_id)
+        watch, now = self._watches.get(batch_id), self._clock()
         if watch is None:
-            now = self._clock()
             watch = self._watches[batch_id] = WatchedBatch(threading.Condition(self._lock), now)
             if looks and self._hearing:
                 watch.look_at = now + _LONGEST_PAUSE
@@ -139,7 +138,7 @@ class BatchWatch:
             self._listening = True
             about = (self._redis, self)
             threading.Thread(target=listen, args=about, name="batch-calls", daemon=True).start()
-        if watch.look_at - self._clock() < _LONGEST_PAUSE:
+        if watch.look_at < now + _LONGEST_PAUSE:
             self._news.notify()
         return watch
 

@@ -130,7 +130,9 @@ class Settings:
     max_wait_seconds: int = setting(60, integer(0, 600), "longest `?wait=`, in seconds")
 
     # Processes
-    web_workers: int = setting(1, integer(1, 1024), "web processes")
+    web_workers: int = setting(
+        0, integer(0, 1024), "web processes; 0: one for each core, at most four"
+    )
     web_threads: int = setting(
         700,
         integer(1, 1024),

@@ -3,7 +3,8 @@
 Threads, because most of a request's time is spent waiting: for Postgres, or for a batch to end
 (`?wait=`, Server-Sent Events). There are many, since one that waits costs nothing but some 50 KiB
 of memory, and they are made only when they are needed; those who wait may take four of five. One
-process serves hundreds of requests a second; more of them (`WEB_WORKERS`) use more cores.
+process serves hundreds of requests a second and uses one core, so there is one for each
+(`WEB_WORKERS`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from typing import Any
 
 from app.core.settings import load_settings
 
+# Beyond so many Postgres is busy before they are.
+_MOST_PROCESSES = 4
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
 _settings = load_settings()
 
 # `batchline serve` has bound the port already (so that it is known to be ours before anything
@@ -22,7 +33,7 @@ _inherited = os.environ.get("BATCHLINE_WEB_FD")
 bind = f"fd://{_inherited}" if _inherited else f"{_settings.bind_host}:{_settings.port}"
 
 worker_class = "app.server.worker.WebWorker"
-workers = _settings.web_workers
+workers = _settings.web_workers or min(_MOST_PROCESSES, _cores())
 threads = _settings.web_threads
 # Open connections, busy or idle; the threads bound how many are being answered.
 worker_connections = 2000

@@ -151,6 +151,7 @@ def _environ(settings: Settings, port: int, handlers: str) -> dict[str, str]:
         "HEARTBEAT_TIMEOUT": str(settings.heartbeat_timeout),
         "RESEND_AFTER": str(settings.resend_after),
         "SWEEP_INTERVAL": str(settings.sweep_interval),
+        "WEB_WORKERS": "1",
         "WEBHOOK_ALLOW_PRIVATE": "1" if settings.webhook_allow_private else "0",
         "PYTHONPATH": str(ROOT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
