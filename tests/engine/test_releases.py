@@ -42,7 +42,13 @@ class Releases:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.operation = Operation(
-            f"new.{uuid4().hex}", _done, PlainSchema, key=("n",), queue="slow", slice_items=2
+            f"new.{uuid4().hex}",
+            _done,
+            PlainSchema,
+            key=("n",),
+            collection="log",
+            queue="slow",
+            slice_items=2,
         )
         self.had = Registry()
         for each in rig.registry:
@@ -175,15 +181,38 @@ def test_of_a_mixed_batch_only_those_items_wait(releases: Releases) -> None:
     assert {item.message for item in rig.items(batch_id)} == {None}
 
 
-def test_items_of_a_lane_wait_for_the_one_before_them(releases: Releases) -> None:
+def test_who_plans_knows_which_records_are_touched_by_an_operation_that_it_lacks(
+    releases: Releases,
+) -> None:
     rig = releases.rig
     releases.start_new()
-    batch_id = releases.submit(
-        [{"n": 7, "code": str(n)} for n in range(6)], operation=releases.operation.name
-    )
+    # One collection for both, so that the same key is the same record.
+    items = [{"uid": 1, "key": "7"}, releases.item(7), {"uid": 2, "key": "8"}]
+    batch_id = releases.submit(items, operation="log.one")
     assert rig.batch(batch_id).may_repeat
     rig.deliver(rig.messages.pop(0), releases.old)
-    assert {item.lane for item in rig.items(batch_id)} == {0}
+    assert [item.lane for item in rig.items(batch_id)] == [0, 0, None]
+
+
+def test_what_waits_for_a_worker_is_bounded_however_large_its_batch_is(releases: Releases) -> None:
+    rig = releases.rig
+    releases.start_new()
+    releases.stop_new()
+    batch_id = releases.submit([{"n": n} for n in range(100)], operation=releases.operation.name)
+    waiting = []
+    for _ in range(12):
+        _deliver_once(rig, releases.old)
+        rig.messages.append(Message(batch_id))
+        waiting.append(len(rig.slices(batch_id)))
+    assert 0 < waiting[-1] <= 8, "of fifty"
+    new = releases.start_new()
+    for _ in range(40):
+        if rig.batch(batch_id).finished_at is not None:
+            break
+        rig.time_passes()
+        rig.sweep()
+        _deliver_once(rig, new)
+    assert rig.statuses(batch_id) == ["SUCCESS"] * 100
 
 
 def test_an_operation_that_nobody_ever_had_is_invalid_at_once(releases: Releases) -> None:
