@@ -28,6 +28,7 @@ from app.messaging.broker import (
     turn_queue,
 )
 from app.metrics.listener import RedisListener, impatient_redis
+from app.operations.publishing import Publisher
 from handlers.load import load_handlers
 from workers.celery import app, settings
 from workers.deaths import note_deaths
@@ -37,10 +38,12 @@ from workers.engine.outcome.fail_slice import end_overrun
 from workers.engine.plan.chords import queue_depth, send_wave
 from workers.engine.process.heartbeat import Heartbeat
 from workers.engine.process.sessions import heartbeat_name, session_name
+from workers.engine.process.slots import Slots
 from workers.engine.process.watchdog import Board, Watch, Watchdog
 from workers.engine.runtime import Runtime
 from workers.preflight import check_handlers
 from workers.shutdown import stop, stop_sign
+from workers.starvation import watch_for_starvation
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,8 @@ _board = Board()
 # What the worker's command line said, as the worker itself tells it when it starts.
 _consuming = FAST_QUEUE
 _slots = 1
+_queues: tuple[str, ...] = (FAST_QUEUE,)
+_slots_used = Slots(1)
 _threaded = False
 # The line whose slices a worker runs, by what it consumes.
 _LINES = {FAST_QUEUE: "fast", SLOW_QUEUE: "slow"}
@@ -102,6 +107,10 @@ def _make() -> Runtime:
             log.warning("turn.not_sent", batch=str(batch_id), error=str(error))
 
     registry = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
+    child = _child_number()
+    starvation = watch_for_starvation(app, settings, _slots_used, _queues, child is not None)
+    if not child:  # of a pool's processes one is enough, since all have the same
+        Publisher(engine, registry).publish_soon(again_after=settings.heartbeat_interval)
     trace_worker(engine)
     listen_with(RedisListener(impatient_redis(settings.redis_url or ""), registry, call_webhook))
     return Runtime(
@@ -115,10 +124,16 @@ def _make() -> Runtime:
             slots=_slots,
             interval=settings.heartbeat_interval,
             swept_within=max(_LONGEST_UNSWEPT, 3 * settings.sweep_interval),
-            main_pid=None if _child_number() is None else os.getppid(),
+            main_pid=None if child is None else os.getppid(),
+            operations=[operation.name for operation in registry],
+            queues=_queues,
+            slots_used=_slots_used,
+            starving=lambda: starvation.seconds,
         ),
         queue_depth=lambda queue: queue_depth(app, queue),
-        send_wave=lambda batch_id, wave, slices: send_wave(app, registry, batch_id, wave, slices),
+        send_wave=lambda batch_id, wave, slices: send_wave(
+            app, runtime().known, batch_id, wave, slices
+        ),
         send_advance=send_advance,
         send_turn=send_turn,
         costs=CostBook(_KEPT),
@@ -146,14 +161,26 @@ def call_webhook(webhook_id: UUID) -> None:
 @signals.celeryd_after_setup.connect
 def _note_options(instance: Any = None, **_: Any) -> None:
     """Remember what this worker consumes, before it forks, and that it has handlers to do it."""
-    global _consuming, _slots, _threaded
+    global _consuming, _slots, _threaded, _queues, _slots_used
     queues = set(instance.app.amqp.queues.consume_from)
+    _queues = tuple(sorted(queues))
     if FAST_QUEUE not in queues:
         _consuming = SLOW_QUEUE if SLOW_QUEUE in queues else CONTROL_QUEUE
     pool = getattr(instance.pool_cls, "__module__", "")
     _threaded = not pool.endswith(("prefork", "solo"))
     check_handlers(settings, apart=pool.endswith("prefork"))
     _slots = int(instance.concurrency or 1) if _threaded else 1
+    _slots_used = Slots(_slots)
+
+
+@signals.task_prerun.connect
+def _note_task(**_: Any) -> None:
+    _slots_used.began()
+
+
+@signals.task_postrun.connect
+def _note_end_of_task(**_: Any) -> None:
+    _slots_used.ended()
 
 
 def _collect_less_often() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Response
 
-from app.api.jsonschema import item_schema
 from app.api.schemas import LimitsSchema, OperationListSchema
+from app.db import transaction
+from app.operations.description import describe
+from app.operations.known import is_remembered, list_operations
 from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
@@ -20,24 +25,44 @@ blueprint = Blueprint(
 @require("batches.read")
 @blueprint.response(200, OperationListSchema)
 def operations() -> Response:
-    """List the operations"""
+    """List the operations
+
+    Those that only workers have are among them. `served` becomes true when a worker that has the
+    operation starts, and false when the last one has ended.
+    """
+    here = services()
+    stale = here.settings.heartbeat_timeout
+    with transaction(here.engine) as connection:
+        published = {one.name: one for one in list_operations(connection, stale=stale)}
+    entries = {operation.name: _entry(describe(operation)) for operation in here.registry.own}
+    for one in published.values():
+        if one.name not in entries and one.description and is_remembered(one):
+            entries[one.name] = _entry(one.description)
     return answer(
         {
             "data": [
                 {
-                    "name": operation.name,
-                    "description": operation.description,
-                    "schema": item_schema(operation.schema),
-                    "key": list(operation.key),
-                    "collection": operation.collection,
-                    "maxAttempts": operation.max_attempts,
-                    "timeoutSeconds": operation.timeout_seconds,
-                    "bulk": operation.bulk,
+                    "name": name,
+                    **entries[name],
+                    "served": name in published and published[name].served,
                 }
-                for operation in services().registry
+                for name in sorted(entries)
             ]
         }
     )
+
+
+def _entry(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What is listed of it. Another release may have said less than this one does."""
+    return {
+        "description": description.get("description", ""),
+        "schema": description.get("schema", {}),
+        "key": description.get("key", []),
+        "collection": description.get("collection"),
+        "maxAttempts": description.get("maxAttempts", 1),
+        "timeoutSeconds": description.get("timeoutSeconds", 0),
+        "bulk": description.get("bulk", False),
+    }
 
 
 @blueprint.route("/limits", methods=["GET"])

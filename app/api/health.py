@@ -1,4 +1,4 @@
-"""/healthz: the process answers. /readyz: Postgres, the broker and a worker answer too."""
+"""/healthz: the process answers. /readyz: Postgres, the broker and workers do, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from kombu import Connection
 
 from app.core.errors import Unavailable
 from app.db import transaction
-from app.db.statements.gauges import HAS_WORKER, SELECT_TRUE
+from app.db.statements.gauges import SELECT_TRUE
+from app.db.statements.workers import LIST_TAKEN_QUEUES
+from app.messaging.broker import FAST_QUEUE
+from app.operations.known import PATIENCE, list_operations
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
 from app.web.services import Services, services
@@ -36,9 +39,10 @@ def healthz() -> Response:
 @blueprint.response(200, description="Everything that is needed is there.")
 @blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
 def readyz() -> Response:
-    """Say whether Postgres, the broker and a worker are there
+    """Say whether Postgres, the broker and workers are there
 
-    503 names what is missing. Each is given two seconds.
+    A worker that takes messages is wanted for each queue that an operation needs. 503 names what is
+    missing. Each is given two seconds.
     """
     missing = Probes.of(current_app).missing()
     if missing:
@@ -49,18 +53,19 @@ def readyz() -> Response:
 class Probes:
     """Checks the services that the process needs, each in a thread, since a check may hang.
 
-    While a check hangs, no second one of the same service is begun.
+    A check answers with the names of what is missing. While it hangs, no second one of the same
+    service is begun.
     """
 
     def __init__(self, here: Services) -> None:
         self._here = here
-        self._probes: dict[str, Callable[[], bool]] = {
+        self._probes: dict[str, Callable[[], list[str]]] = {
             "Postgres": self._postgres,
             "the broker": self._broker,
-            "a live worker": self._worker,
+            "a live worker": self._workers,
         }
         self._executor = ThreadPoolExecutor(len(self._probes), thread_name_prefix="probe")
-        self._running: dict[str, Future[bool]] = {}
+        self._running: dict[str, Future[list[str]]] = {}
 
     @staticmethod
     def of(flask: Flask) -> Probes:
@@ -72,24 +77,38 @@ class Probes:
         """The names of what is not there."""
         futures = {name: self._begin(name) for name in self._probes}
         wait(futures.values(), timeout=_PATIENCE)
-        return [name for name, future in futures.items() if not _said_yes(name, future)]
+        return [one for name, future in futures.items() for one in _missing(name, future)]
 
-    def _begin(self, name: str) -> Future[bool]:
+    def _begin(self, name: str) -> Future[list[str]]:
         running = self._running.get(name)
         if running is None or running.done():
             running = self._running[name] = self._executor.submit(self._probes[name])
         return running
 
-    def _postgres(self) -> bool:
+    def _postgres(self) -> list[str]:
         with transaction(self._here.engine) as connection:
-            return bool(connection.execute(SELECT_TRUE).scalar())
+            connection.execute(SELECT_TRUE)
+        return []
 
-    def _worker(self) -> bool:
+    def _workers(self) -> list[str]:
+        settings = self._here.settings
         with transaction(self._here.engine) as connection:
-            stale: Any = {"stale": self._here.settings.heartbeat_timeout}
-            return bool(connection.execute(HAS_WORKER, stale).scalar())
+            known = list_operations(connection, stale=settings.heartbeat_timeout)
+            taken = set(
+                connection.execute(
+                    LIST_TAKEN_QUEUES,
+                    {"stale": settings.heartbeat_timeout, "patience": settings.starving_seconds},
+                ).scalars()
+            )
+        needed = {operation.queue for operation in self._here.registry.own}
+        # What only workers have is needed for as long as its items wait for it.
+        for one in known:
+            lately = one.seconds_without is not None and one.seconds_without < PATIENCE
+            if lately and one.description is not None:
+                needed.add(one.description.get("queue", FAST_QUEUE))
+        return [f"a worker for {queue}" for queue in sorted(needed - taken)]
 
-    def _broker(self) -> bool:
+    def _broker(self) -> list[str]:
         with Connection(
             self._here.settings.broker_url or "",
             connect_timeout=_PATIENCE,
@@ -102,15 +121,16 @@ class Probes:
             # Kombu connects to Redis only when there is a channel, and pings it then.
             channel: Any = connection.default_channel
             channel.close()
-        return True
+        return []
 
 
-def _said_yes(name: str, future: Future[bool]) -> bool:
+def _missing(name: str, future: Future[list[str]]) -> list[str]:
+    """What the check found; its own name where it failed, or has not answered in time."""
     if not future.done():
         log.warning("readiness.missing", what=name, error="no answer in time")
-        return False
+        return [name]
     error = future.exception()
     if error is not None:
         log.warning("readiness.missing", what=name, error=str(error))
-        return False
+        return [name]
     return future.result()

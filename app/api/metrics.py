@@ -34,6 +34,8 @@ def metrics() -> Response:
         here.engine,
         here.redis,
         here.dispatcher.celery,
+        own=[operation.name for operation in here.registry.own],
         stale=here.settings.heartbeat_timeout,
+        patience=here.settings.starving_seconds,
     )
     return Response(page, content_type=CONTENT_TYPE_LATEST)

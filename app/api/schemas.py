@@ -48,6 +48,10 @@ class OperationSchema(ma.Schema):
     maxAttempts = _count("Tries before an item is FAILED.")
     timeoutSeconds = ma.fields.Float(required=True)
     bulk = ma.fields.Boolean(required=True)
+    served = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "Whether a live worker has it; where none has, batches wait."},
+    )
 
 
 class LimitsSchema(ma.Schema):

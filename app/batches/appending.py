@@ -16,6 +16,7 @@ from app.batches.actions.lock import lock_batch, require
 from app.batches.copying import copy_items
 from app.batches.item_keys import ItemReader
 from app.batches.queries import find_batch
+from app.batches.submission import publish
 from app.core.errors import FieldError, TooLarge
 from app.core.lifecycle import OPEN
 from app.db.statements.batches import ADD_ITEMS_TO_BATCH
@@ -52,6 +53,7 @@ def append(
             f"Item {index} is one too many. {message}",
             errors=[FieldError(f"/items/{index}", message)],
         )
+    publish(registry)
     reader = ItemReader(registry, batch.operation)
     added = copy_items(connection, batch_id, reader.read(items), first_index=batch.total)
     # Keys are remembered within a call only: beside items of another call, any may be a repeat.

@@ -25,6 +25,7 @@ from app.core.ids import new_id
 from app.db import transaction
 from app.db.clock import has_passed
 from app.formats.raw_item import RawItem
+from app.operations.known import KnownOperations
 from handlers import Registry
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -126,6 +127,7 @@ def write_intake(
 ) -> Accepted:
     """`accept` inside the caller's transaction; where `intake.few`, it may also be in none."""
     check(submission, registry, connection)
+    publish(registry)
     if submission.start == "now" and intake.empty:
         raise Invalid(
             "A batch that starts now needs at least one item.",
@@ -150,6 +152,12 @@ def line_of(registry: Registry, operation: str | None) -> str:
     """The workers that batches of the operation wait for: "fast", or "slow"."""
     known = registry.get(operation)
     return "fast" if known is None else known.queue
+
+
+def publish(registry: Registry) -> None:
+    """Have workers know of what this process takes in, though they may lack the handlers."""
+    if isinstance(registry, KnownOperations):
+        registry.publish()
 
 
 def first_phase(on_invalid: str, dry_run: bool) -> str:

@@ -11,18 +11,18 @@ from app.core.settings import load_settings
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 if there is work.")
 @click.option("--revision", default="head", show_default=True, help="Go up to this revision.")
 def migrate(check: bool, revision: str) -> None:
-    """Bring the schema of DATABASE_URL up to date. Safe to run twice, and side by side."""
+    """Bring the schema of DATABASE_URL up to date. Safe to run twice, and side by side.
+
+    It only goes up: an unknown revision, or one older than the schema, is an error.
+    """
     from app.cli.connection import database
     from app.db.migrations import pending, upgrade
 
     with database(load_settings()) as engine:
-        missing = pending(engine)
-        if not missing:
-            click.echo("The schema is up to date.")
-            return
         if check:
-            raise click.ClickException(f"the schema lacks {', '.join(missing)}")
-        upgrade(engine, revision)
-        still = pending(engine)
-        applied = [name for name in missing if name not in still]
-        click.echo(f"Applied {', '.join(applied) or 'nothing'}.")
+            if missing := pending(engine, revision):
+                raise click.ClickException(f"the schema lacks {', '.join(missing)}")
+            applied = []
+        else:
+            applied = upgrade(engine, revision)
+        click.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")

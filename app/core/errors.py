@@ -5,6 +5,7 @@ BatchlineError
 ├── ServeError         `batchline serve` cannot go on (app/local/serve/errors.py)
 ├── ServerError        an embedded server does not do what it should (app/local/servers/errors.py)
 │   └── HomeInUse      another process uses this BATCHLINE_HOME
+├── WrongRevision      there is no way up to that revision of the schema (app/db/migrations)
 ├── Malformed          400  the request cannot be read at all
 ├── Unauthenticated    401  no credentials, or wrong ones
 ├── Forbidden          403  known, but without the scope

@@ -158,6 +158,12 @@ class Settings:
     heartbeat_timeout: float = setting(
         12.0, seconds(), "seconds without one after which a worker is taken for dead"
     )
+    starving_seconds: float = setting(
+        30.0,
+        seconds(),
+        "seconds for which a worker may take nothing although it could and messages wait; then it "
+        "counts as none, and ends itself",
+    )
     # Half of the two seconds within which a due schedule starts.
     sweep_interval: float = setting(1.0, seconds(), "seconds between two sweeps")
     resend_after: float = setting(

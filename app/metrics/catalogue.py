@@ -123,6 +123,18 @@ WORKERS = Metric("batchline_workers", "gauge", "Live worker processes.", ("queue
 WORKER_SLOTS = Metric(
     "batchline_worker_slots", "gauge", "Slices that live workers can do at once.", ("queue",)
 )
+WORKERS_STARVING = Metric(
+    "batchline_workers_taking_nothing",
+    "gauge",
+    "Live worker processes that have free slots and take nothing, though messages wait.",
+    ("queue",),
+)
+OPERATION_SERVED = Metric(
+    "batchline_operation_served",
+    "gauge",
+    "Whether a live worker has the operation: 1, or 0.",
+    ("operation",),
+)
 QUEUE_MESSAGES = Metric(
     "batchline_queue_messages", "gauge", "Messages waiting in the broker.", ("queue",)
 )
@@ -165,6 +177,8 @@ READ = (
     SLICES,
     WORKERS,
     WORKER_SLOTS,
+    WORKERS_STARVING,
+    OPERATION_SERVED,
     QUEUE_MESSAGES,
     WEBHOOKS_PENDING,
     WEBHOOKS_OVERDUE,

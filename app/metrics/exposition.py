@@ -19,10 +19,21 @@ log = structlog.get_logger(__name__)
 Read = Callable[[], Iterable[Metric]]
 
 
-def expose(engine: Engine, redis: Redis, celery: Celery, *, stale: float) -> bytes:
-    """The page. What cannot be read is left out, and `batchline_source_up` says so."""
+def expose(
+    engine: Engine,
+    redis: Redis,
+    celery: Celery,
+    *,
+    own: Iterable[str],
+    stale: float,
+    patience: float,
+) -> bytes:
+    """The page. What cannot be read is left out, and `batchline_source_up` says so.
+
+    `own`, `stale`, `patience`: as `read_database` has them.
+    """
     sources: dict[str, Read] = {
-        "postgres": lambda: read_database(engine, stale=stale),
+        "postgres": lambda: read_database(engine, own=own, stale=stale, patience=patience),
         "redis": lambda: [*read_counters(redis), *read_redis(redis)],
         "broker": lambda: read_broker(celery),
     }

@@ -6,7 +6,7 @@ work under way, whatever has ended before. No item is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from celery import Celery
@@ -23,18 +23,26 @@ from app.messaging.broker import QUEUES
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
 from app.metrics.counters import LAST_SWEEP_KEY
+from app.operations.known import is_remembered, list_operations
 from app.webhooks.delivery_log import count_pending
 
 _UNFINISHED = sum_unfinished_batches(BATCH_COLUMNS)
 
 
-def read_database(engine: Engine, *, stale: float) -> Iterator[Family]:
-    """What Postgres knows. `stale`: seconds after which a silent worker counts as gone."""
+def read_database(
+    engine: Engine, *, own: Iterable[str], stale: float, patience: float
+) -> Iterator[Family]:
+    """What Postgres knows. `stale`: seconds after which a silent worker counts as gone.
+
+    `own`: the operations of this process, which are told of whether a worker has them or not.
+    `patience`: seconds after which a worker that takes nothing counts as such.
+    """
     with transaction(engine) as connection:
         families = [
             *_batches(connection),
             *_slices(connection),
-            *_workers(connection, stale),
+            *_workers(connection, stale, patience),
+            _operations(connection, own, stale),
             *_webhooks(connection),
             _family(
                 catalogue.OLDEST_WAITING,
@@ -96,10 +104,21 @@ def _slices(connection: Connection) -> Iterator[Family]:
     yield _family(catalogue.SLICES, {(row.state, row.queue): float(row.number) for row in rows})
 
 
-def _workers(connection: Connection, stale: float) -> Iterator[Family]:
-    rows = connection.execute(COUNT_WORKERS, {"stale": stale}).all()
+def _workers(connection: Connection, stale: float, patience: float) -> Iterator[Family]:
+    rows = connection.execute(COUNT_WORKERS, {"stale": stale, "patience": patience}).all()
     yield _family(catalogue.WORKERS, {(row.queue,): float(row.number) for row in rows})
     yield _family(catalogue.WORKER_SLOTS, {(row.queue,): float(row.slots) for row in rows})
+    yield _family(catalogue.WORKERS_STARVING, {(row.queue,): float(row.starving) for row in rows})
+
+
+def _operations(connection: Connection, own: Iterable[str], stale: float) -> Family:
+    served: dict[tuple[str, ...], float] = {(name,): 0.0 for name in own}
+    served |= {
+        (one.name,): float(one.served)
+        for one in list_operations(connection, stale=stale)
+        if (one.name,) in served or is_remembered(one)
+    }
+    return _family(catalogue.OPERATION_SERVED, served)
 
 
 def _webhooks(connection: Connection) -> Iterator[Family]:

@@ -18,6 +18,7 @@ from app.db import make_engine
 from app.events.listeners import listen_with
 from app.messaging.dispatch import Dispatcher
 from app.metrics.listener import RedisListener, impatient_redis
+from app.operations.known import KnownOperations
 from app.web.services import EXTENSION, Services
 from handlers.load import load_handlers
 
@@ -44,11 +45,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         name="batchline-web",
         pool_size=min(settings.web_threads, MOST_CONNECTIONS),
     )
+    own = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
     flask.extensions[EXTENSION] = here = Services(
         settings=settings,
         engine=engine,
         dispatcher=Dispatcher(settings),
-        registry=load_handlers(settings.handlers, http_bases=settings.http_handler_bases),
+        registry=KnownOperations(own, engine, stale=settings.heartbeat_timeout),
         redis=Redis.from_url(
             settings.redis_url or "",
             socket_timeout=5,
@@ -60,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     listen_with(
         RedisListener(
             impatient_redis(settings.redis_url or ""),
-            here.registry,
+            own,
             here.dispatcher.call_webhook,
         )
     )

@@ -11,19 +11,22 @@ from sqlalchemy import Engine
 from app.clients.recent_callers import RecentCallers
 from app.core.settings import Settings
 from app.messaging.dispatch import Dispatcher
-from handlers import Registry
+from app.operations.known import KnownOperations
 
 EXTENSION = "batchline"
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The settings, the connections and the operations, shared by all threads of the process."""
+    """The settings, the connections and the operations, shared by all threads of the process.
+
+    `registry`: the process's own operations, and those that only others have.
+    """
 
     settings: Settings
     engine: Engine
     dispatcher: Dispatcher
-    registry: Registry
+    registry: KnownOperations
     redis: Redis
     callers: RecentCallers
 

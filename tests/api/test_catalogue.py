@@ -15,9 +15,9 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 from sqlalchemy import Engine
 
-from app.api.jsonschema import item_schema
 from app.clients.credentials import ClientSecret, create_client
 from app.db.records import RecordStore
+from app.operations.jsonschema import item_schema
 from app.web.responses import encode
 from handlers import Operation, Registry
 from handlers.fields import Flag, Number, Reference, Text, WholeNumber

@@ -5,36 +5,59 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
 from app.core.ids import new_id
-from app.core.settings import Settings, load_settings
-from app.db import make_engine
-from app.db.migrations import upgrade
+from app.core.settings import Settings
 from app.local.servers.ports import free_port
 from tests.api.conftest import Caller
-from tests.conftest import fresh_database
+from tests.conftest import engine_of_its_own
 from tests.support.application import application
 
 
-@pytest.fixture
-def worker(engine: Engine) -> Iterator[None]:
-    """A worker that has just said that it lives."""
-    named = {"id": new_id()}
+@contextmanager
+def live(engine: Engine, taken: list[str], **columns: Any) -> Iterator[None]:
+    """A worker that has just said that it lives, and takes from those queues."""
+    named = {"id": new_id(), "queues": taken, "queue": taken[0], **columns}
+    names = ", ".join(named)
+    values = ", ".join(f":{name}" for name in named)
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO workers (id, hostname, pid, queue, slots) "
-                "VALUES (:id, 'here', 1, 'none', 1)"
+                f"""INSERT INTO workers (hostname, pid, slots, {names})
+                    VALUES ('here', 1, 1, {values})"""
             ),
             named,
         )
     yield
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM workers WHERE id = :id"), named)
+        connection.execute(text("DELETE FROM workers WHERE id = :id"), {"id": named["id"]})
+
+
+@pytest.fixture
+def worker(engine: Engine) -> Iterator[None]:
+    """A worker for every queue."""
+    with live(engine, ["control", "express", "fast", "slow"]):
+        yield
+
+
+@pytest.fixture(scope="module")
+def own_engine(postgres_url: str) -> Iterator[Engine]:
+    """A database of its own: a stack may be running on the session's."""
+    with engine_of_its_own(postgres_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def alone(settings: Settings, own_engine: Engine) -> Settings:
+    """Settings for that database."""
+    return replace(settings, database_url=own_engine.url.render_as_string(hide_password=False))
 
 
 def missing(settings: Settings) -> str:
@@ -60,14 +83,35 @@ def test_with_everything_there_it_is_ready(settings: Settings, worker: None) -> 
     assert missing(settings) == ""
 
 
-def test_without_a_worker(settings: Settings, postgres_url: str) -> None:
-    # A database of its own: a stack may be running on the session's.
-    with fresh_database(postgres_url) as url:
-        engine = make_engine(url, name="batchline-tests")
-        upgrade(engine)
-        engine.dispose()
-        alone = load_settings({"DATABASE_URL": url}).database_url
-        assert missing(replace(settings, database_url=alone)) == "Missing: a live worker."
+def test_without_a_worker(alone: Settings) -> None:
+    assert missing(alone) == "Missing: a worker for fast, a worker for slow."
+
+
+def test_a_queue_that_an_operation_needs_and_nobody_takes_from_is_named(
+    alone: Settings, own_engine: Engine
+) -> None:
+    with live(own_engine, ["control", "express", "fast"]):
+        assert missing(alone) == "Missing: a worker for slow."
+        with live(own_engine, ["slow"]):
+            assert missing(alone) == ""
+    with live(own_engine, ["slow", "control"]):
+        assert missing(alone) == "Missing: a worker for fast."
+
+
+def test_a_worker_of_the_release_before_takes_what_its_kind_does(
+    alone: Settings, own_engine: Engine
+) -> None:
+    with live(own_engine, ["fast"], queues=None), live(own_engine, ["slow"], queues=None):
+        assert missing(alone) == ""
+
+
+def test_a_worker_that_takes_nothing_is_none(alone: Settings, own_engine: Engine) -> None:
+    now = datetime.now(UTC)
+    queues = ["control", "express", "fast", "slow"]
+    with live(own_engine, queues, starving_since=now - timedelta(seconds=25)):
+        assert missing(alone) == "", "not for long enough yet"
+    with live(own_engine, queues, starving_since=now - timedelta(seconds=35)):
+        assert missing(alone) == "Missing: a worker for fast, a worker for slow."
 
 
 def test_without_the_broker(settings: Settings, worker: None, silent: int) -> None:

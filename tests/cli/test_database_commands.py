@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from app.cli import main
 from app.clients.credentials import SCOPES, find_caller
@@ -39,6 +40,62 @@ def test_migrate_brings_the_schema_up_once(url: str) -> None:
     for args in (["migrate"], ["migrate", "--check"]):
         again = run(url, *args)
         assert (again.exit_code, again.stdout) == (0, "The schema is up to date.\n")
+
+
+@pytest.mark.parametrize(
+    ("revision", "why"),
+    [
+        ("0005", "The schema is at revision {head}, which is newer than 0005."),
+        ("base", "There is no revision 'base'."),
+        ("9999", "There is no revision '9999'."),
+        ("nonsense; DROP", "There is no revision 'nonsense; DROP'."),
+        ("-1", "There is no revision '-1'."),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_migrate_only_goes_up(
+    database_url: str, revision: str, why: str, options: list[str]
+) -> None:
+    before = revision_of(database_url)
+    result = run(database_url, "migrate", *options, f"--revision={revision}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {why.format(head=before)}\n"
+    assert revision_of(database_url) == before
+
+
+def test_migrate_on_the_schema_of_a_newer_release(postgres_url: str) -> None:
+    with fresh_database(postgres_url) as url:
+        assert run(url, "migrate").exit_code == 0
+        head = revision_of(url)
+        revision_of(url, now="9999")
+        for options in ([], ["--check"], ["--revision", head]):
+            result = run(url, "migrate", *options)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert result.stderr == (
+                "Error: The schema is at revision 9999, which is newer than this release knows.\n"
+            )
+        assert revision_of(url) == "9999"
+
+
+def test_migrate_goes_up_to_a_revision(postgres_url: str) -> None:
+    with fresh_database(postgres_url) as url:
+        first = run(url, "migrate", "--revision", "0002")
+        assert (first.exit_code, first.stdout) == (0, "Applied 0001, 0002.\n")
+        assert run(url, "migrate", "--revision", "0002").stdout == "The schema is up to date.\n"
+        behind = run(url, "migrate", "--check", "--revision", "0003")
+        assert (behind.exit_code, behind.stderr) == (1, "Error: the schema lacks 0003\n")
+        assert run(url, "migrate").exit_code == 0
+
+
+def revision_of(url: str, *, now: str | None = None) -> str:
+    """The revision that the database says it is at; `now`: after it is made to say so."""
+    engine = make_engine(load_settings({"DATABASE_URL": url}).database_url or "", name="tests")
+    with engine.begin() as connection:
+        if now is not None:
+            connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": now})
+        found = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+    engine.dispose()
+    return found
 
 
 def test_the_life_of_a_client(database_url: str) -> None:

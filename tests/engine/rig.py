@@ -48,8 +48,9 @@ class Message:
 class SimulatedWorker(Heartbeat):
     """A worker process that lives until the test says otherwise."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, registry: Registry) -> None:
         self.uuid = new_id()
+        self.has = [operation.name for operation in registry]
         super().__init__(self.uuid, engine, queue="fast", slots=1, interval=3600)
         self.set_heartbeat("now() + interval '1 day'")
 
@@ -74,10 +75,12 @@ class SimulatedWorker(Heartbeat):
     def set_heartbeat(self, when: str) -> None:
         """The heartbeat, as an SQL expression."""
         self.run(
-            f"""INSERT INTO workers (id, hostname, pid, queue, slots, heartbeat_at)
-                VALUES (:id, 'test', 1, 'fast', 1, {when})
-                ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at""",
+            f"""INSERT INTO workers (id, hostname, pid, queue, slots, operations, heartbeat_at)
+                VALUES (:id, 'test', 1, 'fast', 1, :has, {when})
+                ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at,
+                                               operations = excluded.operations""",
             id=self.uuid,
+            has=self.has,
         )
 
     def run(self, statement: str, **parameters: Any) -> None:
@@ -100,13 +103,17 @@ class Rig:
         self.client_id = create_client(self.engine, "rig").client_id
         self.runtime = self.worker()
 
-    def worker(self) -> Runtime:
-        """A runtime with a living worker of its own."""
+    def worker(self, registry: Registry | None = None) -> Runtime:
+        """A runtime with a living worker of its own.
+
+        `registry`: what it has, where that is not what the rig's others have.
+        """
+        registry = registry or self.registry
         return Runtime(
             settings=self.settings,
             engine=self.engine,
-            registry=self.registry,
-            heartbeat=SimulatedWorker(self.engine),
+            registry=registry,
+            heartbeat=SimulatedWorker(self.engine, registry),
             send_wave=self._send_wave,
             send_advance=self._send_advance,
             send_turn=lambda batch_id, _: self.messages.append(Message(batch_id, turn=True)),

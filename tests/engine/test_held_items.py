@@ -217,7 +217,7 @@ def test_who_asks_gets_the_same_items(
 
 def test_those_are_what_is_loaded(rig: Rig, kind: Kind) -> None:
     with claimed_slice(rig, kind) as (connection, claimed):
-        valid, invalid, rest = load_slice(connection, claimed, rig.registry)
+        valid, invalid, rest = load_slice(connection, claimed, rig.runtime.known)
     assert [loaded.item.index for loaded in valid] == kind.indexes
     assert (invalid, rest) == ([], None)
 
@@ -276,7 +276,7 @@ def test_a_short_retry_is_not_held_again_once_it_is_due(rig: Rig) -> None:
     with rig.engine.connect() as connection:
         assert _read(connection, claimed) == [1, 2]
         # What stands behind it in its lane waits for it.
-        assert load_slice(connection, claimed, rig.registry) == ([], [], None)
+        assert load_slice(connection, claimed, rig.runtime.known) == ([], [], None)
     rig.act(batch_id, "cancel")
     assert rig.statuses(batch_id) == ["CANCELED", "PENDING", "PENDING"]
     assert rig.finish(claimed, rig.runtime)

@@ -38,19 +38,21 @@ class Stack:
     processes: dict[str, Guarded] = field(default_factory=dict)
     replaced: list[Guarded] = field(default_factory=list)
 
-    def start(self, line: str, name: str | None = None, *, options: str = "") -> Guarded:
+    def start(
+        self, line: str, name: str | None = None, *, options: str = "", root: Path = ROOT
+    ) -> Guarded:
         """Start the Procfile's `line` as process `name` (the same name unless given).
 
-        `options`: more of them, at the end of the line.
+        `options`: more of them, at the end of the line. `root`: where the code lies, if elsewhere.
         """
         name = name or line
-        procfile = parse_procfile((ROOT / "Procfile").read_text())
+        procfile = parse_procfile((root / "Procfile").read_text())
         spec = Spec(
             command=["/bin/sh", "-c", f"exec {procfile.processes[line]} {options}"],
             stop_steps=_STOP,
             orphan_steps=[("SIGKILL", 5.0)],
-            cwd=ROOT,
-            environ=self.environ,
+            cwd=root,
+            environ={**self.environ, "PYTHONPATH": str(root)},
         )
         if name in self.processes:
             self.replaced.append(self.processes[name])

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from app.core.settings import Settings
+from app.operations.known import KnownOperations
 from handlers import Registry
 from workers.engine.figures.costs import CostBook
 from workers.engine.figures.rota import Rota
@@ -27,7 +28,8 @@ class Runtime:
     `send_advance(batch_id, delay)` a task for so many seconds from now; `send_turn(batch_id, line)`
     one for a worker of that line (of all who are in it, it takes whose turn it is). None raises.
     `queue_depth(queue)`: messages that wait in it, or None where that cannot be told. `line`: the
-    one whose slices this process runs, None if it runs none.
+    one whose slices this process runs, None if it runs none. `registry`: what this process can run;
+    `known`: what any process can, for planning.
 
     Tests of the engine's functions give their own.
     """
@@ -44,5 +46,12 @@ class Runtime:
     line: str | None = "fast"
     turns: Rota = field(default_factory=Rota)
     queue_depth: Callable[[str], int | None] = lambda _queue: None
+    known: KnownOperations = field(init=False)
     stopping: StopSign = field(default_factory=StopSign)
     watch: Watch = field(default_factory=Watch)
+
+    def __post_init__(self) -> None:
+        """Make what follows from the rest."""
+        self.known = KnownOperations(
+            self.registry, self.engine, stale=self.settings.heartbeat_timeout
+        )

@@ -8,8 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
 
+from app.core.errors import BatchlineError
 from app.db.statements.server import LOCK_MIGRATIONS
 
 # Any number: it keeps two processes from migrating at once.
@@ -24,11 +27,22 @@ def config(connection: Connection | None = None) -> Config:
     return settings
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to `revision`. Safe to call from several processes at once."""
+class WrongRevision(BatchlineError):
+    """There is no way up from the database's revision to the one that is asked for."""
+
+
+def upgrade(engine: Engine, revision: str = "head") -> list[str]:
+    """Bring the database up to `revision`; the revisions that were applied, oldest first.
+
+    Safe to call from several processes at once. Raises WrongRevision, with nothing changed, where
+    `revision` is none, or is older than the database is, or the database is newer than this code.
+    """
     with engine.begin() as connection:
         connection.execute(LOCK_MIGRATIONS, {"key": _MIGRATION_LOCK})
-        command.upgrade(config(connection), revision)
+        missing = _missing(connection, revision)
+        if missing:
+            command.upgrade(config(connection), revision)
+        return missing
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -38,10 +52,34 @@ def downgrade(engine: Engine, revision: str) -> None:
         command.downgrade(config(connection), revision)
 
 
-def pending(engine: Engine) -> list[str]:
-    """The revisions that the database lacks, oldest first."""
+def pending(engine: Engine, revision: str = "head") -> list[str]:
+    """The revisions that the database lacks up to `revision`, oldest first.
+
+    Raises WrongRevision as `upgrade` does.
+    """
     with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        return _missing(connection, revision)
+
+
+def _missing(connection: Connection, revision: str) -> list[str]:
     script = ScriptDirectory.from_config(config())
-    missing = script.iterate_revisions("head", current or "base")
-    return [revision.revision for revision in missing][::-1]
+    current = MigrationContext.configure(connection).get_current_revision()
+    try:
+        wanted = script.get_revision(revision)
+    except (CommandError, RevisionError):
+        wanted = None
+    if wanted is None or wanted.revision.startswith("-"):
+        raise WrongRevision(f"There is no revision {revision!r}.")
+    try:
+        if current is not None:
+            script.get_revision(current)
+    except (CommandError, RevisionError):
+        raise WrongRevision(
+            f"The schema is at revision {current}, which is newer than this release knows."
+        ) from None
+    steps = [step.revision for step in script.iterate_revisions(wanted.revision, "base")]
+    if current is not None and current not in steps:
+        raise WrongRevision(
+            f"The schema is at revision {current}, which is newer than {wanted.revision}."
+        )
+    return steps[: steps.index(current) if current is not None else None][::-1]

@@ -6,7 +6,14 @@ Dialects and handlers declare tables of their own beside them, in modules called
 from app.db.models.base import Base
 from app.db.models.batch import Batch
 from app.db.models.client import Client
-from app.db.models.engine import OperationCost, OperationGate, Slice, Sweep, Worker
+from app.db.models.engine import (
+    OperationCost,
+    OperationGate,
+    PublishedOperation,
+    Slice,
+    Sweep,
+    Worker,
+)
 from app.db.models.idempotency import IdempotencyKey
 from app.db.models.item import Item
 from app.db.models.record import Record
@@ -20,6 +27,7 @@ __all__ = [
     "Item",
     "OperationCost",
     "OperationGate",
+    "PublishedOperation",
     "Record",
     "Slice",
     "Sweep",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.lifecycle import SLICE_STATES
@@ -27,6 +29,11 @@ class Worker(Base):
 
     `slots`: how many slices at once. `machine`: where its pid means something. `main_pid`: the
     process that notes under `ended` what this one died of, where there is one.
+
+    `queue`: the one that its slots are counted for; `queues`: all that it takes from. `operations`:
+    those that it has; null for a process of a release that did not say. `busy`: slots at work.
+    `took_at`: when it last took a message. `starving_since`: since when it has free slots, messages
+    wait and it takes none.
     """
 
     __tablename__ = "workers"
@@ -41,6 +48,11 @@ class Worker(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
     main_pid: Mapped[int | None]
     ended: Mapped[str | None]
+    operations: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    queues: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    busy: Mapped[int | None]
+    took_at: Mapped[datetime | None]
+    starving_since: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_workers_heartbeat_at", "heartbeat_at"),)
 
@@ -55,7 +67,8 @@ class Slice(Base):
 
     `limited`: those operations of its items that have a concurrency or rate limit, else null.
     `not_before`: the moment that the rate limit gave it. `parked_at`: since when it waits for a
-    place under the concurrency limit; whoever leaves one sends it again.
+    place under the concurrency limit; whoever leaves one sends it again. `passes`: how often a
+    worker that lacks its operation passed it on.
     """
 
     __tablename__ = "slices"
@@ -85,6 +98,7 @@ class Slice(Base):
     completed: Mapped[int] = mapped_column(server_default=text("0"))
     failed: Mapped[int] = mapped_column(server_default=text("0"))
     invalid: Mapped[int] = mapped_column(server_default=text("0"))
+    passes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
 
     __table_args__ = (
         one_of("state", SLICE_STATES),
@@ -136,3 +150,22 @@ class Sweep(Base):
     swept_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
+class PublishedOperation(Base):
+    """An operation that a process has registered: what all others need to know of it.
+
+    `description`: as `app.operations.description` makes it; null where nobody has published one.
+    `last_served_at`: until when a worker that is gone had it (of those that live, `workers` tells).
+    `missing_since`: since when work for it was found and no worker that has it, without a break
+    longer than a minute; `missing_seen_at`: when that was noticed last.
+    """
+
+    __tablename__ = "operations"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    description: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    first_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_served_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    missing_seen_at: Mapped[datetime | None]

@@ -23,6 +23,7 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `slice_limits` | slices that wait for a limit of their operation |
 | `workers` | worker processes and their heartbeats |
 | `operations` | what operations cost, and the gates of their limits |
+| `served_operations` | which operations there are, and which live worker has them |
 | `sessions` | locks that are no rows, timeouts, sessions of others |
 | `clients`, `idempotency_keys`, `records`, `webhooks`, `webhook_deliveries` | those tables |
 | `gauges`, `server` | about no one table: figures for metrics; the clock, and new databases |

@@ -16,16 +16,11 @@ COUNT_SLICES = text("SELECT state, queue, count(*) AS number FROM slices GROUP B
 # Live worker processes, and the slices that they can do at once: the whole of `workers`.
 COUNT_WORKERS = text(
     """
-    SELECT queue, count(*) AS number, sum(slots) AS slots FROM workers
+    SELECT queue, count(*) AS number, sum(slots) AS slots,
+           count(*) FILTER (WHERE starving_since < now() - make_interval(secs => :patience))
+               AS starving
+    FROM workers
     WHERE heartbeat_at > now() - make_interval(secs => :stale) GROUP BY queue
-    """
-)
-
-# Whether there is a live worker process.
-HAS_WORKER = text(
-    """
-    SELECT EXISTS (SELECT FROM workers
-                   WHERE heartbeat_at > now() - make_interval(secs => :stale))
     """
 )
 

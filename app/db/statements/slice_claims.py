@@ -35,6 +35,8 @@ class TakenSlice:
     client_id: UUID
     max_failures: int | None
     metadata: str | None
+    slice_operation: str | None
+    passes: int
 
 
 # A worker takes the slice, if it is READY and its batch may run. One with a limit only where that
@@ -48,7 +50,8 @@ CLAIM_SLICE = text(
       AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
       AND (s.limited IS NULL OR :passed)
     RETURNING s.first_index, s.last_index, s.picks, s.size, s.queue, s.limited, s.phase,
-              s.claimed_at, b.operation, b.client_id, b.max_failures, b.metadata::text AS metadata
+              s.claimed_at, b.operation, b.client_id, b.max_failures, b.metadata::text AS metadata,
+              s.operation AS slice_operation, s.passes
     """
 )
 

@@ -8,26 +8,63 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.db.statements.rows import columns
+from app.db.statements.served_operations import NOTE_LAST_SERVED
 
-# A heartbeat, the first of which makes the row. By the primary key.
+# A heartbeat, the first of which makes the row. How long ago something was is told in seconds, as
+# clocks differ. By the primary key.
 BEAT_WORKER = text(
     """
-    INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots)
-    VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots)
-    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
+    INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots, queues, operations,
+                         busy, took_at, starving_since)
+    VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots,
+            CAST(:queues AS text[]), CAST(:operations AS text[]), :busy,
+            clock_timestamp() - make_interval(secs => :idle),
+            clock_timestamp() - make_interval(secs => CAST(:starving AS float)))
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), busy = excluded.busy,
+        took_at = excluded.took_at, starving_since = excluded.starving_since
     """
 )
 
 # Processes that stop: what they still hold may be taken over at once. By the primary key.
-DELETE_WORKERS = text("DELETE FROM workers WHERE id = ANY(:ids)")
+DELETE_WORKERS = text(
+    f"""
+    WITH gone AS (DELETE FROM workers WHERE id = ANY(:ids) RETURNING operations, heartbeat_at),
+    {NOTE_LAST_SERVED}
+    SELECT count(*) FROM gone
+    """
+)
 
 # Silent for ten times as long as makes a claim stale; nothing of theirs is left. By
 # ix_workers_heartbeat_at; one that is being written is passed over.
 DELETE_GONE_WORKERS = text(
+    f"""
+    WITH gone AS (
+        DELETE FROM workers WHERE id IN (
+            SELECT id FROM workers WHERE heartbeat_at < now() - make_interval(secs => :stale * 10)
+            ORDER BY heartbeat_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        RETURNING operations, heartbeat_at),
+    {NOTE_LAST_SERVED}
+    SELECT count(*) FROM gone
     """
-    DELETE FROM workers WHERE id IN (
-        SELECT id FROM workers WHERE heartbeat_at < now() - make_interval(secs => :stale * 10)
-        ORDER BY heartbeat_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+)
+
+# Which live processes have taken nothing for `:patience` seconds, although they could and messages
+# wait. By ix_workers_heartbeat_at.
+FIND_STARVING_WORKERS = text(
+    """
+    SELECT id, hostname, pid, queue FROM workers
+    WHERE heartbeat_at > now() - make_interval(secs => :stale)
+      AND starving_since < now() - make_interval(secs => :patience)
+    """
+)
+
+# The queues that a live process takes from. One that takes nothing although it could is none; one
+# of a release that does not tell takes from what its kind does. By ix_workers_heartbeat_at.
+LIST_TAKEN_QUEUES = text(
+    """
+    SELECT DISTINCT unnest(coalesce(queues, ARRAY[queue])) FROM workers
+    WHERE heartbeat_at > now() - make_interval(secs => :stale)
+      AND (starving_since IS NULL OR starving_since > now() - make_interval(secs => :patience))
     """
 )
 
@@ -55,12 +92,13 @@ FIND_WORKERS_HERE = text(
     """
 )
 
-# How many slices may run at once, by the heartbeats of those that consume the queue. By
+# How many slices may run at once, by the heartbeats of those that consume the queue, and do. By
 # ix_workers_heartbeat_at.
 COUNT_SLOTS = text(
     """
     SELECT coalesce(sum(slots), 0) FROM workers
     WHERE queue = :queue AND heartbeat_at > now() - make_interval(secs => :stale)
+      AND starving_since IS NULL
     """
 )
 

@@ -60,6 +60,9 @@ class ClaimedSlice:
     metadata: dict[str, Any]
     whole: bool = False
     began: float = field(default_factory=time.monotonic)
+    # The one operation of its items, where they have one, and how often it has been passed on.
+    slice_operation: str | None = None
+    passes: int = 0
 
     @property
     def line(self) -> str:
@@ -109,6 +112,8 @@ def claim_slice(
         limited=row.limited,
         max_failures=row.max_failures,
         metadata=loads(row.metadata) if row.metadata else {},
+        slice_operation=row.slice_operation,
+        passes=row.passes,
     )
 
 

@@ -13,8 +13,10 @@ from app.core.error_text import text_of
 from app.core.jsontext import loads
 from app.db.statements.held_items import held_by
 from app.db.statements.items import find_held_indexes, load_items
-from handlers import Item, Operation, Registry
+from app.operations.known import KnownOperations
+from handlers import Item, Operation
 from workers.engine.claim.claims import ClaimedSlice
+from workers.engine.claim.served import InvalidItem, Lacks
 
 # Characters of a slice's input that are held at once; a single item may be longer.
 MOST_INPUT = 32 * 1024 * 1024
@@ -31,26 +33,23 @@ class Loaded:
     lane: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidItem:
-    """An item that did not, and why: the message names each field at fault."""
-
-    index: int
-    message: str
-
-
 def load_slice(
-    connection: Connection, claimed: ClaimedSlice, registry: Registry, *, first: int | None = None
+    connection: Connection,
+    claimed: ClaimedSlice,
+    registry: KnownOperations,
+    *,
+    first: int | None = None,
 ) -> tuple[list[Loaded], list[InvalidItem], int | None]:
     """The slice's items that are to be done now, in order of index: the valid, and the others.
 
     Then the index of the first that there was no room for in memory, None where there was for all.
-    `first`: begin at that index.
+    `first`: begin at that index. Raises SliceWaits where another process has to look at them all.
     """
     valid: list[Loaded] = []
     invalid: list[InvalidItem] = []
     blocked: set[int] = set()
     held = 0
+    lacks = Lacks(registry, claimed)
     rows = connection.execute(
         load_items(picked=claimed.picks is not None),
         _from(first, claimed),
@@ -65,9 +64,14 @@ def load_slice(
             rows.close()
             return valid, invalid, index
         held += len(sent)
-        operation = registry.get(own or claimed.operation)
+        name = own or claimed.operation
+        operation = registry.own.get(name)
         if operation is None:
-            invalid.append(InvalidItem(index, f"Unknown operation {own or claimed.operation!r}."))
+            lacking = lacks.item(index, name)
+            if lacking is not None:
+                invalid.append(lacking)
+                if lacking.wait is not None and lane is not None:
+                    blocked.add(lane)
             continue
         try:
             data, key = operation.load_keyed(loads(sent))

@@ -39,10 +39,15 @@ def end_slice(
                 )
             return True
     keep_counts(connection, claimed, outcomes, done=True)
-    if outcomes.retry_later or outcomes.left or claimed.limited:
+    if outcomes.retry_later or outcomes.left or outcomes.waiting or _bounded(claimed):
         # Other slices of the batch may go on for long, and these items need not wait for them.
         connection.execute(JOIN_LINE_AFTER_SLICE, {"batch_id": claimed.batch_id})
     return False
+
+
+def _bounded(claimed: ClaimedSlice) -> bool:
+    """Whether only so many of its batch's may be under way, of which this was one."""
+    return bool(claimed.limited or claimed.passes)
 
 
 def keep_counts(

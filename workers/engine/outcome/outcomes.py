@@ -36,6 +36,15 @@ class Failure:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An item that waits, untried, for a worker that has its operation. `wait`: seconds."""
+
+    index: int
+    wait: float
+    message: str
+
+
 @dataclass(slots=True)
 class Outcomes:
     """What is to be written of some items of a slice.
@@ -48,6 +57,7 @@ class Outcomes:
     failures: list[Failure] = field(default_factory=list)
     retry_later: list[RetryLater] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -69,6 +79,7 @@ class Outcomes:
         self.failures += other.failures
         self.retry_later += other.retry_later
         self.left += other.left
+        self.waiting += other.waiting
 
     def clear(self) -> None:
         """Forget all: it has been written."""
@@ -81,6 +92,7 @@ class Outcomes:
         yield from (failure.index for failure in self.failures)
         yield from (late.index for late in self.retry_later)
         yield from self.left
+        yield from (item.index for item in self.waiting)
 
     def halves(self) -> tuple[Outcomes, Outcomes]:
         """The same in two, of which each has at least one item where there are two."""
@@ -92,4 +104,4 @@ class Outcomes:
         return first, second
 
     def _kinds(self) -> tuple[list[Any], ...]:
-        return (self.succeeded, self.failures, self.retry_later, self.left)
+        return (self.succeeded, self.failures, self.retry_later, self.left, self.waiting)

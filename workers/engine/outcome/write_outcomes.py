@@ -13,7 +13,9 @@ from app.db.statements.item_outcomes import (
     REFUSE_ITEMS,
     RETRY_ITEMS_LATER,
 )
+from app.db.statements.served_operations import PUT_OFF_ITEMS
 from workers.engine.claim.claims import ClaimedSlice, LostClaim
+from workers.engine.claim.served import WAITING_CODE
 from workers.engine.outcome.outcomes import Outcomes
 
 LONGEST_MESSAGE = 2000
@@ -58,6 +60,18 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
             messages=[shown(item.message) for item in waiting],
             attempts=[item.attempts for item in waiting],
         )
+    if outcomes.waiting:
+        untried = outcomes.waiting
+        _write(
+            connection,
+            claimed,
+            PUT_OFF_ITEMS,
+            len(untried),
+            indexes=[item.index for item in untried],
+            waits=[item.wait for item in untried],
+            messages=[shown(item.message) for item in untried],
+            code=WAITING_CODE,
+        )
     if outcomes.left:
         _write(connection, claimed, LEAVE_ITEMS, len(outcomes.left), indexes=outcomes.left)
 
@@ -75,7 +89,7 @@ def _write(
     claimed: ClaimedSlice,
     statement: TextClause,
     count: int,
-    **values: str | list[Any],
+    **values: str | int | list[Any],
 ) -> None:
     written = connection.execute(
         statement,

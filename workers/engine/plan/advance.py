@@ -116,7 +116,7 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
     if not unfinished and release_stuck(connection, batch):
         return _Next(at_once=True)
     if batch.may_repeat and batch.status == lifecycle.PENDING:
-        find_lanes(connection, runtime.registry, batch)
+        find_lanes(connection, runtime.known, batch)
         connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
         batch = replace(batch, status=lifecycle.RUNNING)
     return _plan(runtime, connection, batch, unfinished, todo, its_turn=its_turn)

@@ -40,7 +40,7 @@ def plan_wave(
     `unfinished`: slices of it that are under way already.
     """
     sizes = Sizes(connection, runtime, batch.total)
-    cutter = Cutter(runtime.registry, sizes, batch)
+    cutter = Cutter(runtime.known, sizes, batch)
     plan = Plan(next_index=batch.next_index)
     limit = sizes.most_limited(batch.operation)
     if limit is not None and limit - unfinished < room:

@@ -27,7 +27,8 @@ class Sizes:
         self._connection = connection
         self._runtime = runtime
         self._settings = runtime.settings
-        self._registry = runtime.registry
+        self._registry = runtime.known
+        self._own = runtime.registry
         self._total = total
 
     def size(self, operation: str | None, left: int) -> int:
@@ -53,8 +54,13 @@ class Sizes:
         """Slices of a limited operation that a batch may have at once; None without a limit.
 
         They wait for their operation, not for a worker, so room for workers does not bound them.
+        Nor does it those of an operation that this process lacks: they may wait for a worker that
+        has it.
         """
         known = self._registry.get(operation)
+        if operation is not None and operation not in self._own and not (known and known.limited):
+            slots = self._runtime.slots.of(self._connection, self._line(operation))
+            return max(_LEAST_LIMITED, 2 * slots)
         if known is None or not known.limited:
             return None
         slices = 1_000

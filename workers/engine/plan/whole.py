@@ -49,7 +49,7 @@ def begin_whole(runtime: Runtime, connection: Connection, batch: BatchRow) -> Cl
     ):
         return None
     if batch.may_repeat:
-        find_lanes(connection, runtime.registry, batch)
+        find_lanes(connection, runtime.known, batch)
     plan = plan_wave(connection, runtime, batch, room=2, unfinished=0)
     if len(plan.slices) != 1 or plan.more or plan.next_index < batch.total:
         return None

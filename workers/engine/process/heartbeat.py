@@ -15,7 +15,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -31,6 +31,7 @@ from app.db.statements.sessions import LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
 from app.db.statements.sweeps import IS_SWEEP_OVERDUE
 from app.db.statements.workers import BEAT_WORKER, DELETE_WORKERS
+from workers.engine.process.slots import Slots
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,8 @@ class Heartbeat:
     `swept_within`: seconds after which a sweep is overdue; what `when_overdue` was given is called
     then, at each beat.
     `main_pid`: the process that notes this one's death (workers/deaths.py), if one does.
+    `operations`, `queues`: all that it has, and takes from. `slots_used`, `starving`: what it is
+    doing, for readiness.
     """
 
     def __init__(
@@ -69,6 +72,10 @@ class Heartbeat:
         interval: float,
         swept_within: float = math.inf,
         main_pid: int | None = None,
+        operations: Iterable[str] = (),
+        queues: Iterable[str] | None = None,
+        slots_used: Slots | None = None,
+        starving: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._id = worker_id
         self._engine = engine
@@ -78,6 +85,10 @@ class Heartbeat:
         self._swept_within = swept_within
         self._when_overdue: Callable[[], None] = lambda: None
         self._main_pid = main_pid
+        self._operations = sorted(operations)
+        self._queues = [queue] if queues is None else sorted(queues)
+        self._slots_used = slots_used or Slots(slots)
+        self._starving = starving
         self._beating = False
         self._written = False
         self._to_give_back: set[UUID] = set()
@@ -152,6 +163,11 @@ class Heartbeat:
                         "main_pid": self._main_pid,
                         "queue": self._queue,
                         "slots": self._slots,
+                        "queues": self._queues,
+                        "operations": self._operations,
+                        "busy": self._slots_used.busy,
+                        "idle": self._slots_used.idle,
+                        "starving": self._starving(),
                     },
                 )
                 overdue = self._swept_within < math.inf and bool(

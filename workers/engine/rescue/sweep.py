@@ -48,6 +48,7 @@ from app.db.statements.workers import DELETE_GONE_WORKERS
 from workers.engine.plan.waves import planned
 from workers.engine.planned_slice import PlannedSlice
 from workers.engine.rescue.sent_turns import MOST_SENT, send_turns
+from workers.engine.rescue.starving_workers import note_starving_workers
 from workers.engine.rescue.takeover import take_over_dead_claims
 from workers.engine.run.run_slice import send_released
 from workers.engine.runtime import Runtime
@@ -170,7 +171,7 @@ def _forget_workers(runtime: Runtime) -> int:
     if stale is None:
         return 0
     with _step(runtime) as connection:
-        return connection.execute(DELETE_GONE_WORKERS, {"stale": stale}).rowcount
+        return int(connection.execute(DELETE_GONE_WORKERS, {"stale": stale}).scalar_one())
 
 
 def _remove_expired(runtime: Runtime) -> int:
@@ -191,7 +192,8 @@ _PARTS: Mapping[str, Part] = {
     "batches_advanced": _advance_idle,
     "batches_removed": _remove_expired,
     "workers_forgotten": _forget_workers,
+    "workers_starving": note_starving_workers,
     "keys_forgotten": _forget_keys,
 }
 # Housekeeping, which repairs nothing.
-_UNTOLD = ("workers_forgotten", "keys_forgotten")
+_UNTOLD = ("workers_forgotten", "workers_starving", "keys_forgotten")

@@ -17,14 +17,15 @@ from app.db import is_retryable
 from handlers import Operation
 from handlers.contract import Problem
 from workers.engine.claim.claims import ClaimedSlice
-from workers.engine.claim.load_items import InvalidItem, Loaded
+from workers.engine.claim.load_items import Loaded
+from workers.engine.claim.served import InvalidItem
 from workers.engine.outcome.classify import (
     CannotBeStored,
     answer_of_one,
     answers_of_many,
     note,
 )
-from workers.engine.outcome.outcomes import Completed, Failure, Outcomes, Verdict
+from workers.engine.outcome.outcomes import Completed, Failure, Outcomes, Verdict, Waiting
 from workers.engine.process.time_limit import TimeLimitExceeded, limited_call
 from workers.engine.retries.attempts import NOT_COUNTED
 from workers.engine.retries.policy import RetryLater
@@ -74,12 +75,18 @@ class Run:
         self.outcomes = Outcomes()
 
     def refuse(self, invalid: list[InvalidItem]) -> None:
-        """Note the items that their schema refused."""
+        """Note the items that their schema refused, and those that wait for another worker."""
+        refused = [item for item in invalid if item.wait is None]
         self.outcomes.failures += [
             Failure(item.index, "INVALID", INVALID_CODE, item.message, NOT_COUNTED)
-            for item in invalid
+            for item in refused
         ]
-        self._failures += len(invalid)
+        self.outcomes.waiting += [
+            Waiting(item.index, item.wait, item.message)
+            for item in invalid
+            if item.wait is not None
+        ]
+        self._failures += len(refused)
 
     def leave(self, indexes: list[int]) -> None:
         """Leave these to another slice, untried."""

@@ -22,6 +22,7 @@ from handlers.contract import Problem, Reject
 from workers.engine.claim.claims import ClaimedSlice, LostClaim, claim_slice, hold
 from workers.engine.claim.limits import Refused, release_parked
 from workers.engine.claim.load_items import Loaded, load_slice, pending_from
+from workers.engine.claim.served import SliceWaits, give_to_others, pass_on
 from workers.engine.outcome.classify import HANDLER_ERROR, describe
 from workers.engine.outcome.fail_slice import fail_slice
 from workers.engine.outcome.writing import (
@@ -57,6 +58,8 @@ def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> Claim
         claimed = claim_slice(
             connection, runtime.registry, batch_id, wave, number, runtime.heartbeat.worker_id
         )
+        if isinstance(claimed, ClaimedSlice):
+            claimed = pass_on(connection, runtime.known, claimed) or claimed
     if isinstance(claimed, Refused):
         _come_again(runtime, batch_id, wave, number, claimed)
         return None
@@ -80,6 +83,11 @@ def run_claimed(runtime: Runtime, claimed: ClaimedSlice) -> bool:
     claimed = replace(claimed, began=time.monotonic())
     try:
         return process(runtime, claimed)
+    except SliceWaits as waits:
+        with transaction(runtime.engine) as connection:
+            given = give_to_others(connection, claimed, waits.where, waits.operation)
+        _come_again(runtime, claimed.batch_id, claimed.wave, claimed.number, given)
+        return False
     except LostClaim as lost:
         log.warning("slice.claim_lost", slice=str(lost), batch=str(claimed.batch_id))
         listener().claim_lost()
@@ -98,7 +106,7 @@ def send_released(runtime: Runtime, operations: Iterable[str] | None = None) -> 
     """
     try:
         with transaction(runtime.engine) as connection:
-            released = release_parked(connection, runtime.registry, operations)
+            released = release_parked(connection, runtime.known, operations)
     except BatchlineError as error:
         log.warning("parked.not_released", error=str(error))  # the sweep does it
         return 0
@@ -140,7 +148,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> bool:
                     given_up=given_up,
                 ),
             )
-        except LostClaim:
+        except (LostClaim, SliceWaits):
             raise
         except ItemGivenUp as item:
             given_up[item.index] = item.problem
@@ -182,7 +190,7 @@ def _cause(error: Exception) -> str:
 def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
     with transaction(runtime.engine) as connection:
         hold(connection, claimed)
-        valid, invalid, rest = load_slice(connection, claimed, runtime.registry)
+        valid, invalid, rest = load_slice(connection, claimed, runtime.known)
         terms.allowance = _allowance(connection, claimed)
         looking = claimed.phase == "validate"
         calling = claimed.phase == "run"
@@ -190,7 +198,7 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
             run = Run(claimed, connection, terms)
             run.refuse(invalid)
             while looking and rest is not None:
-                _, invalid, rest = load_slice(connection, claimed, runtime.registry, first=rest)
+                _, invalid, rest = load_slice(connection, claimed, runtime.known, first=rest)
                 run.refuse(invalid)
             if rest is not None:
                 run.leave(pending_from(connection, claimed, rest))

@@ -1,0 +1,121 @@
+"""Workers of the release before, on today's schema, beside today's API and a worker of today's."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from tests.support.stack import ROOT, Stack, running_stack, wait_for
+
+pytestmark = pytest.mark.long
+
+BEFORE = Path(__file__).with_name("before.txt")
+LINES = ("worker", "slow")
+
+
+def _git(*args: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *args], cwd=ROOT, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code of the release before, from git. It runs in today's environment."""
+    lines = BEFORE.read_text().splitlines()
+    [commit] = [line for line in lines if line and not line.startswith("#")]
+    archive = _git("archive", "--format=tar", commit)
+    if archive.returncode:
+        shallow = _git("rev-parse", "--is-shallow-repository").stdout.strip()
+        why = (
+            f"the release before is commit {commit} ({BEFORE.relative_to(ROOT)}), and this clone "
+            "does not have it"
+        )
+        if shallow == b"false":
+            pytest.fail(f"{why}: {archive.stderr.decode(errors='replace').strip()}")
+        pytest.skip(f"{why}, as it has no history: `git fetch --unshallow`")
+    folder = tmp_path_factory.mktemp("release-before")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stack(own_settings: Settings, own_engine: Engine, code: Path) -> Iterator[Stack]:
+    """Web, beat and workers of today's, and workers of the release before."""
+    with running_stack(own_settings, processes=("web", "beat", *LINES)) as stack:
+        for line in LINES:
+            stack.start(line, f"before-{line}", root=code)
+        yield stack
+
+
+def _releases_at_work(engine: Engine) -> set[tuple[str, bool]]:
+    """Which workers hold slices: the queue, and whether they are of the release before."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                """SELECT DISTINCT w.queue, w.operations IS NULL AS old
+                   FROM slices s JOIN workers w ON w.id = s.worker_id WHERE s.state = 'CLAIMED'"""
+            )
+        )
+        return {(row.queue, row.old) for row in rows}
+
+
+def _some_batches() -> Iterator[dict[str, Any]]:
+    """Each kind of work: many items at once, in order by key, slow ones, mixed, validated first."""
+    listings = [
+        {"asin": f"A{n % 4000}", "countryCode": "US", "percACoS": n % 90} for n in range(8000)
+    ]
+    waits = [{"seconds": 0.05} for _ in range(60)]
+    yield {"operation": "catalog.masterlist", "items": listings}
+    yield {"operation": "demo.sleep", "items": waits}
+    yield {"operation": "catalog.masterlist", "items": listings[:300], "onInvalid": "reject"}
+    yield {
+        "items": [
+            *({"operation": "catalog.masterlist", "data": each} for each in listings[:400]),
+            *({"operation": "demo.sleep", "data": each} for each in waits[:20]),
+        ]
+    }
+    yield {"operation": "catalog.masterlist", "items": listings[:1]}
+
+
+def test_all_items_end_as_they_should(
+    stack: Stack, own_engine: Engine, own_client: ClientSecret
+) -> None:
+    with stack.http(own_client) as http:
+        _wait_until_old_ones_live(own_engine, stack)
+        seen: set[tuple[str, bool]] = set()
+        everyone = {(queue, old) for queue in ("fast", "slow") for old in (True, False)}
+        batches: list[str] = []
+        while seen < everyone:
+            assert len(batches) < 100, f"only {seen} have taken anything"
+            batches += [_submit(http, body) for body in _some_batches()]
+            while not _ended(http, batches):
+                seen |= _releases_at_work(own_engine)
+        for batch_id in batches:
+            batch = stack.finished(http, batch_id)
+            summary = batch["summary"]
+            assert (batch["status"], summary["completed"]) == ("SUCCESS", summary["total"]), batch
+
+
+def _wait_until_old_ones_live(engine: Engine, stack: Stack) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        old = text("SELECT count(DISTINCT queue) FROM workers WHERE operations IS NULL")
+        wait_for(lambda: connection.execute(old).scalar() == 2, what=lambda: stack.tail())
+
+
+def _submit(http: httpx.Client, body: dict[str, Any]) -> str:
+    return str(http.post("/v1/batches", json=body).raise_for_status().json()["id"])
+
+
+def _ended(http: httpx.Client, batches: list[str]) -> bool:
+    found = [http.get(f"/v1/batches/{batch_id}").json() for batch_id in batches[-5:]]
+    return all(batch["finishedAt"] for batch in found)
