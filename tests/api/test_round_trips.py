@@ -55,6 +55,7 @@ def wire(
         monkeypatch.setattr(app.extensions[EXTENSION].callers, "_clock", clock)
         api = Caller(app, client)
         assert api.get("/v1/batches").status_code == 200  # it is connected, and knows the caller
+        api.opened([ITEM])  # it has told which operations it has
         yield Wire(api, proxy, clock)
 
 
