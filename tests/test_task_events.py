@@ -25,7 +25,7 @@ def test_events_come_many_at_once(stack: Stack) -> None:
     ids = [uuid4() for _ in range(TASKS)]
     with Redis.from_url(stack.settings.redis_url or "") as redis, redis.pubsub() as told:
         # As Flower does, which may come and go.
-        dispatcher.celery.control.enable_events()
+        wait_for(lambda: _telling(dispatcher) == 2)
         told.psubscribe("*celeryev*")
         received: list[list[dict[str, Any]]] = []
 
@@ -56,6 +56,11 @@ def test_events_come_many_at_once(stack: Stack) -> None:
     carrying = [message for message in received if any(map(of_ours, message))]
     # Two workers take these tasks.
     assert len(carrying) <= 2 * (seconds / _FLUSH_EVERY + 1)
+
+
+def _telling(dispatcher: Dispatcher) -> int:
+    """How many workers say that they tell of their tasks from now on."""
+    return len(dispatcher.celery.control.enable_events(reply=True, timeout=1.0, limit=2) or ())
 
 
 def _messages(told: PubSub) -> list[list[dict[str, Any]]]:

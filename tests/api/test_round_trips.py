@@ -54,8 +54,8 @@ def wire(
         clock = Clock()
         monkeypatch.setattr(app.extensions[EXTENSION].callers, "_clock", clock)
         api = Caller(app, client)
-        assert api.get("/v1/batches").status_code == 200  # it is connected, and knows the caller
-        api.opened([ITEM])  # it has told which operations it has
+        # It is connected, knows the caller, and has said which operations it has.
+        api.opened()
         yield Wire(api, proxy, clock)
 
 
