@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.batches.actions import ACTIONS, act, amend, remove
 from app.batches.appending import append as append_items
 from app.batches.appending import check_open
 from app.batches.queries import find_batch
-from app.core.errors import FieldError, Invalid
+from app.core.errors import FieldError, Invalid, NotFound
 from app.core.lifecycle import CANCELED, FAILED, INVALID
 from app.db import read, transaction
 from app.web.auth import caller, require
@@ -88,7 +89,8 @@ def append(batch_id: UUID) -> Response:
 def do(batch_id: UUID, action: str) -> Response:
     """Start, pause, resume, cancel, retry or reset a batch
 
-    409 names the state, where it does not allow the move. Only `retry` takes a body.
+    409 names the state, where it does not allow the move. Only `retry` takes a body. What takes
+    longer goes on behind the answer: `doing` says how far it is, and other actions are 409.
     """
     here = services()
     client_id = caller().client_id
@@ -124,10 +126,21 @@ def change(batch_id: UUID) -> Response:
 @blueprint.route("", methods=["DELETE"])
 @require("batches.write")
 @blueprint.response(204)
+@blueprint.alt_response(
+    202, schema=BatchSchema, description="It is being deleted: see `doing`.", success=True
+)
 def delete(batch_id: UUID) -> Response:
-    """Delete an ended batch and its items"""
+    """Delete an ended batch and its items
+
+    204 once it is gone. A large one takes a while: 202, and the batch can be seen, with `doing`,
+    until it is gone too.
+    """
+    here, client_id = services(), caller().client_id
     _nothing_else(request.args)
-    remove(services().engine, caller().client_id, batch_id)
+    if not remove(here.engine, client_id, batch_id):
+        here.dispatcher.advance(batch_id)
+        with suppress(NotFound):  # it may be gone by now
+            return _answer(client_id, batch_id, 202)
     return Response(status=204)
 
 

@@ -31,11 +31,13 @@ def view_schema(view: type) -> type[ma.Schema]:
 
 
 def _schema_field(field: ViewField) -> ma.fields.Field[Any]:
-    if field.view is not None:
-        return ma.fields.Nested(view_schema(field.view), required=True)
     options: dict[str, Any] = {"required": True}
     if field.nullable:
         options["allow_none"] = True
+    if field.view is not None:
+        if field.declared.description is not None:
+            options["metadata"] = {"description": field.declared.description}
+        return ma.fields.Nested(view_schema(field.view), **options)
     if field.declared.choices is not None:
         options["validate"] = ma.validate.OneOf(field.declared.choices)
     if field.declared.description is not None:

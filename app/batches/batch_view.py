@@ -13,7 +13,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from app.batches.fields import JsonObjectText, columns_of, shown, values_of
-from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES
+from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_ACTIONS
+
+_LONG_ACTIONS = ", ".join(f"'{action}'" for action in LONG_ACTIONS)
 
 
 # In the SQL of both, `b` is the batch, `live` what its slices add, `held` its items that are held.
@@ -49,6 +51,21 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Doing:
+    """A long action that goes on behind the answer, and how far it is."""
+
+    action: str = field(
+        metadata=shown(
+            "What the caller asked for.",
+            sql=f"CASE WHEN b.doing IN ({_LONG_ACTIONS}) THEN b.doing END",
+            choices=LONG_ACTIONS,
+        )
+    )
+    done: int = field(metadata=shown("Items that it is through with.", sql="b.doing_done"))
+    total: int = field(metadata=shown("Items that it is about.", sql="b.doing_total"))
+
+
+@dataclass(frozen=True, slots=True)
 class BatchView:
     """A batch."""
 
@@ -76,16 +93,20 @@ class BatchView:
         metadata=shown("The id that the dialect gave.", sql="b.reference")
     )
     summary: Summary = field(metadata=shown())
+    doing: Doing | None = field(
+        metadata=shown("A long action under way; until it is over, others are refused. Else null.")
+    )
     # Counts the changes of the batch's row.
     revision: int = field(metadata=shown(sql="b.revision", visible=False))
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it by itself."""
-        return self.status in BATCH_ENDED
+        return self.status in BATCH_ENDED and self.doing is None
 
 
-BATCH_COLUMNS = columns_of(BatchView, Summary)
+_DOING = "doing_"
+BATCH_COLUMNS = {**columns_of(BatchView, Summary), **columns_of(Doing, prefix=_DOING)}
 """What reads a `BatchView`, for the statements of app/db/statements/batch_views.py."""
 
 
@@ -96,6 +117,7 @@ def batch_view(row: RowMapping) -> BatchView:
         **values_of(BatchView, row),
         progress=1.0 if row["status"] in BATCH_ENDED else _progress(summary),
         summary=summary,
+        doing=None if row["doing_action"] is None else Doing(**values_of(Doing, row, _DOING)),
     )
 
 

@@ -94,19 +94,22 @@ def shown_fields(view: type) -> tuple[ViewField, ...]:
     return tuple(field for field in fields_of(view) if field.declared.visible)
 
 
-def columns_of(*views: type) -> dict[str, str]:
-    """The SQL expressions that read these views, by the names that their columns get."""
+def columns_of(*views: type, prefix: str = "") -> dict[str, str]:
+    """The SQL expressions that read these views, by the names that their columns get.
+
+    `prefix`: what those begin with, for a view whose fields are called as another's.
+    """
     return {
-        field.name: field.declared.sql
+        prefix + field.name: field.declared.sql
         for view in views
         for field in fields_of(view)
         if field.declared.sql is not None
     }
 
 
-def values_of(view: type, row: RowMapping) -> dict[str, Any]:
+def values_of(view: type, row: RowMapping, prefix: str = "") -> dict[str, Any]:
     """The values of a row that was read by `columns_of(view)`, by names of the view's fields."""
-    return {name: row[name] for name in columns_of(view)}
+    return {name: row[prefix + name] for name in columns_of(view)}
 
 
 def values_getter(

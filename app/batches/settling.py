@@ -1,4 +1,4 @@
-"""How a batch ends: once, with a summary that was counted over its items."""
+"""How a batch ends: once, with a summary that is its items'."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from app.batches.serializers import batch_body
 from app.core.lifecycle import STOP_CANCELED, settled_status
 from app.db import after_commit
 from app.db.statements.batch_progress import (
-    GET_STOPPING_OF_BATCH,
+    GET_COUNTS_OF_BATCH,
     SETTLE_BATCH,
     SETTLE_WHOLE_BATCH,
+    CountedBatch,
     SettledBatch,
 )
-from app.db.statements.items import CANCEL_ITEMS_LEFT, COUNT_ITEMS, ItemCounts
+from app.db.statements.items import COUNT_ITEMS, ItemCounts
 from app.db.statements.rows import row_of
 from app.events.listeners import BatchEnded, SliceFolded, listener
 from app.webhooks.recording import BATCH_FINISHED, record, wants
@@ -25,27 +26,29 @@ from app.webhooks.recording import BATCH_FINISHED, record, wants
 log = structlog.get_logger(__name__)
 
 
-def cancel_rest(connection: Connection, batch_id: UUID) -> int:
-    """Cancel the items that have not ended; returns how many."""
-    # Nothing of these is under way: claimed slices are over before this is called.
-    return connection.execute(CANCEL_ITEMS_LEFT, {"batch_id": batch_id}).rowcount
-
-
 def settle(connection: Connection, batch_id: UUID) -> str | None:
     """End the batch, whose row the caller has locked, if its items have all ended; its status.
 
     None, and nothing done, if an item has not; the caller has to deal with that.
+
+    The batch's own counts are taken where they add up, whatever its size: each was added in the
+    transaction that ended the items. Where they do not the items themselves are counted.
     """
     this = {"batch_id": batch_id}
-    counts = row_of(ItemCounts, connection.execute(COUNT_ITEMS, this))
-    assert counts is not None  # noqa: S101 (an aggregate is always a row)
-    if counts.pending:
-        return None
-    stopping = connection.execute(GET_STOPPING_OF_BATCH, this).scalar_one()
+    batch = row_of(CountedBatch, connection.execute(GET_COUNTS_OF_BATCH, this))
+    assert batch is not None  # noqa: S101 (the caller has locked it)
+    counts: CountedBatch | ItemCounts = batch
+    if batch.completed + batch.failed + batch.invalid + batch.canceled != batch.total:
+        counted = row_of(ItemCounts, connection.execute(COUNT_ITEMS, this))
+        assert counted is not None  # noqa: S101 (an aggregate is always a row)
+        if counted.pending:
+            return None
+        log.warning("batch.counted_again", batch=str(batch_id))
+        counts = counted
     status = settled_status(
         total=counts.total,
         completed=counts.completed,
-        canceled_by_caller=stopping == STOP_CANCELED,
+        canceled_by_caller=batch.stopping == STOP_CANCELED,
     )
     values = {
         **this,

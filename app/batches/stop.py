@@ -1,7 +1,7 @@
 """Stopping a batch: by its caller's cancel, or because too many items failed.
 
-What is under way finishes; nothing new begins; the rest is canceled in one statement once the
-claimed slices are through (by `advance`).
+What is under way finishes; nothing new begins; the rest is canceled (app/batches/long_work), by the
+caller's request or once the claimed slices are through (by `advance`).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from app.batches.batch_view import BatchView
 from app.batches.intake import Intake
 from app.batches.item_keys import ItemReader
+from app.batches.phase import first_phase
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
 from app.core.ids import new_id
@@ -158,10 +159,3 @@ def publish(registry: Registry) -> None:
     """Have workers know of what this process takes in, though they may lack the handlers."""
     if isinstance(registry, KnownOperations):
         registry.publish()
-
-
-def first_phase(on_invalid: str, dry_run: bool) -> str:
-    """The phase a batch begins with: see app.db.models.batch."""
-    if on_invalid == "reject":
-        return "validate"
-    return "dry" if dry_run else "run"

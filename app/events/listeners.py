@@ -61,6 +61,9 @@ class Listener:
     def wave_written(self, operation: str | None) -> None:
         """A wave is about to be sent."""
 
+    def progressed(self, batch_id: UUID) -> None:
+        """A step of a batch's long work was made."""
+
     def ended(self, end: BatchEnded) -> None:
         """A batch has ended. Reported once each time that it ends."""
 

@@ -103,6 +103,10 @@ class RedisListener(Listener):
         additions.count(catalogue.WAVES, self._label(operation))
         self._write(additions)
 
+    def progressed(self, batch_id: UUID) -> None:
+        """Notify watchers."""
+        self._write(Additions(), batch_id)
+
     def ended(self, end: BatchEnded) -> None:
         """Count the batch, notify watchers, and have its webhooks sent."""
         self._write_end(Additions(), end)

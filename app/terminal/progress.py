@@ -110,6 +110,8 @@ def summary_line(batch: dict[str, Any]) -> Text:
     )
     if batch.get("stopReason"):
         line.append(f" ({batch['stopReason']})")
+    if doing := batch.get("doing"):
+        line.append(f" ({doing['action']}: {doing['done']:,} of {doing['total']:,})")
     return line
 
 

@@ -17,6 +17,11 @@ LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 ENDED = frozenset({"SUCCESS", "PARTIAL", "FAILED", "CANCELED"})
 
 
+def has_ended(batch: Mapping[str, Any]) -> bool:
+    """Whether nothing more will happen to the batch by itself: no long action goes on, either."""
+    return batch["status"] in ENDED and not batch.get("doing")
+
+
 class Api:
     """Calls to one Batchline. Use as a context manager.
 

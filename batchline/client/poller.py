@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from batchline.client.api import ENDED, Api
+from batchline.client.api import Api, has_ended
 from batchline.client.errors import ApiError
 from batchline.client.events import FINISHED, follow
 
@@ -40,7 +40,7 @@ class BatchPoller:
 
     def running(self) -> list[str]:
         """The ids of those that have not ended."""
-        return [key for key, batch in self.latest.items() if batch["status"] not in ENDED]
+        return [key for key, batch in self.latest.items() if not has_ended(batch)]
 
     def look(self) -> None:
         """Wait a moment, and bring `latest` up to date. Raises ApiError."""

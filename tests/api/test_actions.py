@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
+from app.api import actions
+from app.batches.actions import act, remove
+from app.batches.long_work import Pace, continue_long_work
 from tests.api.conftest import ITEM, Caller
 from tests.api.test_reading import ended
 
@@ -144,3 +148,70 @@ def test_an_ended_batch_can_be_deleted(api: Caller, over: str, rows: Any) -> Non
     assert (answer.status_code, answer.data) == (204, b"")
     assert api.get(f"/v1/batches/{over}").status_code == 404
     assert rows() == (1, 1)
+
+
+# What a request does of a long action before it answers: here, two steps of an item.
+STEP = Pace(items=1, seconds=0.0)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that do little, as those for millions of items do."""
+    monkeypatch.setattr(actions, "remove", partial(remove, pace=STEP))
+    monkeypatch.setattr(actions, "act", partial(act, pace=STEP))
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_long_delete_goes_on_behind_its_answer(api: Caller, over: str, engine: Engine) -> None:
+    path = f"/v1/batches/{over}"
+    answer = api.send("DELETE", path)
+    assert (answer.status_code, answer.json["status"]) == (202, "PARTIAL")
+    assert answer.json["doing"] == {"action": "delete", "done": 2, "total": 4}
+    assert "Retry-After" in answer.headers
+    refused = api.post(f"{path}/retry")
+    assert refused.status_code == 409
+    assert "being deleted" in refused.json["detail"]
+    assert api.send("DELETE", path).json["doing"]["done"] == 3
+    assert api.send("DELETE", path).status_code == 204
+    assert api.get(path).status_code == 404
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    ("action", "total", "then"), [("retry", 2, "PENDING"), ("reset", 4, "OPEN")]
+)
+def test_a_long_action_shows_how_far_it_is(
+    api: Caller, over: str, engine: Engine, action: str, total: int, then: str
+) -> None:
+    path = f"/v1/batches/{over}"
+    body = {"statuses": ["FAILED", "INVALID"]} if action == "retry" else None
+    with engine.begin() as connection:
+        # As canceled ones have none, they would be looked for otherwise.
+        connection.execute(
+            text("UPDATE items SET code = 500 WHERE batch_id = :id AND status <> 'SUCCESS'"),
+            {"id": over},
+        )
+    answer = api.post(f"{path}/{action}", body)
+    assert answer.status_code == 202
+    if action == "reset":
+        assert answer.json["doing"] == {"action": action, "done": 2, "total": total}
+        seen = api.get(path)
+        assert seen.json == answer.json
+        [listed] = api.get("/v1/batches").json["data"]
+        assert listed == seen.json
+        continue_long_work(engine, UUID(over), STEP)
+        changed = api.get(path, headers={"If-None-Match": seen.headers["ETag"]})
+        assert (changed.status_code, changed.json["doing"]["done"]) == (200, 3)
+        continue_long_work(engine, UUID(over), STEP)
+    done = api.get(path).json
+    assert (done["status"], done["doing"]) == (then, None)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_who_waits_for_a_batch_waits_for_its_long_action(
+    api: Caller, over: str, engine: Engine
+) -> None:
+    api.send("DELETE", f"/v1/batches/{over}")
+    assert api.get(f"/v1/batches/{over}?wait=1").json["doing"]["action"] == "delete"
+    continue_long_work(engine, UUID(over))
+    assert api.get(f"/v1/batches/{over}?wait=5").status_code == 404

@@ -31,7 +31,7 @@ BATCH = (
     '"startedAt":"2026-01-02T03:04:07.001Z","finishedAt":null,"progress":0.6,'
     '"metadata":{"b": 1.10,\n"a": [ ]},"stopReason":null,"dialect":"native","reference":null,'
     '"summary":{"total":5,"pending":1,"running":1,"completed":1,"failed":1,"invalid":0,'
-    '"canceled":1,"processed":2}}'
+    '"canceled":1,"processed":2},"doing":{"action":"cancel","done":1,"total":3}}'
 )
 SUCCESS = (
     '{"index":0,"key":"A1:US","operation":"catalog.masterlist","status":"SUCCESS","attempts":1,'
@@ -81,6 +81,15 @@ CSV = "\r\n".join(
 
 
 SHOWN: dict[str, dict[str, Any]] = {
+    "Doing": {
+        "action": {
+            "type": "string",
+            "description": "What the caller asked for.",
+            "enum": ["cancel", "retry", "reset", "delete"],
+        },
+        "done": {"type": "integer", "description": "Items that it is through with."},
+        "total": {"type": "integer", "description": "Items that it is about."},
+    },
     "Summary": {
         "total": {"type": "integer", "description": "All items."},
         "pending": {"type": "integer", "description": "Not begun, or waiting to be tried again."},
@@ -153,6 +162,14 @@ SHOWN: dict[str, dict[str, Any]] = {
             "nullable": True,
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
+        "doing": {
+            "anyOf": [
+                {"$ref": "#/components/schemas/Doing"},
+                {"type": "object", "nullable": True},
+            ],
+            "description": "A long action under way; until it is over, others are refused. "
+            "Else null.",
+        },
     },
     "Item": {
         "index": {"type": "integer", "description": "Its position in the batch, from 0."},
@@ -196,7 +213,8 @@ HALF_DONE = """
         created_at = '2026-01-02T04:04:05.6789+01', scheduled_at = '2026-01-02T03:04:06Z'
     WHERE id = :id;
     UPDATE batches SET status = 'RUNNING', started_at = '2026-01-02T03:04:07.001Z', total = 5,
-        completed = 1, canceled = 1 WHERE id = :id;
+        completed = 1, canceled = 1, doing = 'cancel', doing_index = 4, doing_done = 1,
+        doing_total = 3 WHERE id = :id;
     UPDATE items SET created_at = '2026-01-02T03:04:05.678Z' WHERE batch_id = :id;
     UPDATE items SET status = 'SUCCESS', key = 'A1:US', attempts = 1, finished_at =
         '2026-01-02T03:04:08Z', started_at = '2026-01-02T03:04:07.1Z',

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.batches.settling import cancel_rest, settle
-from app.batches.stop import request_stop
+from app.batches.actions.cancel import cancel
+from app.batches.actions.lock import lock_batch
+from app.batches.long_work import IN_REQUEST
 from app.clients.credentials import ClientSecret, create_client
 from app.core.errors import BatchlineError
-from app.core.lifecycle import STOP_CANCELED
 from app.core.settings import Settings
 from app.db import transaction
 from app.webhooks.recording import BATCH_FINISHED, record, wants
@@ -128,9 +128,7 @@ def test_a_batch_that_is_not_committed_tells_nobody(
         return found
 
     with suppress(BatchlineError), transaction(engine) as connection:
-        request_stop(connection, batch_id, STOP_CANCELED)
-        cancel_rest(connection, batch_id)
-        assert settle(connection, batch_id)
+        cancel(connection, lock_batch(connection, client.client_id, batch_id), IN_REQUEST)
         count = text("SELECT count(*) FROM webhook_deliveries WHERE webhook_id = :id")
         assert connection.execute(count, {"id": webhook["id"]}).scalar() == 1
         raise BatchlineError("the commit never comes")

@@ -211,6 +211,7 @@ class Rig:
             """UPDATE batches SET created_at = created_at - interval '1 minute',
                                   turn_at = turn_at - interval '1 minute'"""
         )
+        self.run("UPDATE batches SET doing_at = doing_at - interval '1 hour' WHERE doing <> ''")
         self.run(
             """UPDATE slices SET sent_at = sent_at - interval '1 hour',
                                  not_before = not_before - interval '1 hour'
@@ -224,15 +225,29 @@ class Rig:
     def run_out(self, *batch_ids: UUID, within: float = 60) -> None:
         """Deliver and sweep until these have ended; fails if that takes too long."""
         deadline = time.monotonic() + within
-        while any(self.batch(batch_id).finished_at is None for batch_id in batch_ids):
+        while left := [batch_id for batch_id in batch_ids if self.under_way(batch_id)]:
             assert time.monotonic() < deadline, [
-                (self.batch(one), self.items(one), self.slices(one)) for one in batch_ids
+                (self.batch(one), self.items(one), self.slices(one)) for one in left
             ]
             self.deliver_all()
             self.time_passes()
             self.sweep()
             if not self.messages:
                 time.sleep(0.01)
+
+    def there(self, batch_id: UUID) -> bool:
+        """Whether there is such a batch."""
+        return bool(self.rows("SELECT 1 FROM batches WHERE id = :id", id=batch_id))
+
+    def under_way(self, batch_id: UUID) -> bool:
+        """Whether the batch has not ended, or goes on by a long action. Not if it is gone."""
+        return bool(
+            self.rows(
+                """SELECT 1 FROM batches
+                   WHERE id = :id AND (finished_at IS NULL OR doing IS NOT NULL)""",
+                id=batch_id,
+            )
+        )
 
     def run(self, statement: str, **parameters: Any) -> None:
         """Run one statement in a transaction of its own."""

@@ -22,7 +22,8 @@ from app.db.statements.item_outcomes import (
     fail_poisonous_items,
     take_items_again,
 )
-from app.db.statements.items import CANCEL_ITEMS_NOT_HELD, find_held_indexes
+from app.db.statements.items import find_held_indexes
+from app.db.statements.long_work import CANCEL_ITEMS_NOT_HELD
 from tests.engine.rig import Rig
 from workers.engine.claim.claims import ClaimedSlice, add_counts, hold
 from workers.engine.claim.load_items import load_slice, pending_from
@@ -177,7 +178,8 @@ def _left(connection: Connection, claimed: ClaimedSlice) -> list[int]:
 
 def _canceled(connection: Connection, claimed: ClaimedSlice) -> list[int]:
     """All but those that cancel took."""
-    connection.execute(CANCEL_ITEMS_NOT_HELD, {"batch_id": claimed.batch_id})
+    everything = {"batch_id": claimed.batch_id, "first": 0, "end": 1_000_000}
+    connection.execute(CANCEL_ITEMS_NOT_HELD, everything)
     return _changed(connection, claimed.batch_id, "status = 'PENDING'")
 
 
@@ -313,7 +315,8 @@ def test_cancel_is_quick_however_much_is_held(rig: Rig) -> None:
         connection.execute(text("ANALYZE items"))
         connection.execute(text("ANALYZE slices"))
         connection.execute(text("SET LOCAL statement_timeout = '20s'"))
-        canceled = connection.execute(CANCEL_ITEMS_NOT_HELD, {"batch_id": batch_id}).rowcount
+        everything = {"batch_id": batch_id, "first": 0, "end": items}
+        canceled = connection.execute(CANCEL_ITEMS_NOT_HELD, everything).rowcount
     assert canceled == items - slices * size
 
 

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from app.batches.actions import ACTIONS, remove
+from app.batches.long_work import Pace, continue_long_work
 from app.batches.queries import find_batch
 from app.core import lifecycle
 from app.core.errors import WrongState
@@ -38,6 +39,8 @@ BEHAVIOUR = (
     *("reject", "retry", "flaky", "broken", "sql", "invalid", "defer-back", "defer-on", "defer-x"),
 )
 MOST_ITEMS = 16
+# Long work is done in many steps, few of them in a request, so that all else happens in between.
+PACE = Pace(items=3, seconds=0.0)
 
 ITEM = st.tuples(st.sampled_from(BEHAVIOUR), st.sampled_from(KEYS), st.sampled_from(OPERATIONS))
 ITEMS = st.lists(ITEM, min_size=1, max_size=MOST_ITEMS)
@@ -58,6 +61,7 @@ class BatchMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.rig = Rig(self.rig.engine, self.rig.settings, self.rig.registry)
+        self.rig.runtime.pace = PACE
         self.uids = 0
         self.live: list[UUID] = []
         self.held: list[tuple[ClaimedSlice, Runtime]] = []
@@ -106,7 +110,7 @@ class BatchMachine(RuleBasedStateMachine):
         if (batch := self.pick(place)) is None:
             return
         made = self.make(items, mixed=batch.operation is None)
-        if batch.status == lifecycle.OPEN:
+        if batch.status == lifecycle.OPEN and not batch.doing:
             self.rig.append(batch.id, made)
         else:
             with pytest.raises(WrongState, match=batch.status):
@@ -121,10 +125,10 @@ class BatchMachine(RuleBasedStateMachine):
         """A move is made, or refused as its state says."""
         if (batch := self.pick(place)) is None:
             return
-        options = {"statuses": statuses} if action == "retry" else {}
+        options: dict[str, Any] = {"statuses": statuses} if action == "retry" else {}
         refused = None
         try:
-            self.rig.act(batch.id, action, **options)
+            self.rig.act(batch.id, action, pace=PACE, **options)
         except WrongState as error:
             refused = str(error)
         if refused is None:
@@ -141,6 +145,7 @@ class BatchMachine(RuleBasedStateMachine):
             or (action == "start" and batch.total == 0)
             or (action == "retry" and nothing)
             or (action in ("pause", "resume") and batch.stopping)
+            or batch.doing
         )
 
     @rule(place=PLACE)
@@ -148,9 +153,9 @@ class BatchMachine(RuleBasedStateMachine):
         """A batch is removed, if it has ended."""
         if (batch := self.pick(place)) is None:
             return
-        if Rig.ended(batch.status):
-            remove(self.rig.engine, self.rig.client_id, batch.id)
-            self.live.remove(batch.id)
+        if Rig.ended(batch.status) and batch.doing in (None, "delete"):
+            gone = remove(self.rig.engine, self.rig.client_id, batch.id, pace=PACE)
+            assert gone == (not self.rig.there(batch.id))
         else:
             with pytest.raises(WrongState, match=batch.status):
                 remove(self.rig.engine, self.rig.client_id, batch.id)
@@ -243,10 +248,11 @@ class BatchMachine(RuleBasedStateMachine):
     def summaries_add_up(self) -> None:
         """At any moment, also in the middle of a wave."""
         with self.rig.engine.connect() as connection:
-            for batch_id in self.live:
-                summary = find_batch(connection, self.rig.client_id, batch_id).summary
-                assert summary.pending >= 0, summary
-                assert summary.running >= 0, summary
+            for batch_id in filter(self.rig.there, self.live):
+                batch = find_batch(connection, self.rig.client_id, batch_id)
+                assert batch.summary.pending >= 0, batch
+                assert batch.summary.running >= 0, batch
+                assert batch.doing is None or 0 <= batch.doing.done <= batch.doing.total, batch
 
     @invariant()
     def effects_happen_once(self) -> None:
@@ -258,7 +264,8 @@ class BatchMachine(RuleBasedStateMachine):
     def crowds_are_small(self) -> None:
         """No more of its slices are claimed than the operation allows."""
         rows = self.rig.rows(
-            "SELECT count(*) AS claimed FROM slices WHERE state = 'CLAIMED' AND operation = :name",
+            """SELECT count(*) AS claimed FROM slices
+               WHERE state = 'CLAIMED' AND operation = :name AND phase <> 'validate'""",
             name="log.crowded",
         )
         assert rows[0].claimed <= 2
@@ -266,11 +273,14 @@ class BatchMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let everything end, and look at all of it."""
         for batch_id in self.live:
-            status = self.rig.batch(batch_id).status
-            if status == lifecycle.PAUSED and not self.rig.batch(batch_id).stopping:
+            continue_long_work(self.rig.engine, batch_id)
+        self.live = list(filter(self.rig.there, self.live))
+        for batch_id in self.live:
+            batch = self.rig.batch(batch_id)
+            if batch.status == lifecycle.PAUSED and not batch.stopping:
                 self.rig.act(batch_id, "resume")
-            if status == lifecycle.OPEN:
-                self.rig.act(batch_id, "start" if self.rig.batch(batch_id).total else "cancel")
+            if batch.status == lifecycle.OPEN:
+                self.rig.act(batch_id, "start" if batch.total else "cancel")
         self.rig.run(
             "UPDATE workers SET heartbeat_at = now() - interval '1 day' WHERE id <> :id",
             id=self.rig.runtime.heartbeat.worker_id,
@@ -281,7 +291,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.keys_kept_their_order()
         self.failures_say_why()
         for batch_id in self.live:
-            remove(self.rig.engine, self.rig.client_id, batch_id)
+            assert remove(self.rig.engine, self.rig.client_id, batch_id)
 
     def successes_took_effect(self) -> None:
         """Each item that succeeded is in the log, and none that did not."""
@@ -314,8 +324,9 @@ class BatchMachine(RuleBasedStateMachine):
     # Helpers.
 
     def pick(self, place: int) -> Any:
-        """A batch's row, or None where all have been removed."""
-        return self.rig.batch(self.live[place % len(self.live)]) if self.live else None
+        """A batch's row, or None where that one has been removed."""
+        batch_id = self.live[place % len(self.live)]
+        return self.rig.batch(batch_id) if self.rig.there(batch_id) else None
 
     def take_message(self, place: int) -> Message | None:
         """A message, no longer on its way."""
@@ -361,7 +372,7 @@ _COUNTED = """
                count(*) FILTER (WHERE status = 'CANCELED') AS items_canceled
         FROM items WHERE batch_id = b.id
     ) i
-    WHERE b.client_id = :client AND b.finished_at IS NOT NULL
+    WHERE b.client_id = :client AND b.finished_at IS NOT NULL AND b.doing IS NULL
 """
 _LOST = """
     SELECT i.batch_id, i.index, b.status, b.next_index FROM items i

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 from sqlalchemy import text
 
+from app.batches.retention import remove_expired
 from app.core import lifecycle
+from app.db.statements.batches import lock_batch_row
 from tests.engine.rig import Rig
 from tests.support.stack import wait_for
 from workers.engine.rescue.sweep import sweep
@@ -35,6 +38,43 @@ def test_old_batches_are_removed_only_where_that_is_asked_for(rig: Rig) -> None:
     sweep(rig.runtime)
     assert not _there(rig, old)
     assert _there(rig, young)
+
+
+def test_large_batches_are_removed_in_steps_and_small_ones_together(rig: Rig) -> None:
+    def old(items: int, days: int) -> UUID:
+        batch_id = rig.submit("test.probe", [{"key": str(n)} for n in range(items)])
+        rig.run_out(batch_id)
+        rig.run(
+            "UPDATE batches SET finished_at = now() - make_interval(days => :days) WHERE id = :id",
+            id=batch_id,
+            days=days,
+        )
+        return batch_id
+
+    rig.run("UPDATE batches SET finished_at = now() WHERE finished_at IS NOT NULL")
+    first, second, large, last = old(3, 90), old(3, 80), old(9, 70), old(3, 60)
+    locked = old(2, 95)
+
+    def removed() -> int:
+        with rig.engine.begin() as connection:
+            return remove_expired(connection, days=30, most=7)
+
+    with rig.engine.begin() as connection:
+        connection.execute(lock_batch_row(), {"batch_id": locked})
+        assert removed() == 2
+    assert [_there(rig, one) for one in (first, second, locked, large, last)] == [
+        False, False, True, True, True,
+    ]  # fmt: skip
+    assert removed() == 1
+    assert not _there(rig, locked)
+    assert removed() == 1
+    assert rig.batch(large).doing == lifecycle.DELETE
+    assert removed() == 1
+    assert not _there(rig, last), "it does not wait for the large one"
+    assert removed() == 0
+    rig.sweep()
+    rig.deliver_all()
+    assert not _there(rig, large)
 
 
 def test_a_flushed_broker_is_noticed_however_often_a_slice_was_sent(rig: Rig) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from app.batches.long_work import BEHIND, Pace
 from app.core.settings import Settings
 from app.operations.known import KnownOperations
 from handlers import Registry
@@ -29,7 +30,7 @@ class Runtime:
     one for a worker of that line (of all who are in it, it takes whose turn it is). None raises.
     `queue_depth(queue)`: messages that wait in it, or None where that cannot be told. `line`: the
     one whose slices this process runs, None if it runs none. `registry`: what this process can run;
-    `known`: what any process can, for planning.
+    `known`: what any process can, for planning. `pace`: of what is done in steps.
 
     Tests of the engine's functions give their own.
     """
@@ -49,6 +50,7 @@ class Runtime:
     known: KnownOperations = field(init=False)
     stopping: StopSign = field(default_factory=StopSign)
     watch: Watch = field(default_factory=Watch)
+    pace: Pace = BEHIND
 
     def __post_init__(self) -> None:
         """Make what follows from the rest."""

@@ -2,7 +2,8 @@
 
 `act` makes a move, `amend` changes what may still change, `remove` deletes an ended batch. Each is
 one transaction that locks the batch's row first, as `advance` does, so that the two never see a
-batch half moved. docs/states.md draws what is allowed.
+batch half moved. What takes longer goes on in steps (app/batches/long_work), and until these are
+made nothing else may be done with the batch. docs/states.md draws what is allowed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from app.batches.actions.amend import amend, remove
+from app.batches.actions.amend import amend
 from app.batches.actions.cancel import cancel
-from app.batches.actions.lock import lock_batch
+from app.batches.actions.lock import Moved, lock_batch
 from app.batches.actions.pause_resume import pause, resume
+from app.batches.actions.remove import remove
 from app.batches.actions.retry_reset import DEFAULT_RETRIED, reset, retry
 from app.batches.actions.start import start
+from app.batches.long_work import IN_REQUEST, Pace, continue_long_work
+from app.core import lifecycle
 from app.core.errors import NotFound
 from app.db import transaction
 
@@ -36,26 +40,35 @@ def act(
     statuses: Iterable[str] | None = None,
     *,
     honour_schedule: bool = False,
+    pace: Pace = IN_REQUEST,
 ) -> bool:
     """Make the move; whether the caller has to send `advance` now that it is committed.
 
     `statuses`: which items `retry` runs again, FAILED ones unless said. `honour_schedule`: `start`
     makes an OPEN batch with a time still to come wait for that (SCHEDULED) instead of beginning.
-    Raises NotFound (another client's batch, or no such action), WrongState naming the state, and
-    Invalid for statuses that cannot be retried.
+    `pace`: for how long cancel, retry and reset are carried on here; what is left then is the
+    batch's `doing`, and a worker's. Raises NotFound (another client's batch, or no such action),
+    WrongState naming the state, and Invalid for statuses that cannot be retried.
     """
+    if action not in ACTIONS:
+        raise NotFound(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
     with transaction(engine) as connection:
-        if action not in ACTIONS:
-            raise NotFound(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
-        batch = lock_batch(connection, client_id, batch_id)
+        # To ask for what is being done already is no error where it is the end.
+        again = lifecycle.CANCEL if action == "cancel" else None
+        batch = lock_batch(connection, client_id, batch_id, also_while=again)
         if action == "start":
-            return start(connection, batch, honour_schedule=honour_schedule)
-        if action == "pause":
-            return pause(connection, batch)
-        if action == "resume":
-            return resume(connection, batch)
-        if action == "cancel":
-            return cancel(connection, batch)
-        if action == "retry":
-            return retry(connection, batch, DEFAULT_RETRIED if statuses is None else statuses)
-        return reset(connection, batch)
+            moved = Moved(start(connection, batch, honour_schedule=honour_schedule))
+        elif action == "pause":
+            moved = Moved(pause(connection, batch))
+        elif action == "resume":
+            moved = Moved(resume(connection, batch))
+        elif action == "cancel":
+            moved = cancel(connection, batch, pace)
+        elif action == "retry":
+            chosen = DEFAULT_RETRIED if statuses is None else statuses
+            moved = retry(connection, batch, chosen, pace)
+        else:
+            moved = reset(connection, batch, pace)
+    if moved.more:
+        continue_long_work(engine, batch_id, pace)
+    return moved.advance or moved.more

@@ -1,4 +1,4 @@
-"""What may be changed of a batch, and its removal."""
+"""What may be changed of a batch that exists: its name, its metadata, its time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
 from app.db import transaction
 from app.db.clock import has_passed
-from app.db.statements.batches import AMEND_BATCH, DELETE_BATCH, BatchRow
+from app.db.statements.batches import AMEND_BATCH, BatchRow
 
 
 def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str, Any]) -> None:
@@ -35,14 +35,6 @@ def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str,
             values.update(_rescheduled(connection, batch, changes["scheduled_at"]))
         if values:
             connection.execute(AMEND_BATCH, {"batch_id": batch_id, **values})
-
-
-def remove(engine: Engine, client_id: UUID, batch_id: UUID) -> None:
-    """Delete an ended batch with its items. Raises NotFound and WrongState."""
-    with transaction(engine) as connection:
-        batch = lock_batch(connection, client_id, batch_id)
-        require(batch, lifecycle.BATCH_ENDED, "be deleted")
-        connection.execute(DELETE_BATCH, {"batch_id": batch_id})
 
 
 def _rescheduled(

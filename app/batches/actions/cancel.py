@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from app.batches.actions.lock import require
-from app.batches.settling import settle
+from app.batches.actions.lock import Moved, require
+from app.batches.long_work import Pace, cancel_all
 from app.batches.stop import drop_ready_slices, request_stop
 from app.core import lifecycle
-from app.db.statements.batches import ADD_CANCELED_TO_BATCH, BatchRow
-from app.db.statements.items import CANCEL_ITEMS_NOT_HELD
-from app.db.statements.slices import COUNT_CLAIMED_SLICES, DROP_DONE_SLICES
+from app.db.statements.batches import BatchRow
 
 
-def cancel(connection: Connection, batch: BatchRow) -> bool:
+def cancel(connection: Connection, batch: BatchRow, pace: Pace) -> Moved:
     """Cancel the batch, and end it too where no worker holds any of it.
 
     The order matters: with the READY slices gone and the batch's row locked nothing can be
-    claimed any more, so that the statement after it sees every claim there will be.
+    claimed any more, but for a slice that is given back in this moment, which counts as claimed.
     """
     require(
         batch,
@@ -30,13 +28,10 @@ def cancel(connection: Connection, batch: BatchRow) -> bool:
         ),
         "be canceled",
     )
-    this = {"batch_id": batch.id}
+    if batch.doing == lifecycle.CANCEL:
+        return Moved(advance=True, more=True)
     request_stop(connection, batch.id, lifecycle.STOP_CANCELED)
     drop_ready_slices(connection, batch.id)
-    canceled = connection.execute(CANCEL_ITEMS_NOT_HELD, this).rowcount
-    if connection.execute(COUNT_CLAIMED_SLICES, this).scalar_one():
-        connection.execute(ADD_CANCELED_TO_BATCH, {**this, "canceled": canceled})
-        return True
-    connection.execute(DROP_DONE_SLICES, this)
-    # Items held a moment ago may have been put off since; `advance` cancels those.
-    return settle(connection, batch.id) is None
+    more = cancel_all(connection, batch, pace)
+    # Where a worker holds some of it, `advance` ends it, and cancels what was put off since.
+    return Moved(advance=True, more=more)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.core import lifecycle
 from app.core.errors import NotFound, WrongState
 from app.db.statements.batches import BatchRow, lock_batch_row
 from app.db.statements.rows import row_of
@@ -21,20 +23,50 @@ class HasStatus(Protocol):
         """Its state, such as RUNNING."""
 
 
-def lock_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchRow:
-    """The batch's row, locked until the transaction ends. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What is left to do for whoever made the move, once it has committed.
+
+    `advance`: to have a worker move the batch on. `more`: steps of long work.
+    """
+
+    advance: bool
+    more: bool = False
+
+
+_BEING = {
+    lifecycle.CANCEL: "canceled",
+    lifecycle.RETRY: "retried",
+    lifecycle.RESET: "reset",
+    lifecycle.DELETE: "deleted",
+}
+
+
+def lock_batch(
+    connection: Connection, client_id: UUID, batch_id: UUID, *, also_while: str | None = None
+) -> BatchRow:
+    """The batch's row, locked until the transaction ends.
+
+    Raises NotFound, and WrongState where a long action of a caller's is still under way, unless it
+    is the one that `also_while` names.
+    """
     this = {"batch_id": batch_id, "client_id": client_id}
     batch = row_of(BatchRow, connection.execute(lock_batch_row(of_client=True), this))
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}.")
+    if batch.doing in _BEING and batch.doing != also_while:
+        raise WrongState(
+            f"The batch is {batch.status} and being {_BEING[batch.doing]}: nothing else can be "
+            "done with it until that is over."
+        )
     return batch
 
 
-def require(batch: HasStatus, allowed: Sequence[str], doing: str) -> None:
-    """Raise WrongState unless the batch's status is one of `allowed`. `doing`: "be paused"."""
+def require(batch: HasStatus, allowed: Sequence[str], what: str) -> None:
+    """Raise WrongState unless the batch's status is one of `allowed`. `what`: "be paused"."""
     if batch.status not in allowed:
         raise WrongState(
-            f"The batch is {batch.status}; it can {doing} only while {_either(allowed)}."
+            f"The batch is {batch.status}; it can {what} only while {_either(allowed)}."
         )
 
 

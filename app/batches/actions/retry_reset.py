@@ -6,57 +6,41 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
-from app.batches.actions.lock import require
-from app.batches.submission import first_phase
+from app.batches.actions.lock import Moved, require
+from app.batches.long_work import Pace, Work, begin
+from app.batches.long_work.retrying import counts_by_status
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
-from app.db.statements.batches import RESET_BATCH, RETRY_BATCH, BatchRow
-from app.db.statements.items import DELETE_ITEMS, RETRY_ITEMS
+from app.db.statements.batches import BatchRow
+from app.db.statements.long_work import DROP_SLICES
 
 DEFAULT_RETRIED = (lifecycle.FAILED,)
 RETRIED = (lifecycle.FAILED, lifecycle.INVALID, lifecycle.CANCELED)
 
 
-def retry(connection: Connection, batch: BatchRow, statuses: Iterable[str]) -> bool:
+def retry(connection: Connection, batch: BatchRow, statuses: Iterable[str], pace: Pace) -> Moved:
     """Run the items that ended with one of `statuses` again, as if never tried."""
     chosen = _chosen(statuses)
     require(batch, lifecycle.BATCH_ENDED, "be retried")
     # An ended batch's counts are those of its items.
-    counts = {
-        lifecycle.FAILED: batch.failed,
-        lifecycle.INVALID: batch.invalid,
-        lifecycle.CANCELED: batch.canceled,
-    }
-    if not any(counts[status] for status in chosen):
+    counts = counts_by_status(batch)
+    total = sum(counts[status] for status in chosen)
+    if not total:
         raise WrongState(
             f"The batch is {batch.status} and has no item that ended {' or '.join(chosen)}: "
             "there is nothing to retry."
         )
-    left = {status: 0 if status in chosen else count for status, count in counts.items()}
-    phase = first_phase(batch.on_invalid, batch.dry_run)
-    connection.execute(RETRY_ITEMS, {"batch_id": batch.id, "statuses": list(chosen)})
-    connection.execute(
-        RETRY_BATCH,
-        {
-            "batch_id": batch.id,
-            "failed": left[lifecycle.FAILED],
-            "invalid": left[lifecycle.INVALID],
-            "canceled": left[lifecycle.CANCELED],
-            "phase": phase,
-            # Validation looks at every item, so it is a first pass over all; a run picks those due.
-            "next_index": 0 if phase == "validate" else batch.total,
-        },
-    )
-    return True
+    connection.execute(DROP_SLICES, {"batch_id": batch.id})
+    work = Work(lifecycle.RETRY, index=batch.total, total=total, statuses=tuple(chosen))
+    return Moved(advance=True, more=begin(connection, batch, work, pace))
 
 
-def reset(connection: Connection, batch: BatchRow) -> bool:
+def reset(connection: Connection, batch: BatchRow, pace: Pace) -> Moved:
     """Remove the items; the batch is OPEN again, as when it was made."""
     require(batch, lifecycle.BATCH_ENDED, "be reset")
-    connection.execute(DELETE_ITEMS, {"batch_id": batch.id})
-    phase = first_phase(batch.on_invalid, batch.dry_run)
-    connection.execute(RESET_BATCH, {"batch_id": batch.id, "phase": phase})
-    return False
+    connection.execute(DROP_SLICES, {"batch_id": batch.id})
+    work = Work(lifecycle.RESET, index=batch.total, total=batch.total)
+    return Moved(advance=False, more=begin(connection, batch, work, pace))
 
 
 def _chosen(statuses: Iterable[str]) -> list[str]:

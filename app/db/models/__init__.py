@@ -7,6 +7,7 @@ from app.db.models.base import Base
 from app.db.models.batch import Batch
 from app.db.models.client import Client
 from app.db.models.engine import (
+    LaneChunk,
     OperationCost,
     OperationGate,
     PublishedOperation,
@@ -25,6 +26,7 @@ __all__ = [
     "Client",
     "IdempotencyKey",
     "Item",
+    "LaneChunk",
     "OperationCost",
     "OperationGate",
     "PublishedOperation",

@@ -7,10 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     CheckConstraint,
     ForeignKey,
     Index,
+    SmallInteger,
+    Text,
     UniqueConstraint,
     desc,
     func,
@@ -18,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES
+from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_WORK
 from app.db.models.base import Base, one_of
 
 _ENDED = ", ".join(f"'{status}'" for status in BATCH_ENDED)
@@ -36,6 +39,10 @@ class Batch(Base):
     at `progress_at`. `due_at`: when it should be moved on again. `turn_at`: since when it waits in
     line to be moved on; null while there is nothing to do for it. `queue`: the workers that its
     operation needs, whose line that is.
+
+    `doing`: what is under way in steps, null for nothing (app/batches/long_work). `doing_index`:
+    how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried.
+    `doing_at`: when a step was last made, or sent for; `doing_sends`: how often since then.
     """
 
     __tablename__ = "batches"
@@ -78,10 +85,19 @@ class Batch(Base):
     queue: Mapped[str] = mapped_column(server_default="fast")
     revision: Mapped[int] = mapped_column(server_default=text("0"))
 
+    doing: Mapped[str | None]
+    doing_index: Mapped[int | None]
+    doing_done: Mapped[int | None]
+    doing_total: Mapped[int | None]
+    doing_statuses: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    doing_at: Mapped[datetime | None]
+    doing_sends: Mapped[int | None] = mapped_column(SmallInteger)
+
     __table_args__ = (
         one_of("status", BATCH_STATUSES),
         one_of("phase", ("validate", "run", "dry")),
         one_of("on_invalid", ("partial", "reject")),
+        one_of("doing", LONG_WORK),
         CheckConstraint(
             f"(status IN ({_ENDED})) = (finished_at IS NOT NULL)", name="ended_has_finish"
         ),
@@ -110,6 +126,7 @@ class Batch(Base):
             "turn_at",
             postgresql_where=text("turn_at IS NOT NULL"),
         ),
+        Index("ix_batches_doing_at", "doing_at", postgresql_where=text("doing IS NOT NULL")),
         Index(
             "ix_batches_finished_at",
             "finished_at",

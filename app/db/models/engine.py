@@ -1,4 +1,4 @@
-"""What the engine keeps: live worker processes, the slices under way, what operations cost."""
+"""What the engine keeps: live workers, slices under way, lanes to come, what operations cost."""
 
 from __future__ import annotations
 
@@ -107,6 +107,24 @@ class Slice(Base):
         Index("ix_slices_state", "state", "sent_at"),
         {"postgresql_with": {"fillfactor": 50}},
     )
+
+
+class LaneChunk(Base):
+    """Items of a large batch whose keys are repeated, found and not yet put into their lanes.
+
+    Those of the `indexes` from `first_index` on; `heads`: the first item with the same key, for
+    each. `part`: which of the parts that keys fall into by their hash. Gone once they are marked.
+    """
+
+    __tablename__ = "lane_chunks"
+
+    batch_id: Mapped[UUID] = mapped_column(
+        ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
+    )
+    first_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    indexes: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    heads: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 
 class OperationCost(Base):

@@ -11,8 +11,10 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `batches` | lock a batch; what callers do: make, change, start, stop, retry, remove |
 | `batch_progress` | what the engine writes as a batch goes on, and how it ends |
 | `submissions` | take a small batch in, and show it, by one statement |
-| `items` | take items in, load, count, cancel and retry them |
-| `item_planning` | which items are due, and lanes of those with the same key |
+| `items` | take items in, load and count them |
+| `long_work` | how far long work of a batch is, and its steps: cancel, retry, remove items |
+| `item_planning` | which items are due |
+| `lanes` | lanes of the items that have the same key: found, written down, marked |
 | `item_outcomes` | what became of the items of a slice |
 | `held_items` | the one definition of the items that a slice holds, which all others compose |
 | `batch_views`, `item_pages` | read what is shown; the views in `app/batches` declare the columns |

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from app.db.statements.rows import columns
+
 # PENDING to RUNNING, before the first wave.
 BEGIN_BATCH = text(
     """
@@ -72,8 +74,21 @@ COUNT_FAILURES_OF_BATCH = text(
     """
 )
 
-# Why the batch is being stopped, null for not at all.
-GET_STOPPING_OF_BATCH = text("SELECT stopping FROM batches WHERE id = :batch_id")
+
+@dataclass(frozen=True, slots=True)
+class CountedBatch:
+    """A batch's own counts, and why it is being stopped (None for not at all)."""
+
+    stopping: str | None
+    total: int
+    completed: int
+    failed: int
+    invalid: int
+    canceled: int
+
+
+# What a batch ends with. Every count was added in the transaction that ended the items.
+GET_COUNTS_OF_BATCH = text(f"SELECT {columns(CountedBatch)} FROM batches WHERE id = :batch_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +100,15 @@ class SettledBatch:
     seconds: float
 
 
-# The end, with what was counted over the items.
+# The end, with the counts that it has.
 SETTLE_BATCH = text(
     """
     UPDATE batches SET status = :status, finished_at = clock_timestamp(), total = :total,
         completed = :completed, failed = :failed, invalid = :invalid, canceled = :canceled,
         stop_reason = stopping, stopping = NULL, due_at = NULL, turn_at = NULL, stalled = 0,
-        progress_at = NULL, revision = revision + 1
+        progress_at = NULL, doing = NULL, doing_index = NULL, doing_done = NULL,
+        doing_total = NULL, doing_statuses = NULL, doing_at = NULL, doing_sends = NULL,
+        revision = revision + 1
     WHERE id = :batch_id AND finished_at IS NULL
     RETURNING client_id, operation,
         CAST(extract(epoch FROM finished_at - coalesce(started_at, finished_at)) AS float)

@@ -100,9 +100,10 @@ def sum_unfinished_batches(columns: Mapping[str, str]) -> TextClause:
     )
 
 
-# Which of the batches :ids have not ended, for those who only wait. By the primary key.
+# Which of the batches :ids have not ended, or go on by a long action, for those who only wait. By
+# the primary key.
 SELECT_UNFINISHED = text(
-    "SELECT id FROM batches WHERE id = ANY(:ids) AND finished_at IS NULL"
+    "SELECT id FROM batches WHERE id = ANY(:ids) AND (finished_at IS NULL OR doing IS NOT NULL)"
 ).bindparams(_IDS)
 
 # The operation of the client's batch, null where its items name theirs. By the primary key.

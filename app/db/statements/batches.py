@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, bindparam, delete, insert, text, update
 
+from app.core.lifecycle import MARK_LANES
 from app.db.models import Batch
 from app.db.statements.rows import columns
 
@@ -27,6 +28,7 @@ class BatchRow:
     scheduled_at: datetime | None
     started_at: datetime | None
     total: int
+    completed: int
     failed: int
     invalid: int
     canceled: int
@@ -40,22 +42,42 @@ class BatchRow:
     progress_at: datetime | None
     turn_at: datetime | None
     queue: str
+    doing: str | None
+    doing_index: int | None
+    doing_done: int | None
+    doing_total: int | None
+    doing_statuses: list[str] | None
+
+    @property
+    def reach(self) -> int:
+        """How far the first pass may go: as far as lanes have been marked."""
+        if self.doing == MARK_LANES and self.doing_index is not None:
+            return self.doing_index
+        return self.total
+
+    @property
+    def ended_items(self) -> int:
+        """How many of its items have ended, as far as their slices have been folded in."""
+        return self.completed + self.failed + self.invalid + self.canceled
 
 
 @cache
-def lock_batch_row(*, of_client: bool = False, soon: bool = False) -> TextClause:
+def lock_batch_row(
+    *, of_client: bool = False, soon: bool = False, if_free: bool = False
+) -> TextClause:
     """Locks a batch, before any change of its state. By its id, and the client where said.
 
     A lock that lets foreign keys be checked, so items can be written beside it. `soon`: for the
     engine, which does not hold a worker's slot for it; after half a second of waiting it is an
-    error (55P03).
+    error (55P03). `if_free`: no row where another has it locked.
     """
     whose = " AND client_id = :client_id" if of_client else ""
     limit = "SET LOCAL lock_timeout = '500ms'; " if soon else ""
+    how = " SKIP LOCKED" if if_free else ""
     return text(
         f"""
         {limit}
-        SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} FOR NO KEY UPDATE
+        SELECT {columns(BatchRow)} FROM batches WHERE id = :batch_id{whose} FOR NO KEY UPDATE{how}
         """
     )
 
@@ -105,20 +127,20 @@ REQUEST_STOP_OF_BATCH = text(
     """
 )
 
-# Items that cancel has ended while others are under way. By id, which the caller has locked.
-ADD_CANCELED_TO_BATCH = text(
-    "UPDATE batches SET canceled = canceled + :canceled WHERE id = :batch_id"
-)
+# A batch that ends, or begins anew, does nothing else any more.
+_NOTHING_DONE = """doing = NULL, doing_index = NULL, doing_done = NULL, doing_total = NULL,
+        doing_statuses = NULL, doing_at = NULL, doing_sends = NULL"""
 
 # A caller's retry: an ended batch begins again with what is left of its counts. By id, locked.
 RETRY_BATCH = text(
-    """
+    f"""
     UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
         canceled = :canceled, forgiven = :failed + :invalid, phase = :phase,
         next_index = :next_index,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
         turn_at = clock_timestamp(),
-        started_at = NULL, finished_at = NULL, revision = revision + 1
+        started_at = NULL, finished_at = NULL,
+        {_NOTHING_DONE}, revision = revision + 1
     WHERE id = :batch_id
     """
 )
@@ -126,27 +148,47 @@ RETRY_BATCH = text(
 # reset: as when it was made, but for the count of waves, which goes on, so that no message of old
 # can name a slice to come. By id, which the caller has locked.
 RESET_BATCH = text(
-    """
+    f"""
     UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
         canceled = 0, forgiven = 0, phase = :phase, next_index = 0, mixed = false,
         may_repeat = false,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
         turn_at = NULL,
-        scheduled_at = NULL, started_at = NULL, finished_at = NULL, revision = revision + 1
+        scheduled_at = NULL, started_at = NULL, finished_at = NULL,
+        {_NOTHING_DONE}, revision = revision + 1
     WHERE id = :batch_id
     """
 )
 
-# DELETE of an ended batch; its items go with it by their foreign key. By id, locked.
+# DELETE of an ended batch, whose items are gone or few: they go with it by their foreign key. By
+# id, locked.
 DELETE_BATCH = delete(Batch).where(Batch.id == bindparam("batch_id"))
 
-# Retention, oldest first by ix_batches_finished_at. A few at a time: a batch of millions of items
-# takes a while to remove, and there is no hurry.
+# Retention, oldest first by ix_batches_finished_at. As many as together have at most :most items,
+# and go with them by their foreign key; a larger one is left to EXPIRE_BATCH.
 DELETE_EXPIRED_BATCHES = text(
     """
-    DELETE FROM batches WHERE id IN (
-        SELECT id FROM batches WHERE finished_at < now() - make_interval(days => :days)
-        ORDER BY finished_at LIMIT 10 FOR UPDATE SKIP LOCKED)
+    WITH old AS MATERIALIZED (
+        SELECT id, finished_at, total FROM batches
+        WHERE finished_at < now() - make_interval(days => :days) AND doing IS NULL
+        ORDER BY finished_at LIMIT 100 FOR UPDATE SKIP LOCKED
+    ), few AS (
+        SELECT id, sum(total) OVER (ORDER BY finished_at, id) AS items FROM old
+    )
+    DELETE FROM batches USING few WHERE batches.id = few.id AND few.items <= :most
+    """
+)
+
+# The oldest of those, if it is larger: from now on it is being deleted, in steps.
+EXPIRE_BATCH = text(
+    """
+    UPDATE batches SET doing = 'delete', doing_index = total, doing_done = 0, doing_total = total,
+        doing_at = '-infinity', doing_sends = 0, revision = revision + 1
+    WHERE id = (
+        SELECT id FROM batches
+        WHERE finished_at < now() - make_interval(days => :days) AND doing IS NULL
+          AND total > :most
+        ORDER BY finished_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     """
 )
 

@@ -102,22 +102,36 @@ def held(slice_: SliceTerms, *, picked: bool, items: str = "items") -> str:
     return f"{its} AND {not_put_off(slice_, picked=picked, items=items)}"
 
 
-def held_items(batch_id: str, *, validating: bool = False) -> str:
+def held_items(
+    batch_id: str,
+    *,
+    validating: bool = False,
+    given_back: bool = False,
+    between: tuple[str, str] | None = None,
+) -> str:
     """A query for the items that a batch's claimed slices hold: `index`, `claimed_at`.
 
     `batch_id`: an SQL expression. `validating`: also those that are only looked at, which count as
-    held where something is to be kept off them, but are not RUNNING.
+    held where something is to be kept off them, but are not RUNNING. `given_back`: also those of
+    slices that were claimed, and may be so again. `between`: only those from one index up to
+    another, as SQL expressions; slices that have none there are passed over.
 
     OFFSET 0 keeps the planner from joining the slices with the whole batch: the items of each are
     looked up by the primary key, so that the cost is theirs.
     """
-    claimed = f"s.batch_id = {batch_id} AND s.state = 'CLAIMED'"
+    states = "('CLAIMED', 'READY')" if given_back else "('CLAIMED')"
+    claimed = f"s.batch_id = {batch_id} AND s.state IN {states}"
+    there = ""
+    if between is not None:
+        first, end = between
+        claimed += f" AND s.last_index >= {first} AND s.first_index < {end}"
+        there = f" AND i.index >= {first} AND i.index < {end}"
     if not validating:
         claimed += " AND s.phase <> 'validate'"
     return " UNION ALL ".join(
         f"""
         SELECT held.index, s.claimed_at FROM slices s CROSS JOIN LATERAL (
-            SELECT i.index FROM items i WHERE {held(ROW, picked=picked, items="i")} OFFSET 0
+            SELECT i.index FROM items i WHERE {held(ROW, picked=picked, items="i")}{there} OFFSET 0
         ) held WHERE {claimed} AND s.picks IS {"NOT NULL" if picked else "NULL"}
         """
         for picked in (False, True)

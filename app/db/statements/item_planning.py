@@ -1,4 +1,4 @@
-"""Which items of a batch are due: for the planner, for deferred ones that wait in vain, and lanes.
+"""Which items of a batch are due: for the planner, and for deferred ones that wait in vain.
 
 What waits for a moment of its own is found by ix_items_due (batch_id, due_at, index), which holds
 nothing else, whatever the size of the batch.
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import TextClause, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Integer, Text
+from sqlalchemy import TextClause, text
 
 from app.db.statements.held_items import ROW, picked_items, within
 from app.db.statements.rows import columns
@@ -171,49 +169,3 @@ FAIL_DEFERRED_ITEMS = text(
     WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING' AND deferred
     """
 )
-
-
-@cache
-def find_repeated_items(*, mixed: bool) -> TextClause:
-    """Finds the items whose key stands more than once, in order: index, and the first's (head).
-
-    `mixed`: where items name their operations, keys are the same within a collection only;
-    `:operations` and `:collections` say which have which. One pass over the batch, once, when it
-    begins; read as a stream.
-    """
-    collections = (
-        """
-            LEFT JOIN unnest(:operations, :collections) AS c (name, collection)
-                   ON c.name = coalesce(items.operation, :operation)
-        """
-        if mixed
-        else ""
-    )
-    collection = "coalesce(c.collection, items.operation)," if mixed else ""
-    statement = text(
-        f"""
-        SELECT index, head FROM (
-            SELECT index, min(index) OVER same AS head, count(*) OVER same AS times
-            FROM items {collections}
-            WHERE batch_id = :batch_id AND key IS NOT NULL AND status = 'PENDING'
-            WINDOW same AS (PARTITION BY {collection} key)
-        ) counted WHERE times > 1 ORDER BY index
-        """
-    )
-    if not mixed:
-        return statement
-    return statement.bindparams(
-        bindparam("operations", type_=ARRAY(Text)), bindparam("collections", type_=ARRAY(Text))
-    )
-
-
-# Some thousand items at a time. Bounded by positions, so that the plan (by the primary key) is good
-# before the table has statistics, too.
-PUT_ITEMS_INTO_LANES = text(
-    """
-    UPDATE items SET lane = u.head, due_at = now()
-    FROM unnest(:indexes, :heads) AS u (index, head)
-    WHERE items.batch_id = :batch_id AND items.index BETWEEN :first AND :last
-      AND items.index = u.index
-    """
-).bindparams(bindparam("indexes", type_=ARRAY(Integer)), bindparam("heads", type_=ARRAY(Integer)))

@@ -102,11 +102,6 @@ COUNT_UNFINISHED_SLICES = text(
     "SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state <> 'DONE'"
 )
 
-# Whether anything of a canceled batch is under way. By the primary key, under the batch's lock.
-COUNT_CLAIMED_SLICES = text(
-    "SELECT count(*) FROM slices WHERE batch_id = :batch_id AND state = 'CLAIMED'"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class FoldedSlice:
@@ -132,9 +127,6 @@ FOLD_SLICES = text(
 
 # A stopped batch: these are not claimed, and cannot be while the batch is locked.
 DROP_READY_SLICES = text("DELETE FROM slices WHERE batch_id = :batch_id AND state = 'READY'")
-
-# A canceled batch that ends at once: its items are counted. Under the batch's lock.
-DROP_DONE_SLICES = text("DELETE FROM slices WHERE batch_id = :batch_id AND state = 'DONE'")
 
 # Where the numbers of slices that are added to a wave begin. By the primary key: its last entry.
 GET_LAST_SLICE_NUMBER = text(

@@ -141,6 +141,7 @@ START_SCHEDULED_BATCHES = text(
     WHERE id IN (
         SELECT id FROM batches
         WHERE status = 'SCHEDULED' AND finished_at IS NULL AND scheduled_at <= now()
+          AND doing IS NULL
         ORDER BY scheduled_at LIMIT :at_once FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, queue
     """
@@ -148,14 +149,14 @@ START_SCHEDULED_BATCHES = text(
 
 # The sweep: batches that nothing is under way for, though something should be, and that are not in
 # line: their message was lost, their callback never came, or their time has come. They join the
-# line, and so are found once. One whose wave has unfinished slices is left until something of it is
-# due; where it is being stopped, only claimed ones count. By ix_batches_unfinished, and the primary
-# key of slices for each.
+# line, and so are found once. What is done in steps is SEND_FOR_WORK's. One whose wave has
+# unfinished slices is left until something of it is due; where it is being stopped, only claimed
+# ones count. By ix_batches_unfinished, and the primary key of slices for each.
 MARK_IDLE_BATCHES = text(
     """
     UPDATE batches SET turn_at = clock_timestamp() WHERE id IN (
         SELECT b.id FROM batches b
-        WHERE b.finished_at IS NULL AND b.turn_at IS NULL
+        WHERE b.finished_at IS NULL AND b.turn_at IS NULL AND b.doing IS NULL
           AND (b.status IN ('PENDING', 'RUNNING')
                OR (b.status = 'PAUSED' AND b.stopping IS NOT NULL))
           AND (b.due_at <= now() OR (

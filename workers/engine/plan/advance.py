@@ -13,7 +13,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.batches.settling import cancel_rest, settle
+from app.batches.long_work import cancel_all
+from app.batches.settling import settle
 from app.batches.stop import drop_ready_slices, failures_so_far, request_stop
 from app.core import lifecycle
 from app.core.correlation import note
@@ -33,7 +34,9 @@ from app.db.statements.item_planning import (
 from app.db.statements.rows import row_of
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import JOIN_LINE, LEAVE_LINE, OTHERS_ARE_IN_LINE
+from workers.engine.plan.lane_steps import may_run_ahead
 from workers.engine.plan.lanes import find_lanes
+from workers.engine.plan.long_steps import go_on
 from workers.engine.plan.planner import Plan, plan_wave
 from workers.engine.plan.room import room_for
 from workers.engine.plan.waves import Waves, fold_slices, send_again, write_wave
@@ -53,12 +56,14 @@ class _Next:
 
     `waves`: slices to be sent. `again_after`: seconds until the batch is to be moved on again.
     `at_once`: it is to be moved on once more now. `waits`: it is in line, for room or its turn.
+    `long_work`: what it is doing in steps (app/batches/long_work), which come first.
     """
 
     waves: Waves = field(default_factory=dict)
     again_after: float | None = None
     at_once: bool = False
     waits: bool = False
+    long_work: str | None = None
 
 
 def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str | None:
@@ -70,6 +75,7 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
     locked for long is left, and a message sent to come again.
     """
     note(batch=batch_id)
+    went_on = False
     while True:
         try:
             with transaction(runtime.engine) as connection:
@@ -77,7 +83,11 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
                 batch = row_of(BatchRow, row)
                 if batch is None:
                     return None
-                todo = _move(runtime, connection, batch, its_turn=its_turn)
+                if _is_kept_by_long_work(batch, went_on=went_on):
+                    todo = _leave_line(connection, batch)
+                    todo.long_work = None if went_on else batch.doing
+                else:
+                    todo = _move(runtime, connection, batch, its_turn=its_turn)
         except DBAPIError as error:
             if sqlstate(error) != _LOCKED:
                 raise
@@ -87,7 +97,11 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
             runtime.send_wave(batch_id, wave, slices)
         if todo.again_after is not None:
             runtime.send_advance(batch_id, todo.again_after)
-        if not todo.at_once:
+        if todo.long_work is not None:
+            if not go_on(runtime, batch_id, todo.long_work):
+                return None
+            went_on = True
+        elif not todo.at_once:
             return batch.queue if todo.waits else None
 
 
@@ -105,18 +119,16 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
         stopping = lifecycle.STOP_MAX_FAILURES
         unfinished = _unfinished(connection, batch) if unfinished else 0
     if stopping:
-        if not unfinished:
-            cancel_rest(connection, batch.id)
-            settle(connection, batch.id)
-            return _Next()
-        return _leave_line(connection, batch)
+        return _leave_line(connection, batch) if unfinished else _stop(runtime, connection, batch)
     if batch.status == lifecycle.PAUSED:
         return _leave_line(connection, batch)
     todo = _Next(waves=send_again(connection, batch) if unfinished else {})
     if not unfinished and release_stuck(connection, batch):
         return _Next(at_once=True)
     if batch.may_repeat and batch.status == lifecycle.PENDING:
-        find_lanes(connection, runtime.known, batch)
+        lanes_needed = batch.doing is None
+        if lanes_needed and not find_lanes(connection, runtime.known, batch, runtime.pace):
+            return _Next(long_work=lifecycle.FIND_KEYS)
         connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
         batch = replace(batch, status=lifecycle.RUNNING)
     return _plan(runtime, connection, batch, unfinished, todo, its_turn=its_turn)
@@ -139,7 +151,7 @@ def _plan(
     ):
         room = room_for(connection, runtime, batch.queue, batch.client_id)
     plan = Plan(next_index=batch.next_index)
-    waits = room <= 0 and batch.next_index < batch.total
+    waits = room <= 0 and batch.next_index < batch.reach
     if not waits:
         # Without room it is still seen whether anything is due.
         plan = plan_wave(connection, runtime, batch, room=max(1, room), unfinished=unfinished)
@@ -159,12 +171,37 @@ def _plan(
         )
         todo.at_once = True
         return todo
+    if batch.doing is not None:
+        # Lanes are still being marked; for the rest of those `advance` has been sent again.
+        _leave_line(connection, batch)
+        return todo
     if unfinished:
         todo.again_after = _wait(connection, batch)
         return todo
     if batch.phase == "validate":
-        return _end_of_validation(connection, batch)
+        return _end_of_validation(runtime, connection, batch)
     return _wait_or_settle(connection, batch)
+
+
+def _is_kept_by_long_work(batch: BatchRow, *, went_on: bool) -> bool:
+    """Whether the batch does something in steps that comes before all else.
+
+    `went_on`: some have just been made, and there may be more.
+    """
+    if batch.doing is None:
+        return False
+    if batch.doing in lifecycle.LONG_ACTIONS:
+        return True
+    # Of one that is paused, or is being stopped, no further lanes are marked.
+    if batch.status == lifecycle.PAUSED or batch.stopping:
+        return False
+    return not (went_on and may_run_ahead(batch))
+
+
+def _stop(runtime: Runtime, connection: Connection, batch: BatchRow) -> _Next:
+    """Cancel what is left, of which nothing is under way, and settle; in steps if it is much."""
+    more = cancel_all(connection, batch, runtime.pace)
+    return _Next(long_work=lifecycle.CANCEL if more else None)
 
 
 def _leave_line(connection: Connection, batch: BatchRow) -> _Next:
@@ -189,12 +226,10 @@ def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
     return True
 
 
-def _end_of_validation(connection: Connection, batch: BatchRow) -> _Next:
+def _end_of_validation(runtime: Runtime, connection: Connection, batch: BatchRow) -> _Next:
     """What comes after validation (onInvalid: reject): no item runs if one is invalid."""
     if batch.invalid:
-        cancel_rest(connection, batch.id)
-        settle(connection, batch.id)
-        return _Next()
+        return _stop(runtime, connection, batch)
     first = connection.execute(GET_FIRST_ITEM_LEFT, {"batch_id": batch.id}).scalar()
     connection.execute(
         END_VALIDATION_OF_BATCH,

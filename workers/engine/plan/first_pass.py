@@ -12,8 +12,8 @@ from workers.engine.planned_slice import PlannedSlice
 def uniform_pass(cutter: Cutter, room: int) -> tuple[list[PlannedSlice], int]:
     """Ranges of the batch, at most `room`, and where the next pass begins."""
     batch = cutter.batch
-    size = cutter.sizes.size(batch.operation, batch.total - batch.next_index)
-    end = min(batch.total, batch.next_index + room * size)
+    size = cutter.sizes.size(batch.operation, batch.reach - batch.next_index)
+    end = min(batch.reach, batch.next_index + room * size)
     return cutter.ranges(batch.next_index, end, size), end
 
 
@@ -25,7 +25,7 @@ def mixed_pass(
     A slice for each, read until there is room for no more. `most`: items to look at.
     """
     batch = cutter.batch
-    last = min(batch.total, batch.next_index + most) - 1
+    last = min(batch.reach, batch.next_index + most) - 1
     rows = connection.execute(
         FIND_OPERATIONS_OF_ITEMS, {"batch_id": batch.id, "first": batch.next_index, "last": last}
     )

@@ -48,7 +48,7 @@ def plan_wave(
         room = limit - unfinished
     else:
         limit = None
-    left = batch.total - batch.next_index
+    left = batch.reach - batch.next_index
     if room <= 0:
         return plan
     if batch.phase != "validate" and not _fresh(batch):
@@ -63,7 +63,7 @@ def plan_wave(
         else:
             slices, plan.next_index = uniform_pass(cutter, room)
         plan.slices += slices
-    plan.more = limit is None and (plan.more or plan.next_index < batch.total)
+    plan.more = limit is None and (plan.more or plan.next_index < batch.reach)
     return plan
 
 

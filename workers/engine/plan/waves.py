@@ -119,6 +119,7 @@ def fold_slices(runtime: Runtime, connection: Connection, batch: BatchRow) -> Ba
     after_commit(connection, lambda: listener().folded(batch.id, news))
     return replace(
         batch,
+        completed=batch.completed + completed,
         failed=batch.failed + failed,
         invalid=batch.invalid + invalid,
         stalled=vain.items,

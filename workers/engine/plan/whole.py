@@ -44,12 +44,13 @@ def begin_whole(runtime: Runtime, connection: Connection, batch: BatchRow) -> Cl
     if (
         batch.status != lifecycle.PENDING
         or batch.stopping
+        or batch.doing is not None
         or batch.total > runtime.settings.max_slice_items
         or batch.queue != runtime.line
     ):
         return None
-    if batch.may_repeat:
-        find_lanes(connection, runtime.known, batch)
+    if batch.may_repeat and not find_lanes(connection, runtime.known, batch, runtime.pace):
+        return None
     plan = plan_wave(connection, runtime, batch, room=2, unfinished=0)
     if len(plan.slices) != 1 or plan.more or plan.next_index < batch.total:
         return None

@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 from app.batches.retention import remove_expired
 from app.clients.idempotency_keys import forget_expired
 from app.db import transaction
+from app.db.statements.long_work import SEND_FOR_WORK
 from app.db.statements.rows import rows_of
 from app.db.statements.sessions import COMMIT_UNHURRIED, LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_limits import FIND_PARKED_OPERATIONS
@@ -166,6 +167,14 @@ def _advance_idle(runtime: Runtime) -> int:
     return len(idle)
 
 
+def _resume_long_work(runtime: Runtime) -> int:
+    with _step(runtime) as connection:
+        left_lying = list(connection.execute(SEND_FOR_WORK).scalars())
+    for batch_id in left_lying:
+        runtime.send_advance(batch_id, 0.0)
+    return len(left_lying)
+
+
 def _forget_workers(runtime: Runtime) -> int:
     stale = _silence_that_counts(runtime)
     if stale is None:
@@ -190,6 +199,7 @@ _PARTS: Mapping[str, Part] = {
     "slices_sent_again": _send_lost,
     "slices_unparked": _send_released,
     "batches_advanced": _advance_idle,
+    "long_work_resumed": _resume_long_work,
     "batches_removed": _remove_expired,
     "workers_forgotten": _forget_workers,
     "workers_starving": note_starving_workers,

@@ -1,0 +1,28 @@
+"""remove: an ended batch is deleted with its items."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from app.batches.actions.lock import lock_batch, require
+from app.batches.long_work import IN_REQUEST, Left, Pace, Work, begin, continue_long_work
+from app.core import lifecycle
+from app.db import transaction
+
+
+def remove(engine: Engine, client_id: UUID, batch_id: UUID, *, pace: Pace = IN_REQUEST) -> bool:
+    """Delete an ended batch with its items; whether it is gone.
+
+    False where that takes longer than `pace` allows: workers go on with it, once `advance` is sent
+    or the sweep has found it. Asking again while it is under way is no error. Raises NotFound and
+    WrongState.
+    """
+    with transaction(engine) as connection:
+        batch = lock_batch(connection, client_id, batch_id, also_while=lifecycle.DELETE)
+        require(batch, lifecycle.BATCH_ENDED, "be deleted")
+        work = Work(lifecycle.DELETE, index=batch.total, total=batch.total)
+        if batch.doing is None and not begin(connection, batch, work, pace):
+            return True
+    return continue_long_work(engine, batch_id, pace) is Left.NOTHING

@@ -1,0 +1,83 @@
+"""A step of retrying: items of an ended batch are as if they had never been tried.
+
+Until all of them are, the batch stays as it ended, with the counts that it ended with. The last
+step makes it PENDING, with the counts of what is not run again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from app.batches.long_work.work import Work, tell
+from app.batches.phase import first_phase
+from app.core.lifecycle import CANCELED, FAILED, INVALID
+from app.db.statements.batches import RETRY_BATCH, BatchRow
+from app.db.statements.long_work import RETRY_ITEMS, RETRY_ITEMS_WITH_CODE, RetriedItems
+from app.db.statements.rows import row_of
+
+# Whatever went wrong has a code; what was canceled has none, as a rule.
+_WITH_CODE = {FAILED, INVALID}
+
+
+def counts_by_status(batch: BatchRow) -> dict[str, int]:
+    """How many items of an ended batch can be retried, by status."""
+    return {FAILED: batch.failed, INVALID: batch.invalid, CANCELED: batch.canceled}
+
+
+def step(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work | None:
+    """Retry those of the next `most` items that are to be. What is left of the work."""
+    looking = _by_code if _WITH_CODE.issuperset(work.statuses) else _by_position
+    left = looking(connection, batch, work, most)
+    # An ended batch's counts are those of its items: with the last one found the rest is none.
+    if left.index > 0 and left.done < left.total:
+        return left
+    counts = counts_by_status(batch)
+    phase = first_phase(batch.on_invalid, batch.dry_run)
+    connection.execute(
+        RETRY_BATCH,
+        {
+            "batch_id": batch.id,
+            "failed": 0 if FAILED in work.statuses else counts[FAILED],
+            "invalid": 0 if INVALID in work.statuses else counts[INVALID],
+            "canceled": 0 if CANCELED in work.statuses else counts[CANCELED],
+            "phase": phase,
+            # Validation looks at every item, so it is a first pass over all; a run picks those due.
+            "next_index": 0 if phase == "validate" else batch.total,
+        },
+    )
+    tell(connection, batch.id)
+    return None
+
+
+def _by_code(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work:
+    found = row_of(
+        RetriedItems,
+        connection.execute(
+            RETRY_ITEMS_WITH_CODE,
+            {
+                "batch_id": batch.id,
+                "end": work.index,
+                "most": most,
+                "statuses": list(work.statuses),
+            },
+        ),
+    )
+    assert found is not None  # noqa: S101 (a SELECT without FROM is always a row)
+    first = 0 if found.first is None or found.looked < most else found.first
+    return replace(work, index=first, done=work.done + found.retried)
+
+
+def _by_position(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work:
+    first = max(0, work.index - most)
+    retried = connection.execute(
+        RETRY_ITEMS,
+        {
+            "batch_id": batch.id,
+            "first": first,
+            "end": work.index,
+            "statuses": list(work.statuses),
+        },
+    ).rowcount
+    return replace(work, index=first, done=work.done + retried)
