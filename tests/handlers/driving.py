@@ -64,6 +64,8 @@ class Driver:
         raw = (RawItem(dumps(item)) for item in items)
         accepted = accept(self._engine, self._registry, Submission(client_id, operation), raw)
         messages: deque[tuple[str, Any]] = deque()
+        # Without a message it waits in line, for room that others' batches have taken.
+        in_line: tuple[str, Any] = ("line", 0.01)
         runtime = Runtime(
             settings=self._settings,
             engine=self._engine,
@@ -77,8 +79,7 @@ class Driver:
         with ThreadPoolExecutor(self._slots) as threads:
             while messages or not self._ended(batch_id):
                 assert time.monotonic() < until, f"not ended within {within} s"
-                # Without a message it waits in line, for room that others' batches have taken.
-                kind, what = messages.popleft() if messages else ("line", 0.01)
+                kind, what = messages.popleft() if messages else in_line
                 if kind == "wave":
                     wave, slices = what
                     numbers = [number for number, _ in slices]

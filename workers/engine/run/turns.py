@@ -23,6 +23,7 @@ from app.db.statements.rows import rows_of
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import TAKE_TURNS, WAIT_BEHIND
+from app.events.listeners import listener
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.plan.advance import advance
 from workers.engine.plan.room import is_wanted, passed_over
@@ -176,6 +177,7 @@ def _run(runtime: Runtime, begun: list[ClaimedSlice]) -> None:
                 runtime.heartbeat.give_back(left.claim)
             raise
         if not ended:
+            listener().wave_written(claimed.operation)
             _settle(runtime, claimed.batch_id)
 
 
