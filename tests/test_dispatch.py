@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from app.core.settings import load_settings
 from app.local.servers import Server, start_valkey
-from app.messaging.broker import CONTROL_QUEUE
+from app.messaging.broker import FAST_QUEUE, turn_queue
 from app.messaging.dispatch import Dispatcher
 from tests.chaos.machine import below
 from tests.support.application import close_dispatcher
@@ -100,10 +100,10 @@ def test_a_broker_that_is_back_is_spoken_to_again(
         assert not dispatcher.advance(uuid4())
     assert not dispatcher.advance(uuid4()), "it is left alone for some seconds"
     with Redis.from_url(valkey.url) as redis:
-        before = redis.llen(CONTROL_QUEUE)
+        before = redis.llen(turn_queue(FAST_QUEUE))
         clock.ahead = 5.0
         assert dispatcher.advance(uuid4())
-        assert redis.llen(CONTROL_QUEUE) == before + 1
+        assert redis.llen(turn_queue(FAST_QUEUE)) == before + 1
 
 
 def test_a_connection_that_was_closed_meanwhile_is_not_a_broker_that_is_away(

@@ -44,4 +44,5 @@ def close_dispatcher(dispatcher: Dispatcher) -> None:
     """Close its connections to the broker."""
     pools: list[Any] = [dispatcher.celery.amqp.producer_pool, dispatcher.celery.pool]
     for pool in pools:
-        pool.force_close_all()
+        # Kombu shares a pool between all who send to one broker, and there may be more of them.
+        pool.force_close_all(close_pool=False)
