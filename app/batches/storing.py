@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from app.core.errors import CommitUnknown, Unavailable
-from app.db import each_by_itself, transaction
+from app.db import each_by_itself, sqlstate, transaction
 from app.db.engine import MAYBE_STORED
 from app.db.statements.batches import IS_BATCH_STORED
 
@@ -43,11 +43,16 @@ def storing(engine: Engine, batch_id: UUID | None, *, apart: bool = False) -> It
         if batch_id is None or not _is_stored(engine, batch_id, error):
             raise
     except Unavailable as error:
-        if not apart or not begun or batch_id is None:
+        if not apart or not begun or batch_id is None or not _was_lost(error):
             raise
         if _is_stored(engine, batch_id, error):
             raise StoredAfterAll from error
         raise CommitUnknown(MAYBE_STORED, retry_after=5) from error
+
+
+def _was_lost(error: Unavailable) -> bool:
+    """Whether the statement got no answer; a server that refuses it says so, by an SQLSTATE."""
+    return not sqlstate(error.__cause__).startswith(("25", "53"))
 
 
 def _is_stored(engine: Engine, batch_id: UUID, lost: Unavailable) -> bool:
