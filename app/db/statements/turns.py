@@ -84,14 +84,15 @@ class UnderWay:
 
 
 _UNDER_WAY = """
-    FROM slices s JOIN batches b ON b.id = s.batch_id
+    FROM slices s JOIN batches b ON b.id = s.batch_id LEFT JOIN workers w ON w.id = s.worker_id
     WHERE s.state IN ('READY', 'CLAIMED') AND (s.queue = 'slow') = (:queue = 'slow')
-      AND (s.state = 'CLAIMED' OR b.status = 'RUNNING' AND b.stopping IS NULL
+      AND (s.state = 'CLAIMED' AND w.heartbeat_at > now() - make_interval(secs => :stale)
+           OR s.state = 'READY' AND b.status = 'RUNNING' AND b.stopping IS NULL
            AND s.parked_at IS NULL AND (s.not_before IS NULL OR s.not_before <= now()))
 """
 
-# What is under way there: slices that are claimed, or could be. Those that wait for a limit, or
-# whose batch is paused, are not. By ix_slices_state; there are about twice as many as slots.
+# What is under way there: slices that a live worker has claimed, or that could be. Those that wait
+# for a limit, or whose batch is paused, are not. By ix_slices_state; there are about twice as many as slots.
 COUNT_UNDER_WAY = text(
     f"""
     SELECT count(*) FILTER (WHERE s.state = 'READY') AS ready,

@@ -32,7 +32,7 @@ def room_for(connection: Connection, runtime: Runtime, line: str, client_id: UUI
     """
     connection.execute(LOCK_ROOM, {"queue": line})
     slots = runtime.slots.of(connection, line)
-    now = under_way(connection, line, client_id)
+    now = under_way(connection, runtime, line, client_id)
     room = _A_SLOT * slots - now.ready - now.claimed
     if line == SLOW_QUEUE:
         room = min(room, most_of_client(slots) - now.of_client)
@@ -42,14 +42,24 @@ def room_for(connection: Connection, runtime: Runtime, line: str, client_id: UUI
 
 def is_wanted(connection: Connection, runtime: Runtime, line: str) -> bool:
     """Whether somebody is in line there, and what waits for workers is nearly used up."""
-    now = under_way(connection, line, None)
+    now = under_way(connection, runtime, line, None)
     return now.anybody_in_line and now.ready <= runtime.slots.of(connection, line) // 2
 
 
-def under_way(connection: Connection, line: str, client_id: UUID | None) -> UnderWay:
+def under_way(
+    connection: Connection, runtime: Runtime, line: str, client_id: UUID | None
+) -> UnderWay:
     """What is under way in the line. No lock."""
     found = row_of(
-        UnderWay, connection.execute(COUNT_UNDER_WAY, {"queue": line, "client_id": client_id})
+        UnderWay,
+        connection.execute(
+            COUNT_UNDER_WAY,
+            {
+                "queue": line,
+                "client_id": client_id,
+                "stale": runtime.settings.heartbeat_timeout,
+            },
+        ),
     )
     assert found is not None  # noqa: S101 (an aggregate is always a row)
     return found
@@ -65,5 +75,8 @@ def passed_over(connection: Connection, runtime: Runtime, line: str) -> list[UUI
     if line != SLOW_QUEUE:
         return []
     most = most_of_client(runtime.slots.of(connection, line))
-    found = connection.execute(FIND_CLIENTS_WITH_MOST, {"queue": line, "most": most})
+    found = connection.execute(
+        FIND_CLIENTS_WITH_MOST,
+        {"queue": line, "most": most, "stale": runtime.settings.heartbeat_timeout},
+    )
     return list(found.scalars())

@@ -34,6 +34,6 @@ def _room(runtime: Runtime, line: str) -> int:
     depth = runtime.queue_depth(turn_queue(line))
     with transaction(runtime.engine) as connection:
         slots = runtime.slots.of(connection, line)
-        busy = under_way(connection, line, None).claimed
+        busy = under_way(connection, runtime, line, None).claimed
     # One more than seems free: a claim may be a dead worker's.
     return min(MOST_SENT, max(0, max(1, slots - busy) - (depth or 0)))
