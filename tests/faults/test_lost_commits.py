@@ -23,7 +23,7 @@ from tests.support.swallowing import SwallowingProxy, swallowing
 
 BODY = {"operation": "test.probe", "start": "manual", "items": [{"key": f"k{n}"} for n in range(3)]}
 KEY = {"Idempotency-Key": "feed-1"}
-COPY, FENCE = b"COPY items", b"UPDATE slices SET completed"
+FEW, MANY, FENCE = b"INSERT INTO items", b"COPY items", b"UPDATE slices SET completed"
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +65,21 @@ def _stored(api: Caller) -> list[str]:
     return [batch["id"] for batch in api.get("/v1/batches").json["data"]]
 
 
+@pytest.mark.parametrize("count", [3, 3000], ids=["few", "many"])
 @pytest.mark.parametrize("headers", [{}, KEY], ids=["without a key", "with a key"])
 def test_a_batch_that_is_there_is_accepted(
-    api: Caller, proxy: SwallowingProxy, headers: dict[str, str]
+    api: Caller, proxy: SwallowingProxy, headers: dict[str, str], count: int
 ) -> None:
-    proxy.arm(COPY)
-    answer = api.submit(BODY, headers=headers)
+    body = {**BODY, "items": [{"key": f"k{n}"} for n in range(count)]}
+    # A few items without a key are one statement, which commits by itself.
+    proxy.arm(FEW if count == 3 else MANY, apart=count == 3 and not headers)
+    answer = api.submit(body, headers=headers)
     assert proxy.swallowed == 1
     assert answer.status_code == 202, answer.text
     assert _stored(api) == [answer.json["id"]]
+    assert answer.json["summary"]["total"] == count
     if headers:
-        again = api.submit(BODY, headers=headers)
+        again = api.submit(body, headers=headers)
         assert again.headers["Idempotent-Replayed"] == "true"
         assert again.json == answer.json
 
@@ -84,7 +88,7 @@ def test_a_batch_that_is_there_is_accepted(
 def test_one_that_is_not_there_is_refused_and_its_key_is_free(
     api: Caller, proxy: SwallowingProxy
 ) -> None:
-    proxy.arm(COPY, arrives=False)
+    proxy.arm(FEW, arrives=False)
     answer = api.submit(BODY, headers=KEY)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert _stored(api) == []
@@ -97,7 +101,7 @@ def test_one_that_is_not_there_is_refused_and_its_key_is_free(
 def test_where_nobody_can_tell_it_says_so_and_the_key_makes_another_try_safe(
     api: Caller, proxy: SwallowingProxy, direct: Engine
 ) -> None:
-    proxy.arm(COPY, dark=True)
+    proxy.arm(FEW, dark=True)
     answer = api.submit(BODY, headers=KEY)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert "may have been" in answer.json["detail"]

@@ -1,4 +1,4 @@
-"""A wire to Postgres that swallows the answer of a COMMIT, or the COMMIT itself, and breaks."""
+"""A wire to Postgres that swallows the answer of a commit, or the commit itself, and breaks."""
 
 from __future__ import annotations
 
@@ -26,21 +26,28 @@ class SwallowingProxy:
         self._after = b""
         self._arrives = True
         self._times = 0
-        self._darkens = False
+        self._darkens = self._apart = False
         self._dark = threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def arm(
-        self, after: bytes, *, times: int = 1, arrives: bool = True, dark: bool = False
+        self,
+        after: bytes,
+        *,
+        times: int = 1,
+        arrives: bool = True,
+        dark: bool = False,
+        apart: bool = False,
     ) -> None:
         """Swallow the COMMITs of the next `times` transactions that say `after`.
 
+        `apart`: that is a statement outside of a transaction, which commits by itself.
         `arrives`: the server commits, and its answer is lost; otherwise it never hears of it.
         `dark`: no connection is made afterwards, until `light`.
         """
         self._after, self._times, self._arrives = after, times, arrives
-        self._darkens = dark
+        self._darkens, self._apart = dark, apart
 
     def light(self) -> None:
         """Let connections be made again."""
@@ -74,7 +81,7 @@ class SwallowingProxy:
             with contextlib.suppress(OSError):
                 while chunk := client.recv(1 << 20):
                     said += chunk
-                    if not chunk.endswith(_COMMIT):
+                    if not self._apart and not chunk.endswith(_COMMIT):
                         server.sendall(chunk)
                         continue
                     if self._swallows(said):
