@@ -92,7 +92,7 @@ _UNDER_WAY = """
 """
 
 # What is under way there: slices that a live worker has claimed, or that could be. Those that wait
-# for a limit, or whose batch is paused, are not. By ix_slices_state; there are about twice as many as slots.
+# for a limit, or whose batch is paused, are not. By ix_slices_state; they are about twice the slots.
 COUNT_UNDER_WAY = text(
     f"""
     SELECT count(*) FILTER (WHERE s.state = 'READY') AS ready,
