@@ -92,7 +92,7 @@ _UNDER_WAY = """
 """
 
 # What is under way there: slices that a live worker has claimed, or that could be. Those that wait
-# for a limit, or whose batch is paused, are not. By ix_slices_state; they are about twice the slots.
+# for a limit, or whose batch is paused, are not. By ix_slices_state: about twice the slots of them.
 COUNT_UNDER_WAY = text(
     f"""
     SELECT count(*) FILTER (WHERE s.state = 'READY') AS ready,
