@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-fast test-long check format format-check lint types walls migrations-check bench chaos soak bench-fairness lock clean install install-dev
+.PHONY: help run test test-fast test-long check format format-check lint types walls migrations-check bench chaos soak bench-fairness bench-scale lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -60,6 +60,9 @@ bench: $(VENV)/.dev-installed ## Measure, and write the figures under benchmarks
 
 bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large one
 	$(BIN)/python -m benchmarks.fairness $(ARGS)
+
+bench-scale: $(VENV)/.dev-installed ## Measure what is asked of a very large batch (ARGS="--items 5000000")
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 RUNS ?= 3
 chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1 ARGS="--broker rabbitmq"

@@ -10,13 +10,14 @@ all there are for most batches. The rest is made by workers, which are called by
 should that call be lost, by the sweep. docs/states.md draws it.
 """
 
-from app.batches.long_work.pace import BEHIND, IN_REQUEST, Pace
+from app.batches.long_work.pace import BEHIND, IN_REQUEST, PAUSE, Pace
 from app.batches.long_work.steps import Left, begin, cancel_all, continue_long_work
 from app.batches.long_work.work import Work, end_work, note_work
 
 __all__ = [
     "BEHIND",
     "IN_REQUEST",
+    "PAUSE",
     "Left",
     "Pace",
     "Work",

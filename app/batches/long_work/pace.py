@@ -17,6 +17,10 @@ class Pace:
 # written out anew. Others who want the batch's row wait for no more than that.
 _STEP = 10_000
 
+PAUSE = 0.005
+"""Seconds between two steps. Without them whoever waits for the batch's row would not get it: by
+the time that it wakes up, the next step has taken it."""
+
 IN_REQUEST = Pace(_STEP, 0.5)
 """Before an answer: small batches are done by then, and for others it comes soon."""
 BEHIND = Pace(_STEP, 2.0)

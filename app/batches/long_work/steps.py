@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from app.batches.long_work import canceling, removing, retrying
-from app.batches.long_work.pace import BEHIND, Pace
+from app.batches.long_work.pace import BEHIND, PAUSE, Pace
 from app.batches.long_work.work import Work, end_work, fits, note_work, work_of
 from app.core import lifecycle
 from app.db import transaction
@@ -68,8 +68,9 @@ def continue_long_work(engine: Engine, batch_id: UUID, pace: Pace = BEHIND) -> L
     left = Left.MORE
     while left is Left.MORE:
         left = _one_step(engine, batch_id, pace.items)
-        if time.monotonic() >= until:
+        if left is not Left.MORE or time.monotonic() >= until:
             break
+        time.sleep(PAUSE)
     return left
 
 

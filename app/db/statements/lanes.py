@@ -96,16 +96,11 @@ NOTE_PART_OF_BATCH = text(
 # How far lanes have been marked: the next chunk, if there is one. By the primary key.
 GET_NEXT_LANE_CHUNK = text("SELECT min(first_index) FROM lane_chunks WHERE batch_id = :batch_id")
 
-# The items of what was found from there on, up to :end. By the primary key of either, bounded by
-# positions, so that the plan is good before the table has statistics, too. The caller has locked
-# the batch.
-MARK_LANES_OF_ITEMS = text(
+# What was found from there on, up to :end. By the primary key.
+GET_LANE_CHUNKS = text(
     """
-    UPDATE items SET lane = found.head, due_at = now()
-    FROM (SELECT unnest(indexes) AS index, unnest(heads) AS head FROM lane_chunks
-          WHERE batch_id = :batch_id AND first_index >= :first AND first_index < :end) found
-    WHERE items.batch_id = :batch_id AND items.index >= :first AND items.index < :end
-      AND items.index = found.index AND items.status = 'PENDING'
+    SELECT indexes, heads FROM lane_chunks
+    WHERE batch_id = :batch_id AND first_index >= :first AND first_index < :end
     """
 )
 
@@ -117,13 +112,13 @@ DROP_LANE_CHUNKS = text(
     """
 )
 
-# Some thousand items at a time. Bounded by positions, so that the plan (by the primary key) is good
-# before the table has statistics, too.
+# Some thousand items at a time. Bounded by positions, with arrays whose length the planner sees, so
+# that the plan is good before the table has statistics, too. The caller has locked the batch.
 PUT_ITEMS_INTO_LANES = text(
     """
     UPDATE items SET lane = u.head, due_at = now()
     FROM unnest(:indexes, :heads) AS u (index, head)
     WHERE items.batch_id = :batch_id AND items.index BETWEEN :first AND :last
-      AND items.index = u.index
+      AND items.index = u.index AND items.status = 'PENDING'
     """
 ).bindparams(bindparam("indexes", type_=ARRAY(Integer)), bindparam("heads", type_=ARRAY(Integer)))

@@ -22,15 +22,15 @@ from app.db.statements.batch_progress import BEGIN_BATCH, SET_NEXT_INDEX_OF_BATC
 from app.db.statements.batches import BatchRow, lock_batch_row
 from app.db.statements.lanes import (
     DROP_LANE_CHUNKS,
+    GET_LANE_CHUNKS,
     GET_NEXT_LANE_CHUNK,
-    MARK_LANES_OF_ITEMS,
     NOTE_PART_OF_BATCH,
     READ_BATCH,
     TRY_KEYS_LOCK,
     store_repeated_items,
 )
 from app.db.statements.rows import row_of
-from workers.engine.plan.lanes import all_are_due, parameters
+from workers.engine.plan.lanes import all_are_due, parameters, put_into_lanes
 from workers.engine.runtime import Runtime
 
 
@@ -104,7 +104,8 @@ def _mark_chunk(connection: Connection, batch_id: UUID) -> Left:
     if first is not None:
         end = min((first // size + 1) * size, batch.total)
         where = {**this, "first": first, "end": end}
-        marked = connection.execute(MARK_LANES_OF_ITEMS, where).rowcount
+        chunks = connection.execute(GET_LANE_CHUNKS, where).all()
+        marked = sum(put_into_lanes(connection, batch_id, *chunk) for chunk in chunks)
         connection.execute(DROP_LANE_CHUNKS, where)
         if marked == end - first and batch.next_index == first:
             # Of these the first pass has nothing to take.

@@ -11,7 +11,9 @@ What is left of a batch is put into lanes at once where it is little. Otherwise 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -50,17 +52,24 @@ def find_lanes(connection: Connection, registry: Registry, batch: BatchRow, pace
     )
     for rows in repeated.partitions(_CHUNK):
         indexes, heads = (list(column) for column in zip(*rows, strict=True))
-        connection.execute(
-            PUT_ITEMS_INTO_LANES,
-            {
-                "batch_id": batch.id,
-                "indexes": indexes,
-                "heads": heads,
-                "first": indexes[0],
-                "last": indexes[-1],
-            },
-        )
+        put_into_lanes(connection, batch.id, indexes, heads)
     return True
+
+
+def put_into_lanes(
+    connection: Connection, batch_id: UUID, indexes: Sequence[int], heads: Sequence[int]
+) -> int:
+    """Put the items of these indexes, in order, into the lanes of `heads`; how many are PENDING."""
+    return connection.execute(
+        PUT_ITEMS_INTO_LANES,
+        {
+            "batch_id": batch_id,
+            "indexes": indexes,
+            "heads": heads,
+            "first": indexes[0],
+            "last": indexes[-1],
+        },
+    ).rowcount
 
 
 def all_are_due(batch: BatchRow) -> bool:

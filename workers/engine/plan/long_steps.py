@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from uuid import UUID
 
-from app.batches.long_work import Left, continue_long_work
+from app.batches.long_work import PAUSE, Left, continue_long_work
 from app.core.lifecycle import LONG_ACTIONS
 from workers.engine.plan.lane_steps import lane_step
 from workers.engine.runtime import Runtime
@@ -35,3 +35,4 @@ def _lanes(runtime: Runtime, batch_id: UUID) -> Left:
         left = lane_step(runtime, batch_id)
         if left is not Left.MORE or time.monotonic() >= until:
             return left
+        time.sleep(PAUSE)
