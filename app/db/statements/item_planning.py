@@ -40,40 +40,39 @@ _LANES_PICKED = f"""
 
 
 @cache
-def find_due_items(*, beside: bool) -> TextClause:
-    """Finds what is due and in no lane, what waited longest first, so that deferred take turns.
+def find_due_items(*, beside: bool = False, deferred: bool = False) -> TextClause:
+    """Finds what is due and in no lane, what has waited longest first.
 
-    `beside`: slices of the batch are under way. What those have picked is left out, and so is what
-    waits for other items, which they may bring on. By ix_items_due, in its order.
+    `beside`: slices of the batch are under way; what those have picked is left out. `deferred`:
+    what waits for other items, instead of what does not. By ix_items_due, in its order.
     """
-    free = f"AND NOT i.deferred AND NOT i.index <@ {picked_items(':batch_id')}" if beside else ""
+    free = f"AND NOT i.index <@ {picked_items(':batch_id')}" if beside else ""
     return text(
         f"""
         SELECT {columns(DueItem, "i")} FROM items i
         WHERE i.batch_id = :batch_id AND i.due_at <= now() AND i.status = 'PENDING'
-          AND i.lane IS NULL {free}
+          AND i.lane IS NULL AND {"" if deferred else "NOT"} i.deferred {free}
         ORDER BY i.due_at, i.index LIMIT :limit
         """
     )
 
 
 @cache
-def find_due_items_of_lanes(*, beside: bool) -> TextClause:
+def find_due_items_of_lanes(*, beside: bool = False) -> TextClause:
     """Finds what is due in lanes, in order within each, and not before what still has to wait.
 
-    That is an earlier item whose time is to come; `beside` slices that are under way, also a
-    deferred one, and all of a lane of which they have picked items. Those are looked for once, not
-    for each item: a lane may be as long as its batch. By ix_items_due for what is later, and
-    ix_items_lane in its order.
+    That is an earlier item whose time is to come, or one that waits for other items; `beside`
+    slices that are under way also all of a lane of which they have picked items. Those are looked
+    for once, not for each item: a lane may be as long as its batch. By ix_items_due for what is
+    later, and ix_items_lane in its order.
     """
-    waits = "(due_at > now() OR deferred)" if beside else "due_at > now()"
     free = f"AND NOT i.lane <@ {_LANES_PICKED}" if beside else ""
     return text(
         f"""
         WITH later AS MATERIALIZED (
             SELECT lane, min(index) AS first FROM items
-            WHERE batch_id = :batch_id AND due_at IS NOT NULL AND {waits} AND status = 'PENDING'
-              AND lane IS NOT NULL
+            WHERE batch_id = :batch_id AND due_at IS NOT NULL AND (due_at > now() OR deferred)
+              AND status = 'PENDING' AND lane IS NOT NULL
             GROUP BY lane
         )
         SELECT {columns(DueItem, "i")}
@@ -83,6 +82,28 @@ def find_due_items_of_lanes(*, beside: bool) -> TextClause:
         ORDER BY i.lane, i.index LIMIT :limit
         """
     )
+
+
+# Lanes whose first item waits for other items, what has waited longest first, so that they take
+# turns; and what is due behind it. One look at all that is due in lanes, once nothing else is.
+FIND_DEFERRED_ITEMS_OF_LANES = text(
+    f"""
+    WITH waiting AS MATERIALIZED (
+        SELECT {columns(DueItem)}, due_at,
+               first_value(deferred) OVER lanes
+                   AND first_value(due_at) OVER lanes <= now() AS first,
+               first_value(due_at) OVER lanes AS since,
+               min(index) FILTER (WHERE due_at > now()) OVER (PARTITION BY lane) AS later
+        FROM items
+        WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
+          AND lane IS NOT NULL
+        WINDOW lanes AS (PARTITION BY lane ORDER BY index)
+    )
+    SELECT {columns(DueItem)} FROM waiting
+    WHERE first AND due_at <= now() AND (later IS NULL OR index < later)
+    ORDER BY since, lane, index LIMIT :limit
+    """
+)
 
 
 # The first pass of a batch whose items name their operations, over as many as may fit into a wave.

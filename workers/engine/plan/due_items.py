@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
 
 from sqlalchemy import Connection
 
 from app.db.statements.item_planning import (
+    FIND_DEFERRED_ITEMS_OF_LANES,
     DueItem,
     find_due_items,
     find_due_items_of_lanes,
@@ -26,27 +28,67 @@ def due_slices(
 ) -> tuple[list[PlannedSlice], bool]:
     """Slices of what is due by now, at most `room`; and whether there may be more of it.
 
-    `beside`: slices of the batch are under way. What those hold is left out, and what waits for
-    other items of the batch waits until they are through.
+    `beside`: slices of the batch are under way. What those have picked is left out. What waits for
+    other items of the batch comes after all that does not, and not beside slices that may bring it
+    on: it is due again as soon as it has been tried, and would be tried for ever.
     """
     batch = cutter.batch
     size = cutter.sizes.size(batch.operation, batch.total)
+    limit = {"batch_id": batch.id, "limit": room * size}
+    found = _Due(
+        rows_of(DueItem, connection.execute(find_due_items(beside=beside), limit)),
+        rows_of(DueItem, connection.execute(find_due_items_of_lanes(beside=beside), limit))
+        if batch.may_repeat
+        else [],
+    )
+    slices = _cut(cutter, found, size)
+    full = room * size in (len(found.loose), len(found.laned)) or len(slices) > room
+    if len(slices) < room and not beside:
+        slices += _deferred_slices(connection, cutter, room - len(slices), size)
+        full = full or len(slices) > room
+    return slices[:room], full
+
+
+def _deferred_slices(
+    connection: Connection, cutter: Cutter, room: int, size: int
+) -> list[PlannedSlice]:
+    batch = cutter.batch
     # Items that are gathered wait until the first pass is done, so that all are there.
-    gathering = batch.next_index >= batch.total and not beside
+    gathering = batch.next_index >= batch.total
     most = _GATHERED if gathering and cutter.gathers(batch.operation) else 0
     limit = {"batch_id": batch.id, "limit": max(room * size, most)}
-    items = rows_of(DueItem, connection.execute(find_due_items(beside=beside), limit))
+    loose = rows_of(DueItem, connection.execute(find_due_items(deferred=True), limit))
     laned = (
-        rows_of(DueItem, connection.execute(find_due_items_of_lanes(beside=beside), limit))
+        rows_of(DueItem, connection.execute(FIND_DEFERRED_ITEMS_OF_LANES, limit))
         if batch.may_repeat
         else []
     )
-    alone = [item for item in items if item.crashes >= ALONE]
-    suspects = [item for item in items if 0 < item.crashes < ALONE]
-    loose = [item for item in items if not item.crashes]
+    slices: list[PlannedSlice] = []
+    if gathering:
+        together = [item for item in loose if _gathered(cutter, item) and not item.crashes]
+        slices += cutter.by_operation(together, size=_GATHERED)
+        loose = [item for item in loose if item.crashes or not _gathered(cutter, item)]
+    # Which are cut off is another's turn each time: what was tried last is due last.
+    return slices + _alternately(
+        _cut(cutter, _Due(loose, []), size), _cut(cutter, _Due([], laned), size)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is due: in no lane, and in lanes, those of a lane in order one behind the other."""
+
+    loose: list[DueItem]
+    laned: list[DueItem]
+
+
+def _cut(cutter: Cutter, due: _Due, size: int) -> list[PlannedSlice]:
+    """Slices of that: first what a worker died with, then one of each kind in turn."""
+    alone = [item for item in due.loose if item.crashes >= ALONE]
+    suspects = [item for item in due.loose if 0 < item.crashes < ALONE]
     lanes: list[list[DueItem]] = []
     suspect_lanes: list[list[DueItem]] = []
-    for _, group in groupby(laned, key=lambda item: item.lane):
+    for _, group in groupby(due.laned, key=lambda item: item.lane):
         lane = list(group)
         if lane[0].crashes >= ALONE:
             alone.append(lane[0])
@@ -57,18 +99,24 @@ def due_slices(
     # Items that a worker died with are tried in small groups, after a second death alone.
     slices = [cutter.picked([item.index], item.operation) for item in alone]
     slices += cutter.by_operation(suspects, size=SUSPECTS)
-    if gathering:
-        slices += cutter.by_operation(
-            [item for item in loose if _gathered(cutter, item)], size=_GATHERED
-        )
-    slices += cutter.by_operation([item for item in loose if not _gathered(cutter, item)])
+    slices += _slices_of_lanes(cutter, suspect_lanes, SUSPECTS)
+    loose = list(cutter.by_operation(item for item in due.loose if not item.crashes))
+    return slices + _alternately(loose, _slices_of_lanes(cutter, lanes, size))
+
+
+def _slices_of_lanes(
+    cutter: Cutter, lanes: Sequence[Sequence[DueItem]], size: int
+) -> list[PlannedSlice]:
+    slices: list[PlannedSlice] = []
     for inside in (True, False):
         alike = [lane for lane in lanes if _inside(cutter, lane[0]) == inside]
         slices += _lane_slices(cutter, alike, size)
-        alike = [lane for lane in suspect_lanes if _inside(cutter, lane[0]) == inside]
-        slices += _lane_slices(cutter, alike, SUSPECTS)
-    most = max(room, 1)
-    return slices[:most], len(slices) > most or limit["limit"] in (len(items), len(laned))
+    return slices
+
+
+def _alternately(one: list[PlannedSlice], other: list[PlannedSlice]) -> list[PlannedSlice]:
+    """One of each in turn, so that neither takes all of the room."""
+    return [each for both in zip_longest(one, other) for each in both if each is not None]
 
 
 def _lane_slices(
