@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
+from kombu import pools as pools_of_kombu
 
 from app.core.settings import Settings
 from app.events.listeners import listen_with, listener
@@ -44,5 +45,6 @@ def close_dispatcher(dispatcher: Dispatcher) -> None:
     """Close its connections to the broker."""
     pools: list[Any] = [dispatcher.celery.amqp.producer_pool, dispatcher.celery.pool]
     for pool in pools:
-        # Kombu shares a pool between all who send to one broker, and there may be more of them.
-        pool.force_close_all(close_pool=False)
+        pool.force_close_all()
+    # Kombu shares its pools between all who send to one broker: who comes next has new ones.
+    pools_of_kombu.reset()
