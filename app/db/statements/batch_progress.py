@@ -22,9 +22,11 @@ BEGIN_BATCH = text(
 )
 
 # A wave has been planned, with the first of which the batch begins. It stays in line, behind the
-# others, where there is `more`.
+# others, where there is `more`. The commit need not be waited for: if a crash of Postgres loses it,
+# the wave has not been planned, and the batch is in line as before.
 NOTE_WAVE_OF_BATCH = text(
     """
+    SET LOCAL synchronous_commit = off;
     UPDATE batches SET wave = :wave, next_index = :next_index, due_at = NULL,
         turn_at = CASE WHEN :more THEN clock_timestamp() END,
         started_at = coalesce(started_at, clock_timestamp()), status = 'RUNNING',

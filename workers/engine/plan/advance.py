@@ -6,6 +6,7 @@ row, and does what comes next. It never relies on an earlier call.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -74,31 +75,45 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
     Returns the line in which it waits, None if it does not. A batch that another transaction has
     locked for long is left, and a message sent to come again.
     """
+
+    def lock(connection: Connection) -> BatchRow | None:
+        row = connection.execute(lock_batch_row(soon=True), {"batch_id": batch_id})
+        return row_of(BatchRow, row)
+
     note(batch=batch_id)
+    try:
+        return advance_locked(runtime, lock, its_turn=its_turn)
+    except DBAPIError as error:
+        if sqlstate(error) != _LOCKED:
+            raise
+        runtime.send_advance(batch_id, _COME_AGAIN)
+        return None
+
+
+def advance_locked(
+    runtime: Runtime, lock: Callable[[Connection], BatchRow | None], *, its_turn: bool = True
+) -> str | None:
+    """`advance` for the batch that `lock` finds and locks, in the same transaction.
+
+    `lock` is called again for each transaction that it takes, and None from it is the end.
+    """
     went_on = False
     while True:
-        try:
-            with transaction(runtime.engine) as connection:
-                row = connection.execute(lock_batch_row(soon=True), {"batch_id": batch_id})
-                batch = row_of(BatchRow, row)
-                if batch is None:
-                    return None
-                if _is_kept_by_long_work(batch, went_on=went_on):
-                    todo = _leave_line(connection, batch)
-                    todo.long_work = None if went_on else batch.doing
-                else:
-                    todo = _move(runtime, connection, batch, its_turn=its_turn)
-        except DBAPIError as error:
-            if sqlstate(error) != _LOCKED:
-                raise
-            runtime.send_advance(batch_id, _COME_AGAIN)
-            return None
+        with transaction(runtime.engine) as connection:
+            batch = lock(connection)
+            if batch is None:
+                return None
+            if _is_kept_by_long_work(batch, went_on=went_on):
+                todo = _leave_line(connection, batch)
+                todo.long_work = None if went_on else batch.doing
+            else:
+                todo = _move(runtime, connection, batch, its_turn=its_turn)
         for wave, slices in todo.waves.items():
-            runtime.send_wave(batch_id, wave, slices)
+            runtime.send_wave(batch.id, wave, slices)
         if todo.again_after is not None:
-            runtime.send_advance(batch_id, todo.again_after)
+            runtime.send_advance(batch.id, todo.again_after)
         if todo.long_work is not None:
-            if not go_on(runtime, batch_id, todo.long_work):
+            if not go_on(runtime, batch.id, todo.long_work):
                 return None
             went_on = True
         elif not todo.at_once:

@@ -18,14 +18,14 @@ import structlog
 from sqlalchemy import Connection
 
 from app.db import each_by_itself, is_away, transaction
-from app.db.statements.batches import BatchRow
-from app.db.statements.rows import rows_of
+from app.db.statements.batches import BatchRow, lock_batch_row
+from app.db.statements.rows import row_of, rows_of
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import TAKE_TURNS, WAIT_BEHIND
 from app.events.listeners import listener
 from workers.engine.claim.claims import ClaimedSlice
-from workers.engine.plan.advance import advance
+from workers.engine.plan.advance import advance, advance_locked
 from workers.engine.plan.room import is_wanted, passed_over
 from workers.engine.plan.whole import begin_whole, seconds_expected
 from workers.engine.run.run_slice import run_claimed
@@ -81,16 +81,26 @@ def refill(runtime: Runtime, line: str) -> None:
 
     Nothing is run here. A batch that is one slice goes the way of all others.
     """
-    while True:
-        with transaction(runtime.engine) as connection:
-            if not is_wanted(connection, runtime, line):
-                return
-            rows = _next(runtime, connection, line, most=1)
-        if not rows:
+    with each_by_itself(runtime.engine) as connection:
+        if not is_wanted(connection, runtime, line):
             return
-        runtime.turns.note(line, rows[0].client_id)
-        if _advance(runtime, rows[0].id):
-            return
+    found: BatchRow | None = None
+
+    def lock(connection: Connection) -> BatchRow | None:
+        nonlocal found
+        if found is not None:  # it takes more than one transaction
+            row = connection.execute(lock_batch_row(soon=True), {"batch_id": found.id})
+            return row_of(BatchRow, row)
+        for found in _next(runtime, connection, line, most=1):
+            runtime.turns.note(line, found.client_id)
+        return found
+
+    try:
+        advance_locked(runtime, lock)
+    except Exception as error:
+        if found is None:
+            raise
+        _wait_behind(runtime, found.id, error)
 
 
 def _take(runtime: Runtime, line: str) -> set[UUID]:
@@ -155,12 +165,16 @@ def _advance(runtime: Runtime, batch_id: UUID) -> bool:
     try:
         return advance(runtime, batch_id) is not None
     except Exception as error:
-        if is_away(error):
-            raise
-        log.error("batch.not_moved", batch=str(batch_id), error=str(error), exc_info=error)
-        with transaction(runtime.engine) as connection:
-            connection.execute(WAIT_BEHIND, {"batch_id": batch_id})
+        _wait_behind(runtime, batch_id, error)
         return True
+
+
+def _wait_behind(runtime: Runtime, batch_id: UUID, error: Exception) -> None:
+    if is_away(error):
+        raise error
+    log.error("batch.not_moved", batch=str(batch_id), error=str(error), exc_info=error)
+    with transaction(runtime.engine) as connection:
+        connection.execute(WAIT_BEHIND, {"batch_id": batch_id})
 
 
 def _run(runtime: Runtime, begun: list[ClaimedSlice]) -> None:
