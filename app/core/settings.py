@@ -173,7 +173,7 @@ class Settings:
         "so on",
     )
     slice_target_seconds: float = setting(0.25, seconds(60), "seconds that a slice should take")
-    max_slice_items: int = setting(1000, integer(1, 100_000), "most items of a slice")
+    max_slice_items: int = setting(5000, integer(1, 100_000), "most items of a slice")
     retention_days: int = setting(
         0,
         integer(0, 36_500),
