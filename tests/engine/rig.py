@@ -194,7 +194,7 @@ class Rig:
             return False
         return True
 
-    def deliver_all(self, *, most: int = 1000) -> None:
+    def deliver_all(self, *, most: int = 5000) -> None:
         """Deliver what there is, and what comes of it, until nothing more is sent."""
         for _ in range(most):
             if not self.messages:

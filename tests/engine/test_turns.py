@@ -243,6 +243,23 @@ def test_due_schedules_begin_at_once_with_a_few_messages(line: Rig) -> None:
     assert {line.batch(batch_id).status for batch_id in batches} == {lifecycle.SUCCESS}
 
 
+def test_a_due_schedule_begins_though_all_workers_are_at_work(line: Rig) -> None:
+    """Another process plans it; its slices wait."""
+    long = line.submit("log.bulk", [{"uid": uid} for uid in range(30)])
+    line.deliver(line.messages.pop(0))
+    claimed = line.claim(line.messages.pop(0), line.runtime)
+    assert claimed is not None
+    batch_id = line.submit("log.bulk", [{"uid": 100}], start="manual")
+    line.run(
+        "UPDATE batches SET status = 'SCHEDULED', scheduled_at = now() WHERE id = :id", id=batch_id
+    )
+    line.messages.clear()
+    line.sweep()
+    assert Message(batch_id) in line.messages
+    assert line.finish(claimed, line.runtime)
+    line.run_out(long, batch_id)
+
+
 def test_what_was_begun_together_is_given_back_if_the_first_takes_long(
     line: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,20 +20,28 @@ from workers.engine.runtime import Runtime
 MOST_SENT = 64
 
 
-def send_turns(runtime: Runtime, waiting: Iterable[WaitingBatch]) -> None:
-    """Send messages for these batches, a line's as far as workers are free to take them."""
+def send_turns(runtime: Runtime, waiting: Iterable[WaitingBatch], *, begin: bool = False) -> None:
+    """Send messages for these batches, a line's as far as workers are free to take them.
+
+    `begin`: their time has come. Where all workers are at work, any process that may plan is told,
+    so that as many begin as there is room for; what they have to do waits for a worker all the same.
+    """
     lines: dict[str, list[WaitingBatch]] = {}
     for batch in waiting:
         lines.setdefault(batch.queue, []).append(batch)
     for line, batches in lines.items():
-        for batch in batches[: _room(runtime, line)]:
+        slots, free = _slots(runtime, line)
+        if begin and not free:
+            for batch in batches[:slots]:
+                runtime.send_advance(batch.id, 0.0)
+        # One more than seems free: a claim may be a dead worker's.
+        room = max(1, free) - (runtime.queue_depth(turn_queue(line)) or 0)
+        for batch in batches[: min(MOST_SENT, max(0, room))]:
             runtime.send_turn(batch.id, line)
 
 
-def _room(runtime: Runtime, line: str) -> int:
-    depth = runtime.queue_depth(turn_queue(line))
+def _slots(runtime: Runtime, line: str) -> tuple[int, int]:
+    """How many there are, and how many of them are free."""
     with transaction(runtime.engine) as connection:
         slots = runtime.slots.of(connection, line)
-        busy = under_way(connection, runtime, line, None).claimed
-    # One more than seems free: a claim may be a dead worker's.
-    return min(MOST_SENT, max(0, max(1, slots - busy) - (depth or 0)))
+        return slots, max(0, slots - under_way(connection, runtime, line, None).claimed)

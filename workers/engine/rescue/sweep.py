@@ -119,7 +119,7 @@ def _start_scheduled(runtime: Runtime) -> int:
             at_once = {"at_once": _BEGIN_AT_ONCE}
             begun = rows_of(WaitingBatch, connection.execute(START_SCHEDULED_BATCHES, at_once))
         if not number:
-            send_turns(runtime, begun)
+            send_turns(runtime, begun, begin=True)
         number += len(begun)
         if len(begun) < _BEGIN_AT_ONCE:
             break
