@@ -24,7 +24,8 @@ def send_turns(runtime: Runtime, waiting: Iterable[WaitingBatch], *, begin: bool
     """Send messages for these batches, a line's as far as workers are free to take them.
 
     `begin`: their time has come. Where all workers are at work, any process that may plan is told,
-    so that as many begin as there is room for; what they have to do waits for a worker all the same.
+    so that as many begin as there is room for. What they have to do waits for a worker all the
+    same.
     """
     lines: dict[str, list[WaitingBatch]] = {}
     for batch in waiting:
