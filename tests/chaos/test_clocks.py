@@ -31,6 +31,7 @@ RESEND_AFTER = 20.0
 HEARTBEAT_TIMEOUT = 3.0
 _REDIS_DATABASE = 10
 pytestmark = pytest.mark.long
+_WORKERS = text("SELECT count(DISTINCT main_pid) FROM workers WHERE queue = 'fast'")
 _HEARTBEAT_AGES = text("SELECT extract(epoch FROM clock_timestamp() - heartbeat_at) FROM workers")
 
 
@@ -53,7 +54,8 @@ class Skewed:
         retries = [{"times": 1, "after": 1.0}] * 40
         soon = [datetime.now(UTC) + timedelta(seconds=after) for after in (4.0, 4.5, 5.0)]
         batches = {
-            "fast": self.submit("clock.fast", looks),
+            # More slices than one worker has processes.
+            "fast": self.submit("clock.fast", looks * 4),
             "slow": self.submit("clock.slow", looks),
             "fast retries": self.submit("clock.fast", retries),
             "slow retries": self.submit("clock.slow", retries),
@@ -106,6 +108,8 @@ def skewed(
         )
         with _running(settings, off) as stack, stack.http(client) as http:
             skewed = Skewed(stack, engine, http, off)
+            # Readiness is that of one worker of a kind.
+            wait_for(lambda: _count(engine) == 2, what="both workers")
             skewed.run()
             yield skewed
         engine.dispose()
@@ -127,6 +131,11 @@ def _running(settings: Settings, off: dict[str, float]) -> Iterator[Stack]:
 
         wait_for(ready, what=lambda: f"readiness\n{stack.tail()}")
         yield stack
+
+
+def _count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(_WORKERS).scalar_one())
 
 
 def _moment(text: str) -> datetime:

@@ -52,7 +52,7 @@ class Stack:
             stop_steps=_STOP,
             orphan_steps=[("SIGKILL", 5.0)],
             cwd=root,
-            environ={**self.environ, "PYTHONPATH": str(root)},
+            environ=self.environ if root == ROOT else {**self.environ, "PYTHONPATH": str(root)},
         )
         if name in self.processes:
             self.replaced.append(self.processes[name])
