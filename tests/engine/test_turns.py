@@ -15,10 +15,13 @@ from app.db.statements.slices import FoldedSlice
 from handlers import Registry
 from tests.conftest import engine_of_its_own
 from tests.engine.rig import Message, Rig
+from workers.engine.claim.claims import ClaimedSlice, LostClaim
 from workers.engine.plan.advance import advance
 from workers.engine.plan.room import most_of_client
 from workers.engine.plan.waves import tried_in_vain
+from workers.engine.run.run_slice import run_claimed
 from workers.engine.run.turns import move_on, refill
+from workers.engine.runtime import Runtime
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -274,6 +277,24 @@ def test_what_was_begun_together_is_given_back_if_the_first_takes_long(
     assert all(message.number == 0 for message in line.messages if message.number is not None)
     line.run_out(*batches)
     assert all(len(uids) == 1 for uids in line.effects().values())
+
+
+def test_one_whose_claim_is_lost_keeps_none_of_the_others_from_being_run(
+    line: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.runtime.costs.note("log.bulk", items=1, seconds=0.001)
+    line.runtime.costs.write(line.engine)
+    batches = [line.submit("log.bulk", [{"uid": uid}]) for uid in range(4)]
+
+    def run_all_but_one(runtime: Runtime, claimed: ClaimedSlice) -> bool:
+        if claimed.batch_id == batches[0]:
+            raise LostClaim
+        return run_claimed(runtime, claimed)
+
+    monkeypatch.setattr("workers.engine.run.turns.run_claimed", run_all_but_one)
+    move_on(line.runtime, batches[0])
+    ended = [line.batch(batch_id).status for batch_id in batches[1:]]
+    assert ended == [lifecycle.SUCCESS] * 3
 
 
 def test_begun_together_and_killed_they_are_all_run_again(

@@ -24,7 +24,7 @@ from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import TAKE_TURNS, WAIT_BEHIND
 from app.events.listeners import listener
-from workers.engine.claim.claims import ClaimedSlice
+from workers.engine.claim.claims import ClaimedSlice, LostClaim
 from workers.engine.plan.advance import advance, advance_locked
 from workers.engine.plan.room import is_wanted, passed_over
 from workers.engine.plan.whole import begin_whole, seconds_expected
@@ -186,6 +186,8 @@ def _run(runtime: Runtime, begun: list[ClaimedSlice]) -> None:
             return
         try:
             ended = run_claimed(runtime, claimed)
+        except LostClaim:
+            continue  # it is another's by now, and none of the others' business
         except BaseException:
             for left in begun[place + 1 :]:
                 runtime.heartbeat.give_back(left.claim)
