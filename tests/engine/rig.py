@@ -48,10 +48,11 @@ class Message:
 class SimulatedWorker(Heartbeat):
     """A worker process that lives until the test says otherwise."""
 
-    def __init__(self, engine: Engine, registry: Registry) -> None:
+    def __init__(self, engine: Engine, registry: Registry, slots: int) -> None:
         self.uuid = new_id()
+        self.its_slots = slots
         self.has = [operation.name for operation in registry]
-        super().__init__(self.uuid, engine, queue="fast", slots=1, interval=3600)
+        super().__init__(self.uuid, engine, queue="fast", slots=slots, interval=3600)
         self.set_heartbeat("now() + interval '1 day'")
 
     @property
@@ -76,11 +77,12 @@ class SimulatedWorker(Heartbeat):
         """The heartbeat, as an SQL expression."""
         self.run(
             f"""INSERT INTO workers (id, hostname, pid, queue, slots, operations, heartbeat_at)
-                VALUES (:id, 'test', 1, 'fast', 1, :has, {when})
+                VALUES (:id, 'test', 1, 'fast', :slots, :has, {when})
                 ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at,
                                                operations = excluded.operations""",
             id=self.uuid,
             has=self.has,
+            slots=self.its_slots,
         )
 
     def run(self, statement: str, **parameters: Any) -> None:
@@ -91,12 +93,16 @@ class SimulatedWorker(Heartbeat):
 
 @dataclass
 class Rig:
-    """One client's batches, and the messages that the engine has sent of them."""
+    """One client's batches, and the messages that the engine has sent of them.
+
+    `slots`: of each worker, so that there is room for twice as many slices.
+    """
 
     engine: Engine
     settings: Settings
     registry: Registry
     messages: list[Message] = field(default_factory=list)
+    slots: int = 1
     client_id: UUID = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +119,7 @@ class Rig:
             settings=self.settings,
             engine=self.engine,
             registry=registry,
-            heartbeat=SimulatedWorker(self.engine, registry),
+            heartbeat=SimulatedWorker(self.engine, registry, self.slots),
             send_wave=self._send_wave,
             send_advance=self._send_advance,
             send_turn=lambda batch_id, _: self.messages.append(Message(batch_id, turn=True)),
@@ -194,7 +200,7 @@ class Rig:
             return False
         return True
 
-    def deliver_all(self, *, most: int = 5000) -> None:
+    def deliver_all(self, *, most: int = 1000) -> None:
         """Deliver what there is, and what comes of it, until nothing more is sent."""
         for _ in range(most):
             if not self.messages:

@@ -60,7 +60,8 @@ class BatchMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rig = Rig(self.rig.engine, self.rig.settings, self.rig.registry)
+        # Room for eight slices: with two, what waits for others takes very many messages.
+        self.rig = Rig(self.rig.engine, self.rig.settings, self.rig.registry, slots=4)
         self.rig.runtime.pace = PACE
         self.uids = 0
         self.live: list[UUID] = []
