@@ -24,8 +24,11 @@ class Registry:
     def __contains__(self, name: object) -> bool:
         return name in self._operations
 
-    def get(self, name: str | None) -> Operation | None:
-        """The operation of that name, or None."""
+    def get(self, name: str | None, *, since: float | None = None) -> Operation | None:
+        """The operation of that name, or None.
+
+        `since`: by time.monotonic(); None is not answered by what was known before that moment.
+        """
         return None if name is None else self._operations.get(name)
 
     def add(self, operation: Operation) -> None:

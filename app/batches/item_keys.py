@@ -7,6 +7,7 @@ repeated ones by Postgres when it begins, which costs one pass over its rows.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from operator import attrgetter
@@ -37,6 +38,8 @@ class ItemReader:
         self._registry = registry
         self._operation = operation
         self._own_operations = own_operations
+        # So that all of its unknown operations together are looked for once.
+        self._since = time.monotonic()
         self._keys: dict[str, KeyReader] = {}
         self._seen: set[int] = set()
         self.mixed = False
@@ -71,7 +74,7 @@ class ItemReader:
         name = operation or ""
         reader = self._keys.get(name)
         if reader is None:
-            reader = self._keys[name] = KeyReader(self._registry.get(operation))
+            reader = self._keys[name] = KeyReader(self._registry.get(operation, since=self._since))
         return reader.key(text)
 
     def _note(self, key: str) -> None:

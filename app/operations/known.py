@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
@@ -59,7 +59,9 @@ class KnownOperations(Registry):
     second, in a transaction of its own; raises Unavailable where the database is away.
 
     `get` and iteration give whatever was ever published. `in` is for what may be submitted: what
-    the process has, or a live worker. Safe to share between threads.
+    the process has, or a live worker. It denies nothing by what was read before it was asked: by
+    then another process may have told the client that a worker has come. Safe to share between
+    threads.
     """
 
     def __init__(
@@ -69,13 +71,11 @@ class KnownOperations(Registry):
         *,
         stale: float,
         patience: float = PATIENCE,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.own = own
         self._engine = engine
         self._stale = stale
         self.patience = patience
-        self._clock = clock
         self._publisher = Publisher(engine, own)
         self._loading = threading.Lock()
         self._loaded_at = float("-inf")
@@ -90,16 +90,22 @@ class KnownOperations(Registry):
     def __contains__(self, name: object) -> bool:
         if name in self.own:
             return True
+        asked = time.monotonic()
         self._look()
+        if name not in self._served:
+            self._look(asked)
         return name in self._served
 
-    def get(self, name: str | None) -> Operation | None:
+    def get(self, name: str | None, *, since: float | None = None) -> Operation | None:
         """The process's own operation of that name, or another's stand-in, or None."""
         if name is None:
             return None
         found = self.own.get(name)
         if found is None:
             self._look()
+            found = self._stand_ins.get(name)
+        if found is None and since is not None:
+            self._look(since)
             found = self._stand_ins.get(name)
         return found
 
@@ -135,22 +141,29 @@ class KnownOperations(Registry):
         """Forget the process's own."""
         self.own.discard(name)
 
-    def _look(self) -> None:
-        """Read again what was published, unless that has just been done."""
-        if self._clock() - self._loaded_at < _FRESH:
+    def _look(self, since: float | None = None) -> None:
+        """Read again what was published, unless that has just been done.
+
+        `since`: unless it has been done since that moment.
+        """
+        asked = time.monotonic()
+        enough = asked - _FRESH if since is None else since
+        if self._loaded_at >= enough:
             return
-        # One thread reads. Others wait for the first time only: they may hold a connection that
-        # this one needs.
-        if not self._loading.acquire(timeout=_FRESH if self._loaded_at < 0 else 0):
+        # One thread reads. Where there is something to go on with, the others do: they may hold a
+        # connection that this one needs.
+        must_wait = since is not None or self._loaded_at < 0
+        if not self._loading.acquire(timeout=_FRESH if must_wait else 0):
             return
         try:
-            if self._clock() - self._loaded_at < _FRESH:
+            if self._loaded_at >= enough:
                 return
+            begun = time.monotonic()
             with transaction(self._engine) as connection:
                 found = list_operations(connection, stale=self._stale)
             self._served = frozenset(one.name for one in found if one.served)
             self._stand_ins = dict(_stand_ins(found))
-            self._loaded_at = self._clock()
+            self._loaded_at = begun
         finally:
             self._loading.release()
 
