@@ -18,25 +18,17 @@ from app.core.errors import BatchlineError
 from app.events.listeners import listener
 from workers import webhooks
 from workers.engine.rescue import sweep as sweeping
-from workers.engine.runtime import Runtime
 from workers.shutdown import stop_sign
-from workers.wiring import call_webhook, runtime
+from workers.wiring import runtime
 
 log = structlog.get_logger(__name__)
 
 
 def sweep_once() -> None:
     """Repair what crashes and lost messages left, and have due webhooks sent."""
-    done = sweeping.sweep(runtime(), {"webhooks": _call_webhooks})
+    done = sweeping.sweep(runtime(), {"webhooks": webhooks.have_due_sent})
     if done:
         listener().swept(done)
-
-
-def _call_webhooks(here: Runtime) -> int:
-    due = webhooks.find_due(here)
-    for webhook_id in due:
-        call_webhook(webhook_id)
-    return len(due)
 
 
 class _Sweeper:

@@ -55,5 +55,5 @@ def sweep() -> None:
 
 @app.task(name=DELIVER_TASK, **_OPTIONS)
 def deliver(webhook_id: str) -> None:
-    """Send what is due for a webhook."""
-    webhooks.send_due(runtime(), UUID(webhook_id))
+    """Have what is due for webhooks sent, where nobody heard that something is."""
+    webhooks.look(runtime(), UUID(webhook_id))

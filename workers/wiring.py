@@ -112,7 +112,7 @@ def _make() -> Runtime:
     if not child:  # of a pool's processes one is enough, since all have the same
         Publisher(engine, registry).publish_soon(again_after=settings.heartbeat_interval)
     trace_worker(engine)
-    listen_with(RedisListener(impatient_redis(settings.redis_url or ""), registry, call_webhook))
+    listen_with(RedisListener(impatient_redis(settings.redis_url or ""), registry))
     return Runtime(
         settings=settings,
         engine=engine,
@@ -145,7 +145,7 @@ def _make() -> Runtime:
 
 
 def call_webhook(webhook_id: UUID) -> None:
-    """Have a worker send what is due for a webhook. If the broker is away, the sweep does it."""
+    """Have a worker look for what is due for webhooks. A broker that is away is not told."""
     try:
         app.send_task(
             DELIVER_TASK,
@@ -156,6 +156,11 @@ def call_webhook(webhook_id: UUID) -> None:
         )
     except Exception as error:  # kombu raises its transports' own errors, whatever they are
         log.warning("webhook.not_called", webhook=str(webhook_id), error=str(error))
+
+
+def consumed_queues() -> tuple[str, ...]:
+    """The queues that this worker takes from."""
+    return _queues
 
 
 @signals.celeryd_after_setup.connect

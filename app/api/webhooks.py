@@ -12,8 +12,9 @@ from flask import Response, request
 from app.api.envelope import Name
 from app.api.schemas import page_schema
 from app.core.jsontext import moment
-from app.db import read, transaction
+from app.db import after_commit, read, transaction
 from app.db.models.webhook import DELIVERY_STATUSES
+from app.events.listeners import listener
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
@@ -202,10 +203,9 @@ def send_again(webhook_id: UUID, delivery_id: UUID) -> Response:
 
     The same message, with the same `webhook-id`; if it is not taken, with all the retries.
     """
-    here = services()
-    with transaction(here.engine) as connection:
+    with transaction(services().engine) as connection:
         delivery = resend(connection, caller().client_id, webhook_id, delivery_id)
-    here.dispatcher.call_webhook(webhook_id)
+        after_commit(connection, listener().delivery_due)
     return answer(_delivery_body(delivery), 202)
 
 

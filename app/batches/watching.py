@@ -21,12 +21,12 @@ from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.listening import listen
 from app.batches.queries import find_batches, find_unfinished
 from app.batches.watched_batch import Following, WatchedBatch
 from app.core.errors import BatchlineError
 from app.db import read
-from app.events.notify import notified
+from app.events.listening import listen
+from app.events.notify import CHANNEL, notified
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +136,7 @@ class BatchWatch:
             threading.Thread(target=self._look, name="batch-watch", daemon=True).start()
         if self._redis is not None and not self._listening:
             self._listening = True
-            about = (self._redis, self)
+            about = (self._redis, self, CHANNEL)
             threading.Thread(target=listen, args=about, name="batch-calls", daemon=True).start()
         if watch.look_at < now + _LONGEST_PAUSE:
             self._news.notify()

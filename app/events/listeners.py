@@ -73,6 +73,9 @@ class Listener:
     def swept(self, repairs: dict[str, int]) -> None:
         """The sweep ran. `repairs`: how many of each kind it made."""
 
+    def delivery_due(self) -> None:
+        """A webhook delivery is to be sent now. Those of a batch's end `ended` tells of."""
+
     def webhook_tried(self, outcome: str) -> None:
         """A webhook delivery was tried. `outcome`: a label of `batchline_webhook_tries_total`."""
 

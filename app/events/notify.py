@@ -1,11 +1,12 @@
-"""Notifying the processes that watch a batch: something of it has changed, or it has ended.
+"""Notifying other processes: those that watch a batch, and those that send webhook deliveries.
 
 Over Redis pub/sub, which keeps nothing and promises nothing. A notification only says "look now",
 or "it has ended: wait no longer"; what has changed is in the rows, which watchers read from time to
 time anyway. So one that is lost makes the next look later, and no more.
 
 A change is told by the batch's id, an end by the id and a byte more. An end is told in both forms,
-for web processes of the release before, which pass over the longer one.
+for web processes of the release before, which pass over the longer one. That there are deliveries
+to be sent is told without saying which.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uuid import UUID
 from redis import Redis
 
 CHANNEL = "batchline:batches"
+DELIVERIES_CHANNEL = "batchline:deliveries"
 _ENDED = b"\x01"
 
 
@@ -39,3 +41,12 @@ def notified(message: bytes) -> tuple[UUID, bool] | None:
     if len(message) == 17 and message.endswith(_ENDED):
         return UUID(bytes=message[:16]), True
     return None
+
+
+def notify_senders(redis: Redis) -> int:
+    """Publish that a webhook delivery is due, as `notify`; how many processes heard it.
+
+    Nothing is lost with it: the sweep looks for what is due.
+    """
+    heard = redis.publish(DELIVERIES_CHANNEL, b"")
+    return heard if isinstance(heard, int) else 0

@@ -17,9 +17,7 @@ from celery import Celery
 from app.core.settings import Settings
 from app.messaging.broker import (
     ADVANCE_TASK,
-    DELIVER_TASK,
     FAST_QUEUE,
-    SLOW_QUEUE,
     configure,
     turn_queue,
 )
@@ -52,10 +50,6 @@ class Dispatcher:
         `line`: "fast" or "slow", the workers that its operation needs.
         """
         return self._send(ADVANCE_TASK, turn_queue(line), batch_id=str(batch_id))
-
-    def call_webhook(self, webhook_id: UUID) -> bool:
-        """Ask a worker to send a webhook's due deliveries. False, logged, as `advance`."""
-        return self._send(DELIVER_TASK, SLOW_QUEUE, webhook_id=str(webhook_id))
 
     def _send(self, name: str, queue: str, **arguments: Any) -> bool:
         if self._clock() < self._leave_alone_until:

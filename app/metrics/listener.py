@@ -1,4 +1,6 @@
-"""Reporting to Redis: counters, and the notification of those who watch a batch, in one round trip.
+"""Reporting to Redis: counters and notifications, in one round trip.
+
+Notified are those who watch a batch, and those who send webhook deliveries.
 
 Callers wait for Redis only briefly, and nothing depends on it: what could not be written is lost,
 and Redis is then not tried for a while. Watchers also look at the rows from time to time.
@@ -7,7 +9,7 @@ and Redis is then not tried for a while. Watchers also look at the rows from tim
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from uuid import UUID
 
 import structlog
@@ -16,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.events.listeners import BatchEnded, Listener, SliceFolded
-from app.events.notify import notify, notify_of_end
+from app.events.notify import notify, notify_of_end, notify_senders
 from app.metrics import catalogue
 from app.metrics.counters import LAST_SWEEP_KEY, Additions
 
@@ -44,18 +46,12 @@ class RedisListener(Listener):
     """The `Listener` of workers and web processes. Safe to share between threads.
 
     `operations`: the names that become labels; an item may name any other, and there must not be
-    a series for each. `call_webhook`: asks a worker to send what is due for a webhook.
+    a series for each.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        operations: Container[object],
-        call_webhook: Callable[[UUID], object],
-    ) -> None:
+    def __init__(self, redis: Redis, operations: Container[object]) -> None:
         self._redis = redis
         self._operations = operations
-        self._call_webhook = call_webhook
         self._leave_alone_until = 0.0
 
     def outcomes_written(self, batch_id: UUID, operation: str | None, *, retried: int) -> None:
@@ -122,9 +118,7 @@ class RedisListener(Listener):
         operation = self._label(end.operation)
         additions.count(catalogue.BATCHES_FINISHED, end.status, operation)
         additions.observe(catalogue.BATCH_SECONDS, operation, value=end.seconds)
-        self._write(additions, end.batch_id, ended=True)
-        for webhook_id in end.webhooks:
-            self._call_webhook(webhook_id)
+        self._write(additions, end.batch_id, ended=True, due=bool(end.webhooks))
 
     def swept(self, repairs: dict[str, int]) -> None:
         """Count the sweep and what it repaired."""
@@ -134,6 +128,10 @@ class RedisListener(Listener):
             additions.count(catalogue.SWEEP_REPAIRS, kind, by=number)
         additions.count(catalogue.CLAIMS_TAKEN_OVER, by=repairs.get("claims_taken_over", 0))
         self._write(additions, swept=True)
+
+    def delivery_due(self) -> None:
+        """Notify those who send."""
+        self._write(Additions(), due=True)
 
     def webhook_tried(self, outcome: str) -> None:
         """Count it."""
@@ -153,6 +151,7 @@ class RedisListener(Listener):
         *,
         ended: bool = False,
         swept: bool = False,
+        due: bool = False,
     ) -> None:
         if time.monotonic() < self._leave_alone_until:
             return
@@ -163,6 +162,8 @@ class RedisListener(Listener):
                     pipeline.eval(_NOTE_TIME, 1, LAST_SWEEP_KEY)
                 if batch_id is not None:
                     (notify_of_end if ended else notify)(pipeline, batch_id)
+                if due:
+                    notify_senders(pipeline)
                 pipeline.execute()
         except RedisError as error:
             self._leave_alone_until = time.monotonic() + _LEAVE_ALONE

@@ -59,13 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ),
         callers=RecentCallers(engine),
     )
-    listen_with(
-        RedisListener(
-            impatient_redis(settings.redis_url or ""),
-            own,
-            here.dispatcher.call_webhook,
-        )
-    )
+    listen_with(RedisListener(impatient_redis(settings.redis_url or ""), own))
     trace_web(flask, here.engine)
     app.api.register(flask)
     app.dialects.register(flask)

@@ -1,40 +1,50 @@
-"""Claims on deliveries: which worker sends what, and what is written when a try is over.
+"""Claims on deliveries: which process sends what, and what is written when a try is over.
 
-Any number of workers may claim at once. A claim is a token that expires well after the time limit
-of a try; if its worker dies, the delivery is due again then. The result of a try is written under
-the token, so that a worker that comes back late changes nothing.
+A claim is a token that expires well after the time limit of a try; if its process dies, the
+delivery is due again then. The result of a try is written under the token, so that a process that
+comes back late changes nothing.
+
+Claims are made by one process at a time (an advisory lock, held for one statement), so what a
+client has under way is counted right over all of them. Each time whoever has least under way comes
+first, so no client's receivers, however many of them hang, keep another's deliveries from going out
+while there is a thread to send them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from app.core.ids import new_id
-from app.db.statements.webhook_deliveries import CLAIM_DELIVERY, COUNT_CLAIMED, WRITE_ANSWER
-from app.db.statements.webhooks import (
-    CALL_WEBHOOKS,
-    DISABLE_WEBHOOK,
-    FORGET_CALL,
-    LOCK_WEBHOOK,
+from app.db import each_by_itself
+from app.db.statements.webhook_claims import (
+    CLAIM_DELIVERIES,
+    END_REVOKED,
+    IS_ANY_DUE,
+    RELEASE_DELIVERIES,
+    WRITE_ANSWER,
 )
+from app.db.statements.webhooks import CALL_WEBHOOKS, DISABLE_WEBHOOK, FORGET_CALL
 from app.webhooks.sending import TIME_LIMIT, Answer
 
-LEASE = TIME_LIMIT * 4
-AT_ONCE = 4
-"""Most tries at once for one webhook, so that a receiver that hangs holds few workers."""
+LEASE = TIME_LIMIT * 2
+"""Seconds after which a claim is void. What its process had under way counts until then."""
+MOST_OF_CLIENT = 4
+"""Most tries under way for one client, over all processes and all of its webhooks."""
 CALL_AGAIN = 60.0
 """Seconds after which a worker is called again for a webhook, if none has finished it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this worker is to send. `tries`: those before this one, for the backoff."""
+    """A delivery that this process is to send. `tries`: those before this one, for the backoff."""
 
     id: UUID
     webhook_id: UUID
+    client_id: UUID
     claim: UUID
     event: str
     url: str
@@ -43,27 +53,37 @@ class Claimed:
     tries: int
 
 
-def claim_next(connection: Connection, webhook_id: UUID) -> Claimed | None:
-    """The webhook's delivery that has been due longest, or None if none is to be sent now."""
-    webhook = connection.execute(LOCK_WEBHOOK, {"webhook_id": webhook_id}).one_or_none()
-    if webhook is None:
-        return None
-    if connection.execute(COUNT_CLAIMED, {"webhook_id": webhook_id}).scalar_one() >= AT_ONCE:
-        return None
+def claim_due(engine: Engine, most: int, *, of_client: int = MOST_OF_CLIENT) -> list[Claimed]:
+    """Claim up to `most` deliveries that are due, each client's longest due first.
+
+    `of_client`: most that a client may have under way with them, those of other processes counted.
+    Nothing of a revoked client and nothing for a disabled webhook is claimed. One statement that
+    commits by itself: whoever is stopped in the middle of it holds up nobody.
+    """
     claim = new_id()
-    row = connection.execute(
-        CLAIM_DELIVERY, {"webhook_id": webhook_id, "claim": claim, "lease": LEASE}
-    ).one_or_none()
-    if row is None:
-        return None
-    secrets = tuple(secret for secret in (webhook.secret, webhook.previous) if secret)
-    return Claimed(row.id, webhook_id, claim, row.event, webhook.url, row.body, secrets, row.step)
+    asked = {"claim": claim, "lease": LEASE, "most": most, "of_client": of_client}
+    with each_by_itself(engine) as connection:
+        rows = connection.execute(CLAIM_DELIVERIES, asked).all()
+    return [
+        Claimed(
+            id=row.id,
+            webhook_id=row.webhook_id,
+            client_id=row.client_id,
+            claim=claim,
+            event=row.event,
+            url=row.url,
+            body=row.body,
+            secrets=tuple(secret for secret in (row.secret, row.previous) if secret),
+            tries=row.step,
+        )
+        for row in rows
+    ]
 
 
 def write_answer(
     connection: Connection, claimed: Claimed, answer: Answer, *, status: str, wait: float | None
 ) -> bool:
-    """Write what came of a try; False where the delivery is no longer this worker's.
+    """Write what came of a try; False where the delivery is no longer this process's.
 
     `wait`: seconds until the next try, where `status` is PENDING.
     """
@@ -83,9 +103,27 @@ def write_answer(
     return written.rowcount == 1
 
 
+def release(connection: Connection, claimed: Collection[Claimed]) -> None:
+    """Give back what this process will not finish: it is due for others at once."""
+    connection.execute(
+        RELEASE_DELIVERIES,
+        {"ids": [one.id for one in claimed], "claims": [one.claim for one in claimed]},
+    )
+
+
 def disable(connection: Connection, webhook_id: UUID, reason: str) -> None:
     """Send nothing more there, and end what was still to be sent."""
     connection.execute(DISABLE_WEBHOOK, {"webhook_id": webhook_id, "reason": reason})
+
+
+def is_any_due(connection: Connection) -> bool:
+    """Whether there is anything that `claim_due` might claim."""
+    return bool(connection.execute(IS_ANY_DUE).scalar_one())
+
+
+def end_revoked(connection: Connection) -> int:
+    """End, as FAILED, what is still to be sent for revoked clients; how many."""
+    return connection.execute(END_REVOKED).rowcount
 
 
 def call_due(connection: Connection) -> list[UUID]:

@@ -1,18 +1,16 @@
-"""Sending what is due for one webhook: the work of one task."""
+"""One try at a delivery that this process has claimed: sent, and what came of it written."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine
 
 from app.db import transaction
 from app.db.models.webhook import DELIVERED, FAILED, PENDING
-from app.webhooks.claiming import Claimed, claim_next, disable, nothing_left, write_answer
+from app.webhooks.claiming import Claimed, disable, write_answer
 from app.webhooks.network import Check
 from app.webhooks.schedule import next_wait
 from app.webhooks.sending import Answer, send
@@ -21,46 +19,32 @@ from app.webhooks.signing import message_id, signed_headers
 log = structlog.get_logger(__name__)
 
 GONE = 410
-# Then the task ends and another one is sent, so that a busy webhook does not keep a worker.
-_MOST_SECONDS = 60.0
 
 
-def deliver(
+def attempt(
     engine: Engine,
-    webhook_id: UUID,
+    claimed: Claimed,
     *,
     allowed: Check,
-    stopping: Callable[[], bool] = lambda: False,
     noted: Callable[[str], None] = lambda _: None,
-) -> int:
-    """Send the webhook's due deliveries, one after another, and write what came of each.
+) -> None:
+    """Send what was claimed, and write what came of it.
 
-    Safe to run any number of times at once. `allowed`: which IP addresses may be connected to.
-    `stopping`: asked between deliveries. `noted`: called with the outcome of every try:
-    "delivered", "retried", "failed" or "gone". How many tries were made.
+    `allowed`: which IP addresses may be connected to. `noted`: called with the outcome:
+    "delivered", "retried", "failed" or "gone". A connection to the database is held only while that
+    is written. Raises Unavailable where it could not be; then the delivery is sent again once its
+    claim is void.
     """
-    begun = time.monotonic()
-    tries = 0
-    while not stopping() and time.monotonic() - begun < _MOST_SECONDS:
-        with transaction(engine) as connection:
-            claimed = claim_next(connection, webhook_id)
-            if claimed is None:
-                break
-        answer = _try(claimed, allowed)
-        outcome = _conclude(engine, claimed, answer)
-        if outcome is not None:
-            noted(outcome)
-        tries += 1
-    with transaction(engine) as connection:
-        nothing_left(connection, webhook_id)
-    return tries
+    outcome = _conclude(engine, claimed, _try(claimed, allowed))
+    if outcome is not None:
+        noted(outcome)
 
 
 def _try(claimed: Claimed, allowed: Check) -> Answer:
     headers = signed_headers(
         message_id(claimed.id), datetime.now(UTC), claimed.body, claimed.secrets
     )
-    return send(claimed.url, claimed.body, headers, allowed=allowed)
+    return send(claimed.url, claimed.body, headers, allowed=allowed, whose=claimed.client_id)
 
 
 def _conclude(engine: Engine, claimed: Claimed, answer: Answer) -> str | None:

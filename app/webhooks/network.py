@@ -7,39 +7,35 @@ name. The deadline holds for the whole exchange, however slowly the other side t
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import httpcore
 
 from app.webhooks.addresses import may_connect
+from app.webhooks.resolving import DeadlineExceeded, Resolver
 from handlers.outbound.deadline_stream import DeadlineStream
 
+__all__ = ["Check", "DeadlineExceeded", "ForbiddenAddress", "GuardedNetwork", "checker"]
+
 Check = Callable[[str], bool]
-_MAX_RESOLVING = 16
-_resolver = ThreadPoolExecutor(_MAX_RESOLVING, thread_name_prefix="resolver")
+_resolver = Resolver()
 
 
 class ForbiddenAddress(httpcore.ConnectError):
     """The name stands for an address that webhooks may not go to."""
 
 
-class DeadlineExceeded(httpcore.TimeoutException):
-    """The exchange took too long."""
-
-
 class GuardedNetwork(httpcore.NetworkBackend):
     """httpcore's network for one exchange. `allowed`: says of an IP address whether it may be.
 
-    `seconds`: for everything together, from now on.
+    `seconds`: for everything together, from now on. `whose`: the client that it is for.
     """
 
-    def __init__(self, allowed: Check, seconds: float) -> None:
+    def __init__(self, allowed: Check, seconds: float, *, whose: Hashable = None) -> None:
         self._allowed = allowed
+        self._whose = whose
         self._network = httpcore.SyncBackend()
         self._deadline = _Deadline(seconds)
 
@@ -56,7 +52,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
         Raises ForbiddenAddress where one of them may not be connected to, ConnectError and
         DeadlineExceeded.
         """
-        addresses = self._resolve(host, port)
+        addresses = _resolver.resolve(host, port, self._deadline.left(), whose=self._whose)
         for address in addresses:
             if not self._allowed(address):
                 raise ForbiddenAddress(f"{host} is {address}, where webhooks may not go")
@@ -71,21 +67,6 @@ class GuardedNetwork(httpcore.NetworkBackend):
             else:
                 return DeadlineStream(stream, self._deadline.left)
         raise failure or httpcore.ConnectError(f"{host} has no address")
-
-    def _resolve(self, host: str, port: int) -> list[str]:
-        """The addresses of `host`, in the system's order of preference, each once."""
-        # In a thread, as waiting for it cannot be ended otherwise.
-        found: Future[list[Any]] = _resolver.submit(
-            socket.getaddrinfo, host, port, type=socket.SOCK_STREAM
-        )
-        try:
-            answers = found.result(self._deadline.left())
-        except FutureTimeout:
-            found.cancel()
-            raise DeadlineExceeded(f"{host} could not be resolved in time") from None
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} cannot be resolved: {error}") from error
-        return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 class _Deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -45,9 +46,13 @@ def send(
     headers: dict[str, str],
     *,
     allowed: Check,
+    whose: Hashable = None,
     time_limit: float = TIME_LIMIT,
 ) -> Answer:
-    """POST `body` to `url`. Never raises for what the network or the other side does."""
+    """POST `body` to `url`. Never raises for what the network or the other side does.
+
+    `whose`: the client that it is for, whose names are resolved a few at a time.
+    """
     begun = time.monotonic()
     sent = {
         "content-type": "application/json",
@@ -67,7 +72,7 @@ def send(
         # A connection of its own, since deadline and check belong to this delivery.
         with (
             httpcore.ConnectionPool(
-                ssl_context=_tls(), network_backend=GuardedNetwork(allowed, time_limit)
+                ssl_context=_tls(), network_backend=GuardedNetwork(allowed, time_limit, whose=whose)
             ) as pool,
             pool.stream(
                 "POST",

@@ -174,7 +174,7 @@ def test_histograms_add_up(redis: Redis) -> None:
 
 def test_an_unknown_operation_is_no_label_of_its_own(redis: Redis) -> None:
     """Items may name any operation; each would otherwise be a series for ever."""
-    told = RedisListener(redis, {"known"}, lambda _: None)
+    told = RedisListener(redis, {"known"})
     news = [
         SliceFolded(operation, "run", 1, 0, 0, 1, 0.1) for operation in ("known", "a", "b", None)
     ]
@@ -188,7 +188,7 @@ def test_an_unknown_operation_is_no_label_of_its_own(redis: Redis) -> None:
 
 
 def test_a_redis_that_is_away_is_left_alone_for_a_while() -> None:
-    told = RedisListener(impatient_redis("redis://127.0.0.1:1/0"), set(), lambda _: None)
+    told = RedisListener(impatient_redis("redis://127.0.0.1:1/0"), set())
     told.claim_lost()
     assert told._leave_alone_until > 0
     told.swept({"claims_taken_over": 1})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,11 +13,14 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from app.clients.credentials import ClientSecret
 from app.core.errors import Invalid, NotFound, WrongState
 from app.db import transaction
-from app.webhooks.claiming import AT_ONCE, call_due, claim_next, write_answer
-from app.webhooks.delivering import deliver
-from app.webhooks.delivery_log import DeliveryEntry, forget_old, list_deliveries, resend
-from app.webhooks.network import checker
-from app.webhooks.recording import BATCH_FINISHED, record, wants
+from app.webhooks.claiming import (
+    MOST_OF_CLIENT,
+    call_due,
+    nothing_left,
+    write_answer,
+)
+from app.webhooks.delivery_log import forget_old, list_deliveries, resend
+from app.webhooks.recording import BATCH_FINISHED, wants
 from app.webhooks.registering import (
     MOST_WEBHOOKS,
     create_webhook,
@@ -30,49 +32,7 @@ from app.webhooks.registering import (
 from app.webhooks.schedule import WAITS, next_wait
 from app.webhooks.sending import Answer
 from tests.support.receiver import Reply, receiving
-
-ANYWHERE = checker(allow_private=True)
-
-
-class Hooked:
-    """A webhook of a client's own, and what may be done with it."""
-
-    def __init__(self, engine: Engine, client: ClientSecret, url: str) -> None:
-        self.engine = engine
-        self.client_id = client.client_id
-        with transaction(engine) as connection:
-            entry, self.secret = create_webhook(
-                connection, client.client_id, url, [BATCH_FINISHED], allow_private=True
-            )
-        self.id = entry.id
-
-    def record(self, count: int = 1, **data: Any) -> None:
-        with transaction(self.engine) as connection:
-            for _ in range(count):
-                record(
-                    connection,
-                    wants(connection, self.client_id, BATCH_FINISHED),
-                    BATCH_FINISHED,
-                    at=datetime.now(UTC),
-                    data=data,
-                    batch_id=uuid4(),
-                )
-
-    def deliver(self, **options: Any) -> int:
-        return deliver(self.engine, self.id, allowed=ANYWHERE, **options)
-
-    def log(self) -> list[DeliveryEntry]:
-        with transaction(self.engine) as connection:
-            return list_deliveries(connection, self.client_id, self.id, limit=100)
-
-    def make_due(self) -> None:
-        self.run("UPDATE webhook_deliveries SET next_at = now() WHERE status = 'PENDING'")
-
-    def run(self, statement: str) -> None:
-        with transaction(self.engine) as connection:
-            connection.execute(
-                text(statement.replace("WHERE", "WHERE webhook_id = :id AND")), {"id": self.id}
-            )
+from tests.webhooks.hooked import Hooked
 
 
 def test_what_is_sent_is_signed_and_logged(engine: Engine, client: ClientSecret) -> None:
@@ -172,7 +132,7 @@ def test_many_workers_send_each_delivery_once(engine: Engine, client: ClientSecr
             worker.join()
         ids = [one.headers["webhook-id"] for one in receiver.received]
     assert len(ids) == len(set(ids)) == 30
-    assert receiver.most_at_once <= AT_ONCE
+    assert receiver.most_at_once <= MOST_OF_CLIENT
     assert {entry.attempts for entry in hooked.log()} == {1}
 
 
@@ -181,15 +141,12 @@ def test_a_worker_that_comes_back_late_changes_nothing(
 ) -> None:
     hooked = Hooked(engine, client, "http://127.0.0.1:1/")
     hooked.record()
-    with transaction(engine) as connection:
-        late = claim_next(connection, hooked.id)
-        assert late is not None
-        assert claim_next(connection, hooked.id) is None, "it is claimed"
+    [late] = hooked.claim()
+    assert hooked.claim() == [], "it is claimed"
     hooked.run("UPDATE webhook_deliveries SET claimed_until = now() WHERE claim IS NOT NULL")
+    [other] = hooked.claim()
+    assert other.id == late.id
     with transaction(engine) as connection:
-        other = claim_next(connection, hooked.id)
-        assert other is not None
-        assert other.id == late.id
         assert not write_answer(
             connection, late, Answer(1.0, status=200), status="DELIVERED", wait=None
         )
@@ -210,6 +167,8 @@ def test_a_worker_is_called_once_for_what_is_due(engine: Engine, client: ClientS
     assert called()
     assert not called(), "one was called already"
     hooked.deliver()
+    with transaction(engine) as connection:
+        nothing_left(connection, hooked.id)
     assert not called(), "what failed is not due yet"
     hooked.make_due()
     assert called()

@@ -30,39 +30,6 @@ INSERT_DELIVERIES = text(
     """
 )
 
-# How many tries are under way for a webhook: by ix_webhook_deliveries_due. A statement of its own:
-# one that waited for the webhook's lock would still count as things stood before.
-COUNT_CLAIMED = text(
-    """
-    SELECT count(*) FROM webhook_deliveries d
-    WHERE d.webhook_id = :webhook_id AND d.status = 'PENDING' AND d.claimed_until > now()
-    """
-)
-
-# Takes the delivery of a webhook that has been due longest: by ix_webhook_deliveries_due.
-CLAIM_DELIVERY = text(
-    f"""
-    UPDATE webhook_deliveries SET claim = :claim,
-        claimed_until = now() + make_interval(secs => :lease)
-    WHERE id = (SELECT d.id FROM webhook_deliveries d
-                WHERE d.webhook_id = :webhook_id AND {due("d")}
-                ORDER BY d.next_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id, event, body, step
-    """
-)
-
-# What came of a try, if the claim is still ours: by pk_webhook_deliveries.
-WRITE_ANSWER = text(
-    """
-    UPDATE webhook_deliveries SET status = :status, attempts = attempts + 1, step = step + 1,
-        next_at = CASE WHEN :status = 'PENDING' THEN now() + make_interval(secs => :wait) END,
-        finished_at = CASE WHEN :status <> 'PENDING' THEN now() END,
-        claim = NULL, claimed_until = NULL, tried_at = now(), answer_status = :answer_status,
-        answer_body = :answer_body, error = :error, seconds = :seconds
-    WHERE id = :id AND claim = :claim
-    """
-)
-
 # A page of a webhook's deliveries, the newest first; those before `before`, or from the newest on
 # where it is null: by ix_webhook_deliveries_webhook_id_id, in its order.
 LIST_DELIVERIES = text(
@@ -100,7 +67,8 @@ COUNT_PENDING = text(
     """
     SELECT count(*) AS number,
            coalesce(extract(epoch FROM now() - min(d.next_at)), 0) AS overdue
-    FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
-    WHERE d.status = 'PENDING' AND w.disabled_at IS NULL
+    FROM webhook_deliveries d
+    JOIN webhooks w ON w.id = d.webhook_id JOIN clients c ON c.id = w.client_id
+    WHERE d.status = 'PENDING' AND w.disabled_at IS NULL AND c.revoked_at IS NULL
     """
 )

@@ -58,16 +58,6 @@ LOCK_LISTENING = text(
     """
 )
 
-# A webhook that is to be sent something, by pk_webhooks; locked until the claim is made, so that
-# tries at once are counted right.
-LOCK_WEBHOOK = text(
-    """
-    SELECT w.url, w.secret,
-           CASE WHEN w.previous_until > now() THEN w.previous_secret END AS previous
-    FROM webhooks w WHERE w.id = :webhook_id AND w.disabled_at IS NULL FOR NO KEY UPDATE
-    """
-)
-
 # Sends nothing more to a webhook, and ends what was still to be sent: by pk_webhooks and
 # ix_webhook_deliveries_due.
 DISABLE_WEBHOOK = text(

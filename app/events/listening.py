@@ -1,4 +1,4 @@
-"""The thread that receives the notifications of batches, for those who watch some here."""
+"""The loop of a thread that receives notifications: of batches, or of webhook deliveries."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import structlog
 from redis import Redis, RedisError
 from redis.client import PubSub
 
-from app.events.notify import CHANNEL
-
 log = structlog.get_logger(__name__)
 
-# Seconds: how long one wait for a notification lasts, and the pause after an error.
-_PATIENCE = 1.0
+# Seconds: the pause after an error.
 _AFTER_TROUBLE = 1.0
 
 
@@ -29,21 +26,25 @@ class Ear(Protocol):
         """From now on everything is heard; what was told before was not."""
 
     def hear(self, message: bytes) -> None:
-        """Take a notification in (`app.events.notify.notified`)."""
+        """Take a notification in."""
 
     def end(self) -> None:
         """Nothing is heard, for now."""
 
 
-def listen(redis: Redis, ear: Ear) -> None:
-    """Let `ear` hear what is told until it does not go on. A Redis that is away is tried again."""
+def listen(redis: Redis, ear: Ear, channel: str, *, patience: float = 1.0) -> None:
+    """Let `ear` hear what is told there until it does not go on.
+
+    `patience`: seconds that one wait lasts, after which it is asked whether it goes on. A Redis
+    that is away is tried again every second.
+    """
     subscription: Callable[..., PubSub] = redis.pubsub
     while ear.goes_on():
         try:
             with subscription() as calls:
-                calls.subscribe(CHANNEL)
+                calls.subscribe(channel)
                 while ear.goes_on():
-                    message = calls.get_message(timeout=_PATIENCE)
+                    message = calls.get_message(timeout=patience)
                     if message is None:
                         continue
                     if message["type"] == "message":
@@ -52,6 +53,6 @@ def listen(redis: Redis, ear: Ear) -> None:
                         # It is confirmed, for the first time or after the connection was lost.
                         ear.begin()
         except RedisError as error:
-            log.warning("watch.not_listening", error=str(error))
+            log.warning("watch.not_listening", channel=channel, error=str(error))
             ear.end()
             time.sleep(_AFTER_TROUBLE)
