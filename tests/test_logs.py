@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
@@ -109,7 +110,7 @@ def alone(settings: Settings, postgres_url: str) -> Iterator[Settings]:
 @pytest.mark.usefixtures("own_processes")
 def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone: Settings) -> None:
     engine = make_engine(alone.database_url or "", name="batchline-tests")
-    client = create_client(engine, "logged")
+    client = create_client(engine, f"logged {uuid4()}")
     engine.dispose()
     # Celery tells root so before there are logs; who deploys it does not run it as root.
     extra = {"LOG_FORMAT": "json", "PYTHONWARNINGS": "ignore:You're running the worker"}

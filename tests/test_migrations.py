@@ -16,6 +16,7 @@ from app.db import make_engine
 from app.db.migrations import downgrade, pending, upgrade
 from app.db.models import Base
 from app.db.models.guards import GUARD_FUNCTION, GUARDS
+from app.db.models.key import FIRST_KEY_FUNCTION, FIRST_KEY_TRIGGER
 from handlers.tables import metadata
 from tests.conftest import fresh_database
 
@@ -37,6 +38,10 @@ CATALOGUE = {
     "triggers": """
         SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger
         WHERE NOT tgisinternal
+    """,
+    "functions": r"""
+        SELECT proname, regexp_replace(prosrc, '\s+', ' ', 'g') FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace
     """,
     "sequences": "SELECT sequencename, data_type::text FROM pg_sequences",
 }
@@ -73,9 +78,8 @@ def test_migrations_and_models_agree(empty: Engine, engine: Engine) -> None:
     with empty.begin() as connection:
         Base.metadata.create_all(connection)
         metadata.create_all(connection)
-        connection.execute(text(GUARD_FUNCTION))
-        for guard in GUARDS:
-            connection.execute(text(guard))
+        for made in (GUARD_FUNCTION, *GUARDS, FIRST_KEY_FUNCTION, FIRST_KEY_TRIGGER):
+            connection.execute(text(made))
     from_models = schema_of(empty)
     from_migrations = schema_of(engine)
     for kind, described in from_models.items():

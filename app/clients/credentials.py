@@ -1,4 +1,8 @@
-"""Clients and their credentials: made, found by what a request carries, rotated, revoked."""
+"""Clients: made, rotated, revoked; and who calls, found by the secret that a request carries.
+
+A client's credentials are its keys (app/clients/keys.py). The first is made with it, and is the one
+that is rotated here.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +10,72 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
+from ipaddress import ip_network
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 
-from app.core.errors import FieldError, Invalid, NotFound
+from app.clients.checks import ADMIN, checked_name, checked_scopes, name_taken
+from app.clients.limits import Network, contains, fits
+from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.db import transaction
 from app.db.statements.clients import (
-    FIND_CALLER,
     INSERT_CLIENT,
     LIST_CLIENTS,
     REVOKE_CLIENT,
+    SELECT_FIRST_KEY,
     UPDATE_SECRET,
 )
-
-SCOPES = (
-    "batches.read",
-    "batches.write",
-    "webhooks.manage",
-    "supplier/batch.read",
-    "supplier/bulk.read",
-)
+from app.db.statements.keys import FIND_CALLER, KEEP_SECRET, LIST_SECRETS, LOCK_FIRST_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """A client with its secret in clear, which exists only in the answer that made it."""
+    """A key of a client with its secret in clear, which exists only in the answer that made it."""
 
     client_id: UUID
     api_key: str
     secret: str
     scopes: tuple[str, ...]
+    key_id: UUID
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request: a known, unrevoked client."""
+    """Who makes a request: a known, unrevoked client, by one of its keys.
+
+    `name`: the client's. `networks`: whence the key may be used, `operations`: patterns of what it
+    may submit; empty: anything. `expires_at`: of the key. Whether it is still good is judged by
+    whoever finds it (`app.clients.recent_callers`).
+    """
 
     client_id: UUID
     name: str
     api_key: str
     scopes: frozenset[str]
+    key_id: UUID
+    key_name: str | None = None
+    networks: tuple[Network, ...] = ()
+    operations: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether every client's batches may be read and steered."""
+        return ADMIN in self.scopes
+
+    def may_call_from(self, address: str | None) -> bool:
+        """Whether the key may be used from there. None: from where is not known."""
+        return not self.networks or contains(self.networks, address)
+
+    def may_submit(self, operation: str) -> bool:
+        """Whether the key may submit and append items of the operation."""
+        return not self.operations or fits(self.operations, operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,45 +91,60 @@ class ClientEntry:
 
 
 def create_client(engine: Engine, name: str, scopes: Iterable[str] | None = None) -> ClientSecret:
-    """Make a client. `scopes`: None for every scope. Raises Invalid on an unknown scope."""
-    granted = tuple(SCOPES if scopes is None else dict.fromkeys(scopes))
-    unknown = [scope for scope in granted if scope not in SCOPES]
-    if unknown:
-        raise Invalid(
-            f"Unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}.",
-            errors=[FieldError("/scopes", f"Unknown scope {scope!r}.") for scope in unknown],
-        )
-    if not name.strip():
-        raise Invalid("A client needs a name.", errors=[FieldError("/name", "Must not be empty.")])
-    made = ClientSecret(new_id(), _new_api_key(), _new_secret(), granted)
+    """Make a client with its first key. `scopes`: None for every scope but `admin`.
+
+    Raises Invalid on an unknown scope, and for a name that cannot be one or is taken.
+    """
+    granted = checked_scopes(scopes)
+    client_id, api_key, secret = new_id(), new_api_key(), new_secret()
+    values = {
+        "id": client_id,
+        "name": checked_name(name),
+        "api_key": api_key,
+        "secret_hash": hash_secret(secret),
+        "scopes": list(granted),
+    }
+    try:
+        with transaction(engine) as connection:
+            connection.execute(INSERT_CLIENT, values)
+            key_id = connection.execute(SELECT_FIRST_KEY, {"client_id": client_id}).scalar_one()
+    except IntegrityError as error:
+        raise name_taken(name, error) from error
+    return ClientSecret(client_id, api_key, secret, granted, key_id)
+
+
+def rotate_client(
+    engine: Engine, client_id: UUID, *, overlap: timedelta = timedelta()
+) -> ClientSecret:
+    """Give the client's first key a new secret; those before go on for `overlap`, and no longer.
+
+    Processes of the release before know the new one only. Raises NotFound where the client or that
+    key is revoked or not there.
+    """
+    secret = new_secret()
     with transaction(engine) as connection:
+        key = connection.execute(LOCK_FIRST_KEY, {"client_id": client_id}).one_or_none()
+        if key is None:
+            raise NotFound(f"There is no active client {client_id}, or its first key is revoked.")
+        before = connection.execute(LIST_SECRETS, {"key_id": key.id}).all() if overlap else ()
         connection.execute(
-            INSERT_CLIENT,
-            {
-                "id": made.client_id,
-                "name": name,
-                "api_key": made.api_key,
-                "secret_hash": hash_secret(made.secret),
-                "scopes": list(granted),
-            },
+            UPDATE_SECRET, {"client_id": client_id, "secret_hash": hash_secret(secret)}
         )
-    return made
-
-
-def rotate_client(engine: Engine, client_id: UUID) -> ClientSecret:
-    """Give the client a new secret; the old one no longer works."""
-    secret = _new_secret()
-    with transaction(engine) as connection:
-        row = connection.execute(
-            UPDATE_SECRET, {"id": client_id, "secret_hash": hash_secret(secret)}
-        ).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no active client {client_id}.")
-    return ClientSecret(client_id, row.api_key, secret, tuple(row.scopes))
+        for each in before:
+            connection.execute(
+                KEEP_SECRET,
+                {
+                    "secret_hash": each.secret_hash,
+                    "key_id": key.id,
+                    "until": each.until,
+                    "seconds": overlap.total_seconds(),
+                },
+            )
+    return ClientSecret(client_id, key.api_key, secret, tuple(key.scopes), key.id)
 
 
 def revoke_client(engine: Engine, client_id: UUID) -> None:
-    """Refuse the client from now on. Its batches stay, and those accepted go on."""
+    """Refuse the client, by any of its keys, from now on. Batches that were accepted go on."""
     with transaction(engine) as connection:
         found = connection.execute(REVOKE_CLIENT, {"id": client_id}).rowcount
     if not found:
@@ -122,16 +164,36 @@ def list_clients(engine: Engine) -> list[ClientEntry]:
 
 
 def find_caller(connection: Connection, secret: str) -> Caller | None:
-    """The unrevoked client with that secret, or None."""
-    return find_caller_by_hash(connection, hash_secret(secret))
+    """Who calls with that secret; None where it is unknown, revoked or expired."""
+    found = find_caller_by_hash(connection, hash_secret(secret))
+    return None if found is None else found[0]
 
 
-def find_caller_by_hash(connection: Connection, secret_hash: str) -> Caller | None:
-    """The unrevoked client whose secret has that hash, or None."""
+def find_caller_by_hash(
+    connection: Connection, secret_hash: str
+) -> tuple[Caller, float | None] | None:
+    """Who calls with a secret of that hash, and for how many seconds it is good yet (None: no end).
+
+    None where it is unknown, revoked or expired. One statement.
+    """
     row = connection.execute(FIND_CALLER, {"secret_hash": secret_hash}).one_or_none()
     if row is None:
         return None
-    return Caller(row.id, row.name, row.api_key, frozenset(row.scopes))
+    left = None if row.seconds_left is None else float(row.seconds_left)
+    if left is not None and left <= 0:
+        return None
+    caller = Caller(
+        client_id=row.client_id,
+        name=row.client_name,
+        api_key=row.api_key,
+        scopes=frozenset(row.scopes),
+        key_id=row.key_id,
+        key_name=row.key_name,
+        networks=_networks(tuple(row.networks)),
+        operations=tuple(row.operations),
+        expires_at=row.expires_at,
+    )
+    return caller, left
 
 
 def hash_secret(secret: str) -> str:
@@ -142,9 +204,16 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _new_secret() -> str:
+def new_secret() -> str:
+    """A secret that nobody has."""
     return f"bls_{secrets.token_urlsafe(32)}"
 
 
-def _new_api_key() -> str:
+def new_api_key() -> str:
+    """The public half of a key."""
     return f"blk_{secrets.token_hex(12)}"
+
+
+@lru_cache(maxsize=1024)
+def _networks(kept: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(map(ip_network, kept))

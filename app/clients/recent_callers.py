@@ -1,8 +1,8 @@
 """Who has called within the last second: kept in memory, so that not each request asks for it.
 
-A client that is revoked, or whose secret is rotated, is let in for a second at most by a process
-that it called just before. Who is unknown is asked for each time, so that a new client is known at
-once, and nobody fills the memory by guessing.
+A client or key that is revoked, or whose secret is rotated, is let in for a second at most by a
+process that it called just before; one that expires, not at all. Who is unknown is asked for each
+time, so that a new client is known at once, and nobody fills the memory by guessing.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ class RecentCallers:
         self._engine = engine
         self._clock = clock
         self._most = most
-        # By the hashes of their secrets, and when each was asked for: the oldest comes first.
+        # By the hashes of their secrets, and until when each is good. What was asked for longest
+        # ago comes first.
         self._known: dict[str, tuple[float, Caller]] = {}
         self._lock = threading.Lock()
 
     def find(self, secret: str, *, api_key: str | None = None) -> Caller | None:
-        """The unrevoked client with that secret, or None.
+        """Who calls with that secret; None where it is unknown, revoked or expired.
 
-        `api_key`: where a dialect carries both, they must belong to the same client.
+        `api_key`: where a dialect carries both, they must belong to the same key.
         """
         found = self._find(hash_secret(secret))
         if found is None or api_key is None:
@@ -59,13 +60,16 @@ class RecentCallers:
         # What is found was so at this moment, or later.
         now = self._clock()
         known = self._known.get(secret_hash)
-        if known is not None and now - known[0] < KEPT_SECONDS:
+        if known is not None and now < known[0]:
             return known[1]
         found = read(self._engine, lambda connection: find_caller_by_hash(connection, secret_hash))
         with self._lock:
             self._known.pop(secret_hash, None)
-            if found is not None:
-                if len(self._known) >= self._most:
-                    del self._known[next(iter(self._known))]
-                self._known[secret_hash] = (now, found)
-        return found
+            if found is None:
+                return None
+            caller, left = found
+            if len(self._known) >= self._most:
+                del self._known[next(iter(self._known))]
+            good = KEPT_SECONDS if left is None else min(KEPT_SECONDS, left)
+            self._known[secret_hash] = (now + good, caller)
+        return caller

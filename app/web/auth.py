@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from flask import Request, g, request
 
-from app.clients.credentials import SCOPES, Caller
+from app.clients.checks import SCOPES
+from app.clients.credentials import Caller
 from app.core import correlation
 from app.core.errors import Forbidden, Unauthenticated
 from app.web.services import services

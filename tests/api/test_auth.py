@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -42,7 +42,7 @@ def test_every_native_route_wants_credentials(app: Flask) -> None:
 
 
 def test_every_native_route_wants_a_scope(app: Flask, engine: Engine) -> None:
-    nobody = Caller(app, create_client(engine, "nobody", []))
+    nobody = Caller(app, create_client(engine, f"nobody {uuid4()}", []))
     for rule in _rules(app):
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             assert nobody.send(method, _path(rule)).status_code == 403, rule
@@ -76,8 +76,8 @@ def test_a_rotated_or_revoked_secret_is_worth_nothing(
 
 
 def test_reading_and_writing_are_scopes_apart(app: Flask, engine: Engine) -> None:
-    reader = Caller(app, create_client(engine, "reader", ["batches.read"]))
-    writer = Caller(app, create_client(engine, "writer", ["batches.write"]))
+    reader = Caller(app, create_client(engine, f"reader {uuid4()}", ["batches.read"]))
+    writer = Caller(app, create_client(engine, f"writer {uuid4()}", ["batches.write"]))
     body = {"operation": "catalog.masterlist", "start": "manual", "items": [ITEM]}
     assert reader.submit(body).status_code == 403
     made = writer.submit(body)
@@ -88,7 +88,7 @@ def test_reading_and_writing_are_scopes_apart(app: Flask, engine: Engine) -> Non
 
 def test_anothers_batch_is_as_good_as_none(app: Flask, api: Caller, engine: Engine) -> None:
     batch_id = api.opened([ITEM])
-    other = Caller(app, create_client(engine, "other"))
+    other = Caller(app, create_client(engine, f"other {uuid4()}"))
     nothing = other.get(f"/v1/batches/{UUID(int=1)}")
     for method, path in (
         ("GET", ""),

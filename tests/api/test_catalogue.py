@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -192,7 +193,7 @@ def test_records_are_listed_by_key_and_paged(api: Caller, store: Any) -> None:
 
 def test_records_are_the_clients_own(app: Any, api: Caller, store: Any, engine: Engine) -> None:
     store("private", [("k", 1)])
-    other = Caller(app, create_client(engine, "other"))
+    other = Caller(app, create_client(engine, f"other {uuid4()}"))
     assert other.get("/v1/records/private/k").status_code == 404
     assert other.get("/v1/records/private").json["data"] == []
     assert api.get("/v1/records/private/k").json["data"] == 1

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -57,7 +58,7 @@ def test_another_key_or_client_is_another_request(
     api.submit(BODY, headers=KEY)
     assert api.submit(BODY, headers={"Idempotency-Key": "other"}).status_code == 202
     assert rows() == (2, 2)
-    other = Caller(app, create_client(engine, "other"))
+    other = Caller(app, create_client(engine, f"other {uuid4()}"))
     assert "Idempotent-Replayed" not in other.submit(BODY, headers=KEY).headers
 
 

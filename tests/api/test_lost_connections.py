@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -37,7 +38,7 @@ def own(server: Server, settings: Settings) -> Iterator[tuple[Caller, Services]]
     url = load_settings({"DATABASE_URL": server.url}).database_url
     engine = make_engine(url or "", name="batchline-tests")
     upgrade(engine)
-    client = create_client(engine, "own")
+    client = create_client(engine, f"own {uuid4()}")
     engine.dispose()
     with application(replace(settings, database_url=url)) as app:
         yield Caller(app, client), app.extensions[EXTENSION]

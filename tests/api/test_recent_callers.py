@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, event
@@ -27,7 +28,7 @@ class Asked:
         event.remove(self._engine, "before_cursor_execute", self._note)
 
     def _note(self, *arguments: object) -> None:
-        self.count += "FROM clients" in str(arguments[2])
+        self.count += "FROM key_secrets" in str(arguments[2])
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_nobody_fills_the_memory(engine: Engine, asked: Asked) -> None:
     for number in range(100):
         assert callers.find(f"guessed {number}") is None
     assert callers._known == {}
-    made = [create_client(engine, f"one of three {number}") for number in range(3)]
+    made = [create_client(engine, f"one of three {number} {uuid4()}") for number in range(3)]
     before = asked.count
     for client in made:
         assert callers.find(client.secret)

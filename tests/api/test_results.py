@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 @pytest.fixture(scope="module")
 def owner(engine: Engine) -> ClientSecret:
-    return create_client(engine, "results")
+    return create_client(engine, f"results {uuid4()}")
 
 
 @pytest.fixture(scope="module")

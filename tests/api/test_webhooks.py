@@ -195,8 +195,10 @@ def test_private_addresses_are_refused_unless_allowed(
 
 def test_they_need_their_scope_and_are_nobody_elses(engine: Engine, app: Any, api: Caller) -> None:
     webhook = api.post("/v1/webhooks", {"url": "https://example.com/"}).json
-    reader = Caller(app, create_client(engine, "reads", ["batches.read", "batches.write"]))
-    stranger = Caller(app, create_client(engine, "stranger"))
+    reader = Caller(
+        app, create_client(engine, f"reads {uuid4()}", ["batches.read", "batches.write"])
+    )
+    stranger = Caller(app, create_client(engine, f"stranger {uuid4()}"))
     paths = [
         ("GET", f"/v1/webhooks/{webhook['id']}"),
         ("GET", f"/v1/webhooks/{webhook['id']}/deliveries"),

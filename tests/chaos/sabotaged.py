@@ -16,7 +16,7 @@ from os import kill
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import redis
 from sqlalchemy import Engine, Row, text
@@ -99,7 +99,7 @@ class Workers:
         `moment`, `once`, `seen`: what is to go wrong with it, see arming.py. `first_takes`: how
         long its first item does, in seconds.
         """
-        client = create_client(self.engine, "chords")
+        client = create_client(self.engine, f"chords {uuid4()}")
         items: list[dict[str, Any]] = [{"key": f"k{number}"} for number in range(ITEMS)]
         items[0]["seconds"] = first_takes
         submission = Submission(client.client_id, "test.probe")

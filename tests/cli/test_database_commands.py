@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from app.cli import main
-from app.clients.credentials import SCOPES, find_caller
+from app.clients.checks import DEFAULT_SCOPES
+from app.clients.credentials import find_caller
 from app.core.envfile import write_env
 from app.core.settings import load_settings
 from app.db import make_engine
@@ -102,7 +103,7 @@ def test_the_life_of_a_client(database_url: str) -> None:
     name = f"shop {uuid4()}"
     made = json.loads(run(database_url, "clients", "create", name, "--json").stdout)
     assert set(made) == {"clientId", "apiKey", "secret", "scopes"}
-    assert made["scopes"] == list(SCOPES)
+    assert made["scopes"] == list(DEFAULT_SCOPES)
     assert works(database_url, made["secret"])
 
     listed = json.loads(run(database_url, "clients", "list", "--json").stdout)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
+from app.clients.checks import SCOPES
 from app.clients.credentials import (
-    SCOPES,
     ClientSecret,
     create_client,
     revoke_client,
@@ -65,7 +66,9 @@ def test_every_header_is_needed(send: Send, client: ClientSecret, dialect: str, 
 
 @every_call
 def test_the_scope_is_needed(send: Send, engine: Engine, dialect: str, call: Call) -> None:
-    lacking = create_client(engine, "lacking", [scope for scope in SCOPES if scope != call.scope])
+    lacking = create_client(
+        engine, f"lacking {uuid4()}", [scope for scope in SCOPES if scope != call.scope]
+    )
     headers = FACTS[dialect].headers(lacking.api_key, lacking.secret)
     refused = send(call, headers)
     assert_refused(refused, dialect, 403)
@@ -74,7 +77,7 @@ def test_the_scope_is_needed(send: Send, engine: Engine, dialect: str, call: Cal
 
 @every_call
 def test_that_scope_is_enough(send: Send, engine: Engine, dialect: str, call: Call) -> None:
-    having = create_client(engine, "having", [call.scope])
+    having = create_client(engine, f"having {uuid4()}", [call.scope])
     headers = FACTS[dialect].headers(having.api_key, having.secret)
     assert send(call, headers).status_code not in (401, 403)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, Row, text
 
@@ -106,7 +106,7 @@ class Rig:
     client_id: UUID = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client_id = create_client(self.engine, "rig").client_id
+        self.client_id = create_client(self.engine, f"rig {uuid4()}").client_id
         self.runtime = self.worker()
 
     def worker(self, registry: Registry | None = None) -> Runtime:

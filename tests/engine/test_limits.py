@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, Row, text
@@ -152,7 +152,7 @@ def test_concurrency_holds_over_all_workers(
 ) -> None:
     stack.start("slow", "slow-2")
     try:
-        other = create_client(engine, "another")
+        other = create_client(engine, f"another {uuid4()}")
         ids = [
             batches.submit(one, "limits.crowded", [{"seconds": 0.1}] * 20)
             for one in (client, other)
@@ -210,7 +210,7 @@ def test_the_rate_holds_over_all_workers(
     client: ClientSecret,
     turns: Callable[[], list[Row[Any]]],
 ) -> None:
-    clients = (client, create_client(engine, "another"))
+    clients = (client, create_client(engine, f"another {uuid4()}"))
 
     def run(operation: str) -> tuple[list[float], float]:
         """When the items began, and how long it took to have all of them done."""

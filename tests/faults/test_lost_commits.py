@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -50,7 +51,7 @@ def app(proxy: SwallowingProxy, settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def own(direct: Engine) -> ClientSecret:
     """A client there."""
-    return create_client(direct, "lost commits")
+    return create_client(direct, f"lost commits {uuid4()}")
 
 
 @pytest.fixture

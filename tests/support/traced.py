@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from uuid import uuid4
 
 from celery.contrib.testing.worker import start_worker
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -23,7 +24,7 @@ def main() -> None:
     tracing.set_up("batchline-test", spans)
     flask = create_app()
     logging.disable(logging.CRITICAL)
-    client = create_client(flask.extensions[EXTENSION].engine, "traced")
+    client = create_client(flask.extensions[EXTENSION].engine, f"traced {uuid4()}")
     headers = {"Authorization": f"Bearer {client.secret}"}
 
     import workers.tasks  # noqa: F401 (registers them)

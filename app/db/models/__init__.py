@@ -17,6 +17,7 @@ from app.db.models.engine import (
 )
 from app.db.models.idempotency import IdempotencyKey
 from app.db.models.item import Item
+from app.db.models.key import Key, KeySecret
 from app.db.models.record import Record
 from app.db.models.webhook import Webhook, WebhookDelivery
 
@@ -26,6 +27,8 @@ __all__ = [
     "Client",
     "IdempotencyKey",
     "Item",
+    "Key",
+    "KeySecret",
     "LaneChunk",
     "OperationCost",
     "OperationGate",

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, func
+from sqlalchemy import ARRAY, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models.base import Base
 
 
 class Client(Base):
-    """An integration with credentials of its own. Its secret is kept only as a hash."""
+    """An integration: the owner of batches, records and webhooks.
+
+    Its credentials are its keys (app/db/models/key.py). `api_key`, `secret_hash` and `scopes` are
+    those of the first one, for processes of the release before.
+    """
 
     __tablename__ = "clients"
 
@@ -23,3 +27,8 @@ class Client(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        # A client that was revoked leaves its name to others.
+        Index("uq_clients_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+    )

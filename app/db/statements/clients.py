@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-# A new client.
+# A new client. A trigger makes its first key (app/db/models/key.py).
 INSERT_CLIENT = text(
     """
     INSERT INTO clients (id, name, api_key, secret_hash, scopes)
@@ -14,16 +14,19 @@ INSERT_CLIENT = text(
     """
 ).bindparams(bindparam("scopes", type_=ARRAY(Text)))
 
-# Another secret for a client that has not been revoked: by pk_clients.
-UPDATE_SECRET = text(
-    """
-    UPDATE clients SET secret_hash = :secret_hash WHERE id = :id AND revoked_at IS NULL
-    RETURNING api_key, scopes
-    """
-)
+# The key that was made with a client: by uq_keys_first.
+SELECT_FIRST_KEY = text("SELECT id FROM keys WHERE client_id = :client_id AND first")
+
+# Another secret for a client's first key; a trigger removes those before. By pk_clients.
+UPDATE_SECRET = text("UPDATE clients SET secret_hash = :secret_hash WHERE id = :client_id")
 
 # Refuse a client from now on: by pk_clients.
 REVOKE_CLIENT = text("UPDATE clients SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL")
+
+# Another name, for a client that has not been revoked: by pk_clients.
+RENAME_CLIENT = text(
+    "UPDATE clients SET name = :name WHERE id = :client_id AND revoked_at IS NULL RETURNING id"
+)
 
 # All clients, for the operator: the whole table, which is small.
 LIST_CLIENTS = text(
@@ -33,10 +36,13 @@ LIST_CLIENTS = text(
     """
 )
 
-# Who makes a request: by uq_clients_secret_hash.
-FIND_CALLER = text(
+# The client of a name or an id, one that has not been revoked before others that had its name; the
+# whole table, as the name of one that was revoked is in no index.
+FIND_CLIENT = text(
     """
-    SELECT id, name, api_key, scopes FROM clients
-    WHERE secret_hash = :secret_hash AND revoked_at IS NULL
+    SELECT id, name, revoked_at FROM clients
+    WHERE id = CAST(:id AS uuid) OR name = :name
+    ORDER BY id = CAST(:id AS uuid) DESC NULLS LAST, revoked_at DESC NULLS FIRST
+    LIMIT 1
     """
 )

@@ -8,7 +8,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.clients.credentials import create_client, find_caller
+from sqlalchemy import Engine
+
+from app.clients.credentials import ClientSecret, create_client, find_caller
+from app.clients.keys import create_key, find_client
+from app.core.errors import Invalid
 from app.core.settings import Settings
 from app.db import make_engine
 
@@ -32,11 +36,18 @@ def demo_client(settings: Settings) -> Demo:
                 caller = find_caller(connection, known["secret"])
             if caller is not None:
                 return Demo(caller.api_key, known["secret"])
-        made = create_client(engine, "demo")
+        made = _made(engine)
     finally:
         engine.dispose()
     _write(path, {"apiKey": made.api_key, "secret": made.secret})
     return Demo(made.api_key, made.secret)
+
+
+def _made(engine: Engine) -> ClientSecret:
+    try:
+        return create_client(engine, "demo")
+    except Invalid:  # made by a `serve` whose folder is another, or gone: its secret is not known
+        return create_key(engine, find_client(engine, "demo"), name="demo")
 
 
 def _write(path: Path, content: dict[str, str]) -> None:
