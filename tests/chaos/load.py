@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -35,18 +36,26 @@ class Sent:
 
 
 class Load:
-    """Submits a batch every now and then until told to stop, each with an idempotency key.
+    """Submits a batch every now and then, each with an idempotency key.
+
+    So many `batches`, and then more, at longer intervals, until `join` is called: there is always
+    something that a fault can hit.
 
     A submission that gets no answer, or a 503, is sent again with its key until it is accepted.
-    `surprises`: answers that no caller should ever see.
+    `surprises`: answers that no caller should ever see. `misbehaving`: some handlers do.
     """
 
-    def __init__(self, url: str, secret: str, seed: int, *, batches: int) -> None:
+    def __init__(
+        self, url: str, secret: str, seed: int, *, batches: int, misbehaving: bool = True
+    ) -> None:
         self._random = random.Random(seed)
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=15
         )
         self._batches = batches
+        self._kinds = ["loyalty", "loyalty", "catalog", "http", "small"]
+        self._kinds += ["case"] * misbehaving
+        self._enough = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self.sent: list[Sent] = []
         self.surprises: list[str] = []
@@ -57,7 +66,8 @@ class Load:
         self._thread.start()
 
     def join(self, timeout: float) -> None:
-        """Wait until everything is submitted."""
+        """Have no more submitted than `batches`, and wait until these are."""
+        self._enough.set()
         self._thread.join(timeout)
         if self._thread.is_alive():
             raise AssertionError(f"submissions still going on after {timeout} s")
@@ -69,14 +79,17 @@ class Load:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        for _ in range(self._batches):
+        for number in itertools.count(1):
             for sent, items in self._make():
                 self.sent.append(sent)
                 self._submit(sent, items)
-            time.sleep(self._random.uniform(0, 0.6))
+            if number < self._batches:
+                time.sleep(self._random.uniform(0, 0.6))
+            elif self._enough.wait(self._random.uniform(0, 1.5)):
+                break
 
     def _make(self) -> list[tuple[Sent, list[dict[str, Any]]]]:
-        kind = self._random.choice(["loyalty", "loyalty", "catalog", "http", "case", "small"])
+        kind = self._random.choice(self._kinds)
         make = {
             "loyalty": lambda: self._loyalty(self._random.randrange(50, 1500)),
             "catalog": lambda: self._catalog(self._random.randrange(50, 3000)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from app.db.migrations import upgrade
 from app.local.servers import Server, start_postgres, start_valkey
 from tests.chaos.messages import Messages, RabbitMessages, RedisMessages
 from tests.chaos.rabbit import start_rabbitmq
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import ROOT, Stack, running_stack
 
 CLOCK = Path(__file__).with_name("clock")
 BROKERS = ("redis", "rabbitmq")
@@ -57,17 +57,27 @@ class Machine:
         finally:
             engine.dispose()
 
-    def restart(self, name: str, *, clock_off: float = 0.0) -> None:
+    def restart(
+        self,
+        name: str,
+        *,
+        clock_off: float = 0.0,
+        root: Path = ROOT,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """Start process `name` anew; the old one goes on ending, or is dead.
 
-        `clock_off`: by how many seconds its clock is ahead.
+        `clock_off`: by how many seconds its clock is ahead. `root`: where its code lies. `environ`:
+        what is different in its environment.
         """
-        with_clock(self.stack, clock_off).start(name.split("-")[0], name)
+        stack = with_clock(self.stack, clock_off) if clock_off else self.stack
+        stack = replace(stack, environ={**stack.environ, **(environ or {})})
+        stack.start(name.split("-")[0], name, root=root)
 
-    def replace(self, name: str, *, clock_off: float = 0.0) -> None:
-        """Stop process `name` in order, and start another in its place."""
+    def replace(self, name: str, **options: Any) -> None:
+        """Stop process `name` in order, and start another in its place (`restart`)."""
         self.stack.processes[name].stop()
-        self.restart(name, clock_off=clock_off)
+        self.restart(name, **options)
 
     def keep_alive(self) -> None:
         """Start what died without being told to, as `batchline serve` does."""

@@ -15,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError
 from app.db import make_engine
-from tests.chaos import database_faults  # noqa: F401 (it registers its faults)
+from tests.chaos import database_faults, release_faults  # noqa: F401 (they register their faults)
 from tests.chaos.faults import FAULTS, faults_of
 from tests.chaos.load import Load
 from tests.chaos.machine import Machine, running_machine
 from tests.chaos.receiver import Receiver
+from tests.chaos.release_faults import RELEASE_BEFORE
 from tests.chaos.verify import problems
 
 _PROGRESS = text(
@@ -60,8 +61,14 @@ def run(
     settle_within: float = 120,
     broker: str = "redis",
 ) -> Report:
-    """Run once with `seed`. `faults`: those to inject in that order; all, shuffled, by default."""
+    """Run once with `seed`. `faults`: those to inject in that order; all, shuffled, by default.
+
+    The release before is of the runs with an even seed only: it could not yet do with handlers that
+    misbehave, which those with an odd one have.
+    """
     every = faults_of(broker)
+    if seed % 2:
+        every.remove(RELEASE_BEFORE)
     chosen = list(faults) or random.Random(seed).sample(every, len(every))
     with (
         Receiver() as receiver,
@@ -83,7 +90,13 @@ def run_on(
     """The same on a machine that is running, and whose client has submitted nothing yet."""
     rng = random.Random(seed)
     report = Report(seed)
-    load = Load(machine.stack.url, machine.client.secret, seed, batches=batches)
+    load = Load(
+        machine.stack.url,
+        machine.client.secret,
+        seed,
+        batches=batches,
+        misbehaving=RELEASE_BEFORE not in faults,
+    )
     load.start()
     with _Monitor(machine) as monitor:
         moments = []

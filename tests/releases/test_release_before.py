@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import tarfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +12,22 @@ from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
-from tests.support.stack import ROOT, Stack, running_stack, wait_for
+from tests.releases.before import NoHistory, code_of_the_release_before
+from tests.support.stack import Stack, running_stack, wait_for
 
 pytestmark = pytest.mark.long
 
-BEFORE = Path(__file__).with_name("before.txt")
 LINES = ("worker", "slow")
-
-
-def _git(*args: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *args], cwd=ROOT, capture_output=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code of the release before, from git. It runs in today's environment."""
-    lines = BEFORE.read_text().splitlines()
-    [commit] = [line for line in lines if line and not line.startswith("#")]
-    archive = _git("archive", "--format=tar", commit)
-    if archive.returncode:
-        shallow = _git("rev-parse", "--is-shallow-repository").stdout.strip()
-        why = (
-            f"the release before is commit {commit} ({BEFORE.relative_to(ROOT)}), and this clone "
-            "does not have it"
-        )
-        if shallow == b"false":
-            pytest.fail(f"{why}: {archive.stderr.decode(errors='replace').strip()}")
-        pytest.skip(f"{why}, as it has no history: `git fetch --unshallow`")
+    """The code of the release before."""
     folder = tmp_path_factory.mktemp("release-before")
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
+    try:
+        code_of_the_release_before(folder)
+    except NoHistory as error:
+        pytest.skip(str(error))
     return folder
 
 
