@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 from sqlalchemy import Engine, make_url, text
 
 from app.clients.credentials import ClientSecret, create_client
@@ -146,11 +147,41 @@ def stack(settings: Settings) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def own_settings(settings: Settings, postgres_url: str) -> Iterator[Settings]:
+    """Settings that name a database and a broker at which no other processes look."""
+    with fresh_database(postgres_url) as url:
+        yield settings.with_servers(database_url=url, redis_url=other_redis(settings))
+
+
+@pytest.fixture(scope="module")
+def own_engine(own_settings: Settings) -> Iterator[Engine]:
+    """An engine on that database, migrated."""
+    engine = make_engine(own_settings.database_url or "", name="batchline-tests")
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def own_client(own_engine: Engine) -> ClientSecret:
+    """A client there."""
+    return create_client(own_engine, f"test {uuid4()}")
+
+
 @pytest.fixture
 def own_processes() -> Iterator[None]:
     """For a test that starts processes of its own: none of them may be left behind."""
     with none_left_behind():
         yield
+
+
+def other_redis(settings: Settings) -> str:
+    """A database of the session's Valkey that its own stack does not use, emptied."""
+    url = f"{(settings.redis_url or '').rsplit('/', 1)[0]}/11"
+    with Redis.from_url(url) as found:
+        found.flushdb()
+    return url
 
 
 class fresh_database:

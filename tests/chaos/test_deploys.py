@@ -5,44 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.clients.credentials import ClientSecret, create_client
+from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
-from app.db import make_engine
-from app.db.migrations import upgrade
-from tests.conftest import fresh_database
 from tests.support.stack import Stack, running_stack, wait_for
 
 STOP_SECONDS = 8.0
 OPERATIONS = ("test.probe", "test.outside", "test.slow")
-
-
-@pytest.fixture(scope="module")
-def own_settings(settings: Settings, postgres_url: str) -> Iterator[Settings]:
-    """A database and a broker that no other worker looks at."""
-    with fresh_database(postgres_url) as url:
-        redis_url = f"{(settings.redis_url or '').rsplit('/', 1)[0]}/12"
-        yield settings.with_servers(database_url=url, redis_url=redis_url)
-
-
-@pytest.fixture(scope="module")
-def own_engine(own_settings: Settings) -> Iterator[Engine]:
-    """An engine on that database, migrated."""
-    engine = make_engine(own_settings.database_url or "", name="batchline-tests")
-    upgrade(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def own_client(own_engine: Engine) -> ClientSecret:
-    """A client there."""
-    return create_client(own_engine, f"test {uuid4()}")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from app.db import transaction
 from app.db.statements.batches import BatchRow, lock_batch_row
 from app.db.statements.rows import row_of
 from tests.engine.rig import Message, Rig
-from tests.engine.test_long_work import Died, before_statement, dying_before_the_commit
+from tests.engine.test_claims_amid_cancel import before_statement
+from tests.engine.test_long_work import Died, dying_before_the_commit
 from workers.engine.plan import lanes
 from workers.engine.plan.lane_steps import lane_step
 from workers.engine.plan.lanes import find_lanes

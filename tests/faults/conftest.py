@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import psycopg2
 import pytest
 from sqlalchemy import Engine
 
-from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import Settings
-from app.db import make_engine
-from app.db.migrations import upgrade
 from app.local.servers import start_postgres
+from tests.conftest import other_redis
 from tests.support.processes import none_left_behind
 from tests.support.stack import Stack, running_stack
 
@@ -43,24 +40,8 @@ def server_url(own_processes: None, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def own_settings(settings: Settings, server_url: str) -> Settings:
     """That server, a broker that no other worker looks at, and impatient heartbeats."""
-    redis_url = f"{(settings.redis_url or '').rsplit('/', 1)[0]}/13"
-    own = settings.with_servers(database_url=server_url, redis_url=redis_url)
+    own = settings.with_servers(database_url=server_url, redis_url=other_redis(settings))
     return replace(own, heartbeat_interval=0.5, heartbeat_timeout=3.0)
-
-
-@pytest.fixture(scope="module")
-def own_engine(own_settings: Settings) -> Iterator[Engine]:
-    """An engine on its database, migrated."""
-    engine = make_engine(own_settings.database_url or "", name="tests")
-    upgrade(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def own_client(own_engine: Engine) -> ClientSecret:
-    """A client there."""
-    return create_client(own_engine, f"test {uuid4()}")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,131 @@
+"""What must hold of the rows, whatever has happened: after each step, and once all has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from app.batches.queries import find_batch
+from tests.engine.rig import Rig
+
+
+class WhatHolds(RuleBasedStateMachine):
+    """The invariants. `live`: the batches that were not removed. `ends`: how those that have ended
+    did. `retried`: those of which items were run again."""
+
+    rig: Rig  # set by the test
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live: list[UUID] = []
+        self.ends: dict[UUID, tuple[Any, ...]] = {}
+        self.retried: set[UUID] = set()
+
+    @invariant()
+    def ended_batches_are_counted(self) -> None:
+        """An ended batch has ended once, its summary is that of its items, nothing is under way."""
+        for row in self.rig.rows(_COUNTED, client=self.rig.client_id):
+            assert (row.completed, row.failed, row.invalid, row.canceled) == (
+                row.items_completed,
+                row.items_failed,
+                row.items_invalid,
+                row.items_canceled,
+            ), row
+            assert row.total == row.items == row.completed + row.failed + row.invalid + row.canceled
+            assert row.slices == 0, row
+            end = (row.status, row.finished_at, row.revision)
+            assert self.ends.setdefault(row.id, end) == end
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """Whatever no wave will come to is in a slice of the wave under way."""
+        lost = self.rig.rows(_LOST, client=self.rig.client_id)
+        assert not lost, (lost, [self.rig.slices(row.batch_id) for row in lost])
+
+    @invariant()
+    def summaries_add_up(self) -> None:
+        """At any moment, also in the middle of a wave."""
+        with self.rig.engine.connect() as connection:
+            for batch_id in filter(self.rig.there, self.live):
+                batch = find_batch(connection, self.rig.client_id, batch_id)
+                assert batch.summary.pending >= 0, batch
+                assert batch.summary.running >= 0, batch
+                assert batch.doing is None or 0 <= batch.doing.done <= batch.doing.total, batch
+
+    @invariant()
+    def effects_happen_once(self) -> None:
+        """No uid stands twice in the log, and one key's are in the order submitted."""
+        for key, uids in self.rig.effects().items():
+            assert max(Counter(uids).values(), default=1) == 1, (key, uids)
+
+    @invariant()
+    def crowds_are_small(self) -> None:
+        """No more of its slices are claimed than the operation allows."""
+        rows = self.rig.rows(
+            """SELECT count(*) AS claimed FROM slices
+               WHERE state = 'CLAIMED' AND operation = :name AND phase <> 'validate'""",
+            name="log.crowded",
+        )
+        assert rows[0].claimed <= 2
+
+    def successes_took_effect(self) -> None:
+        """Each item that succeeded is in the log, and none that did not."""
+        logged = Counter(uid for uids in self.rig.effects().values() for uid in uids)
+        for row in self.rig.rows(_ITEMS, client=self.rig.client_id):
+            if row.uid is None or row.operation == "log.outside":
+                continue
+            expected = row.status == "SUCCESS" and not row.dry_run
+            assert logged[int(row.uid)] == expected, row
+
+    def keys_kept_their_order(self) -> None:
+        """Items of one key took effect in the order submitted, unless some were run again."""
+        home = {
+            int(row.uid): row.batch_id
+            for row in self.rig.rows(_ITEMS, client=self.rig.client_id)
+            if row.uid is not None
+        }
+        for key, uids in self.rig.effects().items():
+            for batch_id in {home.get(uid) for uid in uids} - self.retried - {None}:
+                mine = [uid for uid in uids if home.get(uid) == batch_id]
+                assert mine == sorted(mine), (key, mine)
+
+    def failures_say_why(self) -> None:
+        """Whatever went wrong has a code and a message."""
+        for row in self.rig.rows(_ITEMS, client=self.rig.client_id):
+            if row.status in ("FAILED", "INVALID"):
+                assert row.code, row
+                assert row.message, row
+
+
+_COUNTED = """
+    SELECT b.*, i.*, (SELECT count(*) FROM slices s WHERE s.batch_id = b.id) AS slices
+    FROM batches b CROSS JOIN LATERAL (
+        SELECT count(*) AS items,
+               count(*) FILTER (WHERE status = 'SUCCESS') AS items_completed,
+               count(*) FILTER (WHERE status = 'FAILED') AS items_failed,
+               count(*) FILTER (WHERE status = 'INVALID') AS items_invalid,
+               count(*) FILTER (WHERE status = 'CANCELED') AS items_canceled
+        FROM items WHERE batch_id = b.id
+    ) i
+    WHERE b.client_id = :client AND b.finished_at IS NOT NULL AND b.doing IS NULL
+"""
+_LOST = """
+    SELECT i.batch_id, i.index, b.status, b.next_index FROM items i
+    JOIN batches b ON b.id = i.batch_id
+    WHERE b.client_id = :client AND b.status IN ('RUNNING', 'PAUSED') AND b.stopping IS NULL
+      AND b.phase <> 'validate' AND i.status = 'PENDING' AND i.due_at IS NULL
+      AND i.index < b.next_index
+      AND NOT EXISTS (
+            SELECT FROM slices s WHERE s.batch_id = i.batch_id AND s.state <> 'DONE'
+            AND i.index BETWEEN s.first_index AND s.last_index
+            AND (s.picks IS NULL OR i.index = ANY(s.picks)))
+"""
+_ITEMS = r"""
+    SELECT i.batch_id, i.index, i.status, i.code, i.message, b.dry_run,
+           coalesce(i.operation, b.operation) AS operation,
+           substring(i.input::text from '"uid": (\d+)') AS uid
+    FROM items i JOIN batches b ON b.id = i.batch_id WHERE b.client_id = :client
+"""
