@@ -191,6 +191,19 @@ def test_a_slice_that_takes_long_holds_up_no_other_item_of_its_batch(line: Rig) 
     assert all(len(uids) == 1 for uids in line.effects().values())
 
 
+def test_an_item_that_waits_for_a_later_one_does_not_take_the_only_room(line: Rig) -> None:
+    other = line.submit("log.one", [{"uid": uid} for uid in range(100, 120)])
+    advance(line.runtime, other)
+    run, _ = [message for message in line.messages if message.number is not None]
+    line.deliver(run)
+    assert [row.state for row in line.slices(other)] == ["DONE", "READY"], "there is room for one"
+    line.messages.clear()
+    items = [{"uid": 0, "waits_for": "9"}, *({"uid": uid} for uid in range(1, 10))]
+    batch_id = line.submit("log.one", items)
+    line.deliver_all(most=60)
+    assert line.batch(batch_id).status == lifecycle.SUCCESS
+
+
 def test_one_client_does_not_take_all_slots_of_the_slow(line: Rig) -> None:
     line.run("UPDATE workers SET queue = 'slow', slots = 16")
     line.runtime.line = "slow"

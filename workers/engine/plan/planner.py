@@ -3,8 +3,10 @@
 Two sources feed a plan. The first pass (`first_pass.py`) walks the batch in order: `next_index`
 says how far it got, and a slice is then just a range. Items that are due at a time of their own
 (`due_at`: retries, deferrals, repeated keys, what a dead worker held) are picked one by one
-(`due_items.py`). They get at most half of the room until the first pass is done, so that neither
-starves the other. How large slices are: `sizes.py`; how many there may be: `room.py`.
+(`due_items.py`). They get at most half of the room until the first pass is done, and where there is
+room for one slice only, as there is mostly where many batches wait, every second wave: so neither
+starves the other, though an item that waits for one further on is due all the while. How large
+slices are: `sizes.py`; how many there may be: `room.py`.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ def plan_wave(
     if room <= 0:
         return plan
     if batch.phase != "validate" and not _fresh(batch):
-        most = room if left <= 0 else max(1, room // 2)
-        plan.slices, plan.more = due_slices(connection, cutter, most, beside=unfinished > 0)
+        most = room if left <= 0 else (room + batch.wave % 2) // 2
+        if most:
+            plan.slices, plan.more = due_slices(connection, cutter, most, beside=unfinished > 0)
     room -= len(plan.slices)
     if left > 0 and room > 0:
         if batch.mixed and batch.phase != "validate":
