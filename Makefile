@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-fast test-long check format format-check lint types walls migrations-check bench chaos soak bench-fairness bench-scale lock clean install install-dev
+.PHONY: help run test test-fast test-long check format format-check lint types walls audit migrations-check bench chaos soak bench-fairness bench-scale lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -26,7 +26,7 @@ test: $(VENV)/.dev-installed ## Run the tests, but for those of test-long (ARGS=
 test-fast: $(VENV)/.dev-installed ## Run those that need neither the stack nor processes of their own
 	$(BIN)/python -m pytest -m "not stack and not processes and not slow and not long" -n $(FAST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: format-check lint types walls test test-long ## The whole gate, for people and for CI
+check: format-check lint types walls audit test test-long ## The whole gate, for people and for CI
 
 ##@ Parts of the gate
 
@@ -48,6 +48,9 @@ types: $(VENV)/.dev-installed ## Check the types (mypy)
 
 walls: $(VENV)/.dev-installed ## Check which part imports which (import-linter)
 	$(BIN)/lint-imports
+
+audit: $(VENV)/.dev-installed ## Look for what is known against the pinned packages (pip-audit)
+	$(BIN)/python -m tests.support.audit_lock
 
 migrations-check: $(VENV)/.dev-installed ## Check that models and migrations agree (a part of test)
 	$(BIN)/python -m pytest -q tests/test_migrations.py
