@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -198,7 +199,8 @@ def test_an_item_that_waits_for_a_later_one_does_not_take_the_only_room(line: Ri
     line.deliver(run)
     assert [row.state for row in line.slices(other)] == ["DONE", "READY"], "there is room for one"
     line.messages.clear()
-    items = [{"uid": 0, "waits_for": "9"}, *({"uid": uid} for uid in range(1, 10))]
+    items: list[dict[str, Any]] = [{"uid": uid} for uid in range(10)]
+    items[0]["waits_for"] = "9"
     batch_id = line.submit("log.one", items)
     line.deliver_all(most=60)
     assert line.batch(batch_id).status == lifecycle.SUCCESS

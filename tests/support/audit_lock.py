@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
+
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -61,10 +63,13 @@ def main() -> int:
         )
         audit = audit_of(run.stdout, run.stderr)
         failed = failed or bool(audit.known)
-        print(f"{lock}: {audit.looked_at} packages looked at, {len(audit.known)} weaknesses known")
-        print("".join(f"  {line}\n" for line in audit.known), end="")
+        click.echo(
+            f"{lock}: {audit.looked_at} packages looked at, {len(audit.known)} weaknesses known"
+        )
+        for line in audit.known:
+            click.echo(f"  {line}")
         if not audit.looked_at:
-            print(f"  not looked at: {audit.why_not}")
+            click.echo(f"  not looked at: {audit.why_not}")
     return int(failed)
 
 
