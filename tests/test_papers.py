@@ -150,7 +150,7 @@ def test_the_tree_of_the_readme_is_the_code_s() -> None:
 
 def shown_default(declared: Declaration) -> str:
     value: Any = declared.default
-    if value is None or value == () or value == {}:
+    if value is None or not (value or isinstance(value, (int, float))):
         return ""
     if isinstance(value, bool):
         return str(int(value))

@@ -149,6 +149,25 @@ def test_lists_and_maps() -> None:
     assert settings.webhook_allow_private is True
 
 
+def test_what_webhooks_may_reach() -> None:
+    allowed = load_settings(
+        {"WEBHOOK_ALLOW": "Hooks.internal., 10.1.0.0/16,192.168.7.7, fd12::/16,localhost,"}
+    ).webhook_allow
+    assert allowed.hosts == {"hooks.internal", "localhost"}
+    assert sorted(map(str, allowed.networks)) == ["10.1.0.0/16", "192.168.7.7/32", "fd12::/16"]
+    assert load_settings({}).webhook_allow.networks == ()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["10.1.2.3/16", "10.0.0.0/33", "hooks.internal:8080", "http://hooks.internal", "10.1", "a b"],
+)
+def test_an_entry_that_says_nothing_is_named(entry: str) -> None:
+    with pytest.raises(SettingsError, match=r"^WEBHOOK_ALLOW: ") as refused:
+        load_settings({"WEBHOOK_ALLOW": f"10.0.0.0/8,{entry}"})
+    assert repr(entry) in str(refused.value)
+
+
 def test_the_repr_tells_no_secret() -> None:
     settings = load_settings(
         {

@@ -24,7 +24,7 @@ from app.messaging.broker import SLOW_QUEUE
 from app.metrics.listener import impatient_redis
 from app.webhooks.claiming import call_due, end_revoked, is_any_due, nothing_left
 from app.webhooks.delivery_log import KEPT_DAYS, forget_old
-from app.webhooks.network import checker
+from app.webhooks.policies import policy_of
 from app.webhooks.sender import Sender
 from workers.celery import settings
 from workers.engine.runtime import Runtime
@@ -90,7 +90,7 @@ def _start(sender: object = None, **_: object) -> None:
         return  # a parent, whose children do it; or not its line
     made = Sender(
         make_engine(settings.database_url or "", name="batchline-webhooks", pool_size=_CONNECTIONS),
-        allowed=checker(allow_private=settings.webhook_allow_private),
+        allowed=policy_of(settings),
         noted=lambda outcome: listener().webhook_tried(outcome),
     )
     made.start(

@@ -24,6 +24,7 @@ from app.web.problems import loaded
 from app.web.responses import answer
 from app.web.services import services
 from app.webhooks.delivery_log import DeliveryEntry, list_deliveries, resend
+from app.webhooks.policies import policy_of
 from app.webhooks.recording import BATCH_FINISHED, EVENTS
 from app.webhooks.registering import (
     WebhookEntry,
@@ -92,7 +93,9 @@ class DeliverySchema(ma.Schema):
     finishedAt = ma.fields.DateTime(required=True, allow_none=True)
     responseStatus = ma.fields.Integer(required=True, allow_none=True)
     responseBody = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "Its first KiB."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its first KiB; null where the receiver's address is private."},
     )
     error = ma.fields.String(required=True, allow_none=True)
     durationSeconds = ma.fields.Float(required=True, allow_none=True)
@@ -120,7 +123,7 @@ def create() -> Response:
             caller().client_id,
             fields["url"],
             fields["events"],
-            allow_private=here.settings.webhook_allow_private,
+            policy=policy_of(here.settings),
         )
     headers = {"Location": f"/v1/webhooks/{webhook.id}"}
     return answer({**_webhook_body(webhook), "secret": secret}, 201, headers)

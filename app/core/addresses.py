@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from environs import ValidationError
@@ -114,6 +115,41 @@ def named_bases(value: str) -> dict[str, str]:
             raise ValidationError(f"{name!r} must not have a query or a fragment.")
         bases[name] = url.rstrip("/")
     return bases
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """Hosts, in lower case, and networks."""
+
+    hosts: frozenset[str] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.hosts or self.networks)
+
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*"
+)
+
+
+def hosts_and_networks(value: str) -> Reachable:
+    """Names of hosts, addresses and networks (`10.0.0.0/8`), comma-separated."""
+    hosts, networks = set(), []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            networks.append(ip_network(part))
+            continue
+        except ValueError as error:
+            # What has a slash, a colon or digits alone was not meant to be a name.
+            if re.search(r"[/:]|^[\d.]+$", part):
+                raise ValidationError(f"{part!r} is no network ({error}).") from None
+        name = part.rstrip(".").lower()
+        if not _HOST.fullmatch(name):
+            raise ValidationError(f"{part!r} is neither a host's name nor an address or network.")
+        hosts.add(name)
+    return Reachable(frozenset(hosts), tuple(networks))
 
 
 def _check_url(value: str, schemes: tuple[str, ...]) -> None:

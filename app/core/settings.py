@@ -101,8 +101,17 @@ class Settings:
         "not offered",
         secret=True,
     )
+    webhook_allow: addresses.Reachable = setting(
+        addresses.Reachable(),
+        parsed(addresses.hosts_and_networks),
+        "private addresses that webhooks may go to, by http too: hosts, addresses and networks "
+        "(`10.1.0.0/16`), comma-separated",
+    )
     webhook_allow_private: bool = setting(
-        False, flag(), "`1`: webhooks may go to private and loopback addresses"
+        False, flag(), "`1`: webhooks may go to every private and loopback address"
+    )
+    webhook_show_bodies: bool = setting(
+        False, flag(), "`1`: clients are shown what private receivers answered, too"
     )
 
     # Who may look on

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from app.db import transaction
 from app.db.models.webhook import DELIVERED, FAILED, PENDING
+from app.webhooks.addresses import Policy
 from app.webhooks.claiming import Claimed, disable, write_answer
-from app.webhooks.network import Check
 from app.webhooks.schedule import next_wait
 from app.webhooks.sending import Answer, send
 from app.webhooks.signing import message_id, signed_headers
@@ -25,12 +25,12 @@ def attempt(
     engine: Engine,
     claimed: Claimed,
     *,
-    allowed: Check,
+    allowed: Policy,
     noted: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Send what was claimed, and write what came of it.
 
-    `allowed`: which IP addresses may be connected to. `noted`: called with the outcome:
+    `allowed`: where it may go. `noted`: called with the outcome:
     "delivered", "retried", "failed" or "gone". A connection to the database is held only while that
     is written. Raises Unavailable where it could not be; then the delivery is sent again once its
     claim is void.
@@ -40,7 +40,7 @@ def attempt(
         noted(outcome)
 
 
-def _try(claimed: Claimed, allowed: Check) -> Answer:
+def _try(claimed: Claimed, allowed: Policy) -> Answer:
     headers = signed_headers(
         message_id(claimed.id), datetime.now(UTC), claimed.body, claimed.secrets
     )
@@ -68,7 +68,7 @@ def _conclude(engine: Engine, claimed: Claimed, answer: Answer) -> str | None:
         delivery=str(claimed.id),
         outcome=outcome if written else "claim lost",
         status=answer.status,
-        error=answer.error,
+        error=answer.detail or answer.error,
         seconds=round(answer.seconds, 3),
     )
     return outcome if written else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -23,7 +22,7 @@ from app.db.statements.webhooks import (
     LIST_WEBHOOKS,
     ROTATE_SECRET,
 )
-from app.webhooks.addresses import may_connect
+from app.webhooks.addresses import Policy
 from app.webhooks.recording import EVENTS
 from app.webhooks.signing import new_secret
 
@@ -53,13 +52,14 @@ def create_webhook(
     url: str,
     events: Sequence[str],
     *,
-    allow_private: bool,
+    policy: Policy,
 ) -> tuple[WebhookEntry, str]:
     """Register `url` for `events`; the webhook and its secret, which is told only here.
 
-    Raises Invalid for an address that cannot be used and for an unknown event.
+    `policy`: where webhooks may go. Raises Invalid for an address that cannot be used and for an
+    unknown event.
     """
-    errors = [FieldError("/url", why)] if (why := _at_fault(url, allow_private)) else []
+    errors = [FieldError("/url", why)] if (why := _at_fault(url, policy)) else []
     errors += [
         FieldError(f"/events/{place}", f"Unknown event {event!r}; there is {', '.join(EVENTS)}.")
         for place, event in enumerate(events)
@@ -147,7 +147,7 @@ def _unknown(webhook_id: UUID) -> NotFound:
     return NotFound(f"There is no webhook {webhook_id}.")
 
 
-def _at_fault(url: str, allow_private: bool) -> str | None:
+def _at_fault(url: str, policy: Policy) -> str | None:
     """What is wrong with the address, if anything can be told without resolving it."""
     if len(url) > LONGEST_URL:
         return f"Must not be longer than {LONGEST_URL} characters."
@@ -167,10 +167,5 @@ def _at_fault(url: str, allow_private: bool) -> str | None:
         return "Must not have a fragment."
     if port == 0:
         return "Not a usable port."
-    try:
-        ip_address(host)
-    except ValueError:
-        return None  # a name; what it stands for is checked at every connection
-    if not may_connect(host, allow_private=allow_private):
-        return f"Webhooks may not go to {host}."
-    return None
+    # What a name stands for is judged at every connection.
+    return policy.fault(parts.scheme, host)

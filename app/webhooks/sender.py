@@ -17,9 +17,9 @@ from app.core.errors import BatchlineError
 from app.db import transaction
 from app.events.listening import listen
 from app.events.notify import DELIVERIES_CHANNEL
+from app.webhooks.addresses import Policy
 from app.webhooks.claiming import MOST_OF_CLIENT, Claimed, claim_due, release
 from app.webhooks.delivering import attempt
-from app.webhooks.network import Check
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class Sender:
     those tries has reached its time limit.
 
     `engine`: its own, of which two connections are enough, since none is held while something is
-    sent. `allowed`: which IP addresses may be connected to. `noted`: called, in whatever thread,
+    sent. `allowed`: where it may go. `noted`: called, in whatever thread,
     with the outcome of each try. While nothing is due it does nothing; it never looks unless it is
     told.
     """
@@ -51,7 +51,7 @@ class Sender:
         self,
         engine: Engine,
         *,
-        allowed: Check,
+        allowed: Policy,
         most: int = MOST_AT_ONCE,
         noted: Callable[[str], None] = lambda _: None,
     ) -> None:

@@ -13,7 +13,8 @@ from importlib.metadata import version
 import httpcore
 import httpx
 
-from app.webhooks.network import Check, GuardedNetwork
+from app.webhooks.addresses import Policy
+from app.webhooks.network import ForbiddenAddress, GuardedNetwork
 
 TIME_LIMIT = 15.0
 """Seconds for everything: resolving, connecting, sending, and the answer."""
@@ -25,13 +26,16 @@ KEPT_BYTES = 1024
 class Answer:
     """What came of a try: a `status` and the first KiB of the body, or an `error`.
 
-    `retry_after`: seconds, where the answer asked for that. `seconds`: how long it took.
+    Of what clients are not shown there is no `body`, and the `error` does not say what the other
+    side did; `detail` does, for our own log. `retry_after`: seconds, where the answer asked for
+    that. `seconds`: how long it took.
     """
 
     seconds: float
     status: int | None = None
     body: str | None = None
     error: str | None = None
+    detail: str | None = None
     retry_after: float | None = None
 
     @property
@@ -45,7 +49,7 @@ def send(
     body: str,
     headers: dict[str, str],
     *,
-    allowed: Check,
+    allowed: Policy,
     whose: Hashable = None,
     time_limit: float = TIME_LIMIT,
 ) -> Answer:
@@ -54,6 +58,7 @@ def send(
     `whose`: the client that it is for, whose names are resolved a few at a time.
     """
     begun = time.monotonic()
+    network: GuardedNetwork | None = None
     sent = {
         "content-type": "application/json",
         "user-agent": f"Batchline/{version('batchline')}",
@@ -69,11 +74,11 @@ def send(
             port=target.port,
             target=target.raw_path,
         )
+        secure = target.scheme == "https"
+        network = GuardedNetwork(allowed, time_limit, secure=secure, whose=whose)
         # A connection of its own, since deadline and check belong to this delivery.
         with (
-            httpcore.ConnectionPool(
-                ssl_context=_tls(), network_backend=GuardedNetwork(allowed, time_limit, whose=whose)
-            ) as pool,
+            httpcore.ConnectionPool(ssl_context=_tls(), network_backend=network) as pool,
             pool.stream(
                 "POST",
                 request_url,
@@ -85,14 +90,24 @@ def send(
             return Answer(
                 time.monotonic() - begun,
                 status=response.status,
-                body=kept,
+                body=None if network.hidden else kept,
                 retry_after=_retry_after(response.headers),
             )
     except (httpx.InvalidURL, ValueError) as error:
         return Answer(time.monotonic() - begun, error=f"not a usable address: {error}")
     except Exception as error:  # httpcore lets ssl's, h11's and the system's own errors through
-        said = " ".join(str(error).split()) or type(error).__name__
-        return Answer(time.monotonic() - begun, error=said[:KEPT_BYTES])
+        said = (" ".join(str(error).split()) or type(error).__name__)[:KEPT_BYTES]
+        shown = _in_general(error) if network is not None and network.hidden else said
+        return Answer(time.monotonic() - begun, error=shown, detail=said)
+
+
+def _in_general(error: Exception) -> str:
+    """What happened, without what the other side said: an error may quote it."""
+    if isinstance(error, (httpcore.TimeoutException, ForbiddenAddress)):
+        return " ".join(str(error).split()) or "not answered in time"
+    if isinstance(error, httpcore.ConnectError):
+        return "cannot be connected to"
+    return "not answered as HTTP wants it"
 
 
 def _first(response: httpcore.Response) -> str:

@@ -1,5 +1,7 @@
 """An HTTP client that goes to the address it is given and nowhere else, within a time limit.
 
+To a cloud's metadata it does not go at all, whoever names it.
+
 It follows no redirect, takes no proxy from the environment, and remembers no cookie: what one
 client's item was answered must not go out with another's. httpx limits each single read and write;
 a server that sends a byte now and then could hold a thread for ever. So the connections underneath
@@ -8,6 +10,7 @@ also keep a deadline for the request as a whole (deadline_stream.py).
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +21,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from handlers.outbound.addresses import is_metadata, read_address
 from handlers.outbound.deadline_stream import DeadlineStream
 
 _KEEPALIVE_CONNECTIONS = 64
@@ -61,8 +65,35 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        stream = super().connect_tcp(host, port, _left(timeout), local_address, socket_options)
-        return DeadlineStream(stream, _left)
+        """Connect to the first address of `host` that answers, but to no cloud's metadata.
+
+        The addresses that are looked at are those that are connected to.
+        """
+        failure: Exception | None = None
+        for address in _resolve(host, port):
+            try:
+                stream = super().connect_tcp(
+                    address, port, _left(timeout), local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return DeadlineStream(stream, _left)
+        raise failure or httpcore.ConnectError(f"{host} has no address")
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    """The addresses of `host`. Raises ConnectError where one of them is a cloud's metadata."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(str(error)) from error
+    addresses = list(dict.fromkeys(str(answer[4][0]) for answer in found))
+    for address in addresses:
+        known = read_address(address)
+        if known is None or is_metadata(known):
+            raise httpcore.ConnectError(f"{host} is an address of a cloud's metadata")
+    return addresses
 
 
 class _Transport(httpx.HTTPTransport):

@@ -68,7 +68,9 @@ def test_the_end_of_a_batch_is_told(stack: Stack, http: httpx.Client) -> None:
         assert delivery["batchId"] == submitted["id"]
         assert delivery["event"] == "batch.finished"
         assert (delivery["status"], delivery["attempts"]) == ("DELIVERED", 1)
-        assert (delivery["responseStatus"], delivery["responseBody"]) == (200, "thanks")
+        assert (delivery["responseStatus"], delivery["responseBody"]) == (200, None), (
+            "it is private"
+        )
         assert delivery["error"] is None
 
         again = http.post(f"{deliveries}/{delivery['id']}/resend")
@@ -191,6 +193,26 @@ def test_private_addresses_are_refused_unless_allowed(
         assert Caller(next(apps), client).post("/v1/webhooks", private).status_code == 422
     finally:
         next(apps, None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://169.254.169.254/latest/meta-data/",
+        "http://[fd00:ec2::254]/",
+        "https://168.63.129.16/",
+        "https://2852039166/",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "http://8.8.8.8/",
+    ],
+)
+def test_an_address_that_may_not_be_reached_is_refused_when_it_is_made(
+    api: Caller, url: str
+) -> None:
+    """Whatever is allowed: all private ones are, here."""
+    refused = api.post("/v1/webhooks", {"url": url})
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json["errors"]] == ["/url"]
 
 
 def test_they_need_their_scope_and_are_nobody_elses(engine: Engine, app: Any, api: Caller) -> None:

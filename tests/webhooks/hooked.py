@@ -11,14 +11,14 @@ from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret
 from app.db import transaction
+from app.webhooks.addresses import Policy
 from app.webhooks.claiming import Claimed, claim_due
 from app.webhooks.delivering import attempt
 from app.webhooks.delivery_log import DeliveryEntry, list_deliveries
-from app.webhooks.network import checker
 from app.webhooks.recording import BATCH_FINISHED, record, wants
 from app.webhooks.registering import create_webhook, delete_webhook
 
-ANYWHERE = checker(allow_private=True)
+ANYWHERE = Policy(private=True, show_answers=True)
 
 
 def _unheard(outcome: str) -> None:
@@ -33,7 +33,7 @@ class Hooked:
         self.client_id = client.client_id
         with transaction(engine) as connection:
             entry, self.secret = create_webhook(
-                connection, client.client_id, url, [BATCH_FINISHED], allow_private=True
+                connection, client.client_id, url, [BATCH_FINISHED], policy=Policy(private=True)
             )
         self.id = entry.id
 

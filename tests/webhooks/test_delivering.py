@@ -13,6 +13,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from app.clients.credentials import ClientSecret
 from app.core.errors import Invalid, NotFound, WrongState
 from app.db import transaction
+from app.webhooks.addresses import Policy
 from app.webhooks.claiming import (
     MOST_OF_CLIENT,
     call_due,
@@ -252,7 +253,7 @@ def test_an_address_that_cannot_be_used_is_refused(
     engine: Engine, client: ClientSecret, url: str, why: str
 ) -> None:
     with pytest.raises(Invalid, match=why) as refused, transaction(engine) as connection:
-        create_webhook(connection, client.client_id, url, [BATCH_FINISHED], allow_private=False)
+        create_webhook(connection, client.client_id, url, [BATCH_FINISHED], policy=Policy())
     assert [error.pointer for error in refused.value.errors] == ["/url"]
 
 
@@ -264,7 +265,7 @@ def test_events_are_checked(
 ) -> None:
     with pytest.raises(Invalid) as refused, transaction(engine) as connection:
         create_webhook(
-            connection, client.client_id, "https://example.com/", events, allow_private=False
+            connection, client.client_id, "https://example.com/", events, policy=Policy()
         )
     assert [error.pointer for error in refused.value.errors] == [pointer]
 
@@ -277,7 +278,7 @@ def test_there_is_a_limit_of_webhooks(engine: Engine, client: ClientSecret) -> N
                 client.client_id,
                 "https://example.com/",
                 [BATCH_FINISHED],
-                allow_private=False,
+                policy=Policy(),
             )
         assert len(list_webhooks(connection, client.client_id, limit=100)) == MOST_WEBHOOKS
         with pytest.raises(Invalid, match=str(MOST_WEBHOOKS)):
@@ -286,7 +287,7 @@ def test_there_is_a_limit_of_webhooks(engine: Engine, client: ClientSecret) -> N
                 client.client_id,
                 "https://example.com/",
                 [BATCH_FINISHED],
-                allow_private=False,
+                policy=Policy(),
             )
 
 
