@@ -122,6 +122,9 @@ def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone:
         batch = http.post("/v1/batches", json={"operation": "test.bulk", "items": items})
         stack.finished(http, batch.raise_for_status().json()["id"])
         assert http.get("/v1/batches/none").status_code == 404
+        spoofed = {"X-Forwarded-For": "203.0.113.9", "Authorization": "Bearer bls_wrong"}
+        refused = http.get("/v1/limits", headers=spoofed)
+        assert refused.status_code == 401
         webhook = http.post("/v1/webhooks", json={"url": "http://127.0.0.1:1/nobody"})
         signing = webhook.raise_for_status().json()["secret"]
         again = http.post("/v1/batches", json={"operation": "test.bulk", "items": items})
@@ -134,7 +137,14 @@ def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone:
     assert {"batch.settled", "request.answered", "webhook.tried"} <= set(
         re.findall(r'"event": "([^"]*)"', told)
     )
-    secrets = [client.secret, signing, *passwords(alone)]
+    answered = [json.loads(line) for line in written["web"].splitlines() if "answered" in line]
+    assert all({"address", "requestId"} <= line.keys() for line in answered)
+    [line] = [one for one in answered if one["requestId"] == refused.headers["X-Request-Id"]]
+    assert (line["status"], line["address"]) == (401, "127.0.0.1"), "whatever a caller sends"
+    assert not {"clientId", "keyId"} & line.keys()
+    [line] = [one for one in answered if one["requestId"] == batch.headers["X-Request-Id"]]
+    assert (line["clientId"], line["keyId"]) == (str(client.client_id), str(client.key_id))
+    secrets = ["bls_wrong", client.secret, signing, *passwords(alone)]
     for name, log in written.items():
         for line in log.splitlines():
             try:

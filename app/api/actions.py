@@ -58,7 +58,8 @@ def append(batch_id: UUID) -> Response:
     like, also at once.
     """
     here = services()
-    client_id = caller().client_id
+    who = caller()
+    client_id = who.client_id
     with attempt(request) as this:
         kind, body = body_of(request, here.settings, this)
         if this.remembered:
@@ -76,6 +77,7 @@ def append(batch_id: UUID) -> Response:
                     incoming.items,
                     count=incoming.count,
                     most=here.settings.max_items_stream,
+                    operations=who.operations,
                 )
                 response = batch_answer(find_batch(connection, client_id, batch_id))
                 this.keep(connection, response)

@@ -56,10 +56,10 @@ def submit() -> Response:
         in_query = fields_in_query(request.args)
         if kind != JSON:
             # Before a body that may be long, check all fields that come in the query.
-            check(submission_of(client_id, in_query), here.registry)
+            check(submission_of(in_query), here.registry)
         with received(kind, body, here.settings, this) as incoming:
             fields = _merged(in_query, fields_of(incoming.fields))
-            submission = submission_of(client_id, fields)
+            submission = submission_of(fields)
             check(submission, here.registry)
             intake = intake_of(here.registry, submission, incoming.items)
             # What is one statement and no more needs no transaction around it.

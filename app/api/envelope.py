@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 import marshmallow as ma
 import msgspec
@@ -15,6 +14,7 @@ from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submissi
 from app.core.errors import FieldError, Invalid
 from app.core.jsontext import dumps, loads
 from app.web.problems import loaded, pointer_to
+from app.web.submissions import submission_by_caller
 from handlers.fields import Timestamp
 
 
@@ -135,9 +135,9 @@ def fields_in_query(query: MultiDict[str, str]) -> dict[str, Any]:
     return fields
 
 
-def submission_of(client_id: UUID, fields: Mapping[str, Any]) -> Submission:
-    """The submission that those fields ask for. Raises Invalid naming each field at fault."""
-    return Submission(client_id, **loaded(_SCHEMA, fields))
+def submission_of(fields: Mapping[str, Any]) -> Submission:
+    """The caller's submission that those fields ask for. Raises Invalid naming each at fault."""
+    return submission_by_caller(**loaded(_SCHEMA, fields))
 
 
 def changes_of(fields: Mapping[str, Any]) -> dict[str, Any]:

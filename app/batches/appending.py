@@ -7,7 +7,7 @@ is not held while a client sends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -38,11 +38,14 @@ def append(
     *,
     count: int,
     most: int,
+    operations: Collection[str] = (),
 ) -> int:
     """Add `items`, of which there are `count`, to the client's batch; how many it has then.
 
-    `most`: items that the batch may have. Raises NotFound, WrongState unless the batch is OPEN,
-    TooLarge naming the first item that is too many, and Invalid for an item without an operation.
+    `most`: items that the batch may have. `operations`: patterns of those that they may be of, as
+    the caller's key says; none: any. Raises NotFound, WrongState unless the batch is OPEN, TooLarge
+    naming the first item that is too many, Invalid for an item without an operation, and Forbidden
+    for one of another operation.
     """
     batch = lock_batch(connection, client_id, batch_id)
     require(batch, (OPEN,), "take items")
@@ -54,7 +57,7 @@ def append(
             errors=[FieldError(f"/items/{index}", message)],
         )
     publish(registry)
-    reader = ItemReader(registry, batch.operation)
+    reader = ItemReader(registry, batch.operation, allowed=operations)
     added = copy_items(connection, batch_id, reader.read(items), first_index=batch.total)
     # Keys are remembered within a call only: beside items of another call, any may be a repeat.
     may_repeat = reader.keyed if batch.total else reader.may_repeat

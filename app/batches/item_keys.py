@@ -8,7 +8,7 @@ repeated ones by Postgres when it begins, which costs one pass over its rows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from app.batches.copying import ItemRow, storable
-from app.core.errors import FieldError, Invalid
+from app.clients.limits import LONGEST_NAME, fits
+from app.core.errors import FieldError, Forbidden, Invalid
 from app.core.jsontext import loads
 from app.formats.raw_item import RawItem
 from handlers import Operation, Registry
@@ -33,11 +34,18 @@ class ItemReader:
     """
 
     def __init__(
-        self, registry: Registry, operation: str | None, *, own_operations: bool = True
+        self,
+        registry: Registry,
+        operation: str | None,
+        *,
+        own_operations: bool = True,
+        allowed: Collection[str] = (),
     ) -> None:
+        """`allowed`: patterns of the operations that items may be of; none: any."""
         self._registry = registry
         self._operation = operation
         self._own_operations = own_operations
+        self._allowed = allowed
         # So that all of its unknown operations together are looked for once.
         self._since = time.monotonic()
         self._keys: dict[str, KeyReader] = {}
@@ -51,7 +59,11 @@ class ItemReader:
         return self.may_repeat or bool(self._seen)
 
     def read(self, items: Iterable[RawItem]) -> Iterator[ItemRow]:
-        """The rows to store. Raises Invalid at an item that no operation applies to."""
+        """The rows to store.
+
+        Raises Invalid at an item that no operation applies to, Forbidden at one of an operation
+        that is not allowed.
+        """
         default = self._operation
         own_operations = self._own_operations
         for index, item in enumerate(items):
@@ -74,6 +86,7 @@ class ItemReader:
         name = operation or ""
         reader = self._keys.get(name)
         if reader is None:
+            require_operation(self._allowed, name)
             reader = self._keys[name] = KeyReader(self._registry.get(operation, since=self._since))
         return reader.key(text)
 
@@ -86,6 +99,13 @@ class ItemReader:
         if len(seen) == before or before >= MOST_KEYS:
             self.may_repeat = True
             self._seen = set()
+
+
+def require_operation(allowed: Collection[str], operation: str) -> None:
+    """Raise Forbidden unless one of the patterns is for the operation, or there are none."""
+    if allowed and not fits(allowed, operation):
+        shown = operation if len(operation) <= LONGEST_NAME else f"{operation[:LONGEST_NAME]}…"
+        raise Forbidden(f"The key may not submit the operation {shown!r}.")
 
 
 @cache

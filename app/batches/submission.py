@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.batches.batch_view import BatchView
 from app.batches.intake import Intake
-from app.batches.item_keys import ItemReader
+from app.batches.item_keys import ItemReader, require_operation
 from app.batches.phase import first_phase
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
@@ -37,11 +37,12 @@ MAX_NAME_LENGTH = 255
 class Submission:
     """One batch as its caller wants it, whatever API it came by.
 
-    All but `start` and `own_operations` is stored, in the columns of these names.
+    All but `start`, `own_operations` and `operations` is stored, in the columns of these names.
 
     `operation`: None where every item names its own. `scheduled_at`: aware. `reference`: the id
     that a dialect gave it, unique for the client and dialect. `own_operations`: whether an item
     that is `{"operation": ..., "data": ...}` names its own; a dialect's are all of its one.
+    `operations`: patterns of those that it may be of, as its key says; none: any.
     """
 
     client_id: UUID
@@ -56,6 +57,7 @@ class Submission:
     dialect: str = "native"
     reference: str | None = None
     own_operations: bool = True
+    operations: tuple[str, ...] = ()
     id: UUID = field(default_factory=new_id)
 
     @property
@@ -66,9 +68,8 @@ class Submission:
         return lifecycle.SCHEDULED if self.scheduled_at else lifecycle.PENDING
 
 
-_STORED = tuple(
-    each.name for each in fields(Submission) if each.name not in ("start", "own_operations")
-)
+_NOT_STORED = ("start", "own_operations", "operations")
+_STORED = tuple(each.name for each in fields(Submission) if each.name not in _NOT_STORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,13 @@ class Accepted:
 
 
 def check(submission: Submission, registry: Registry, connection: Connection | None = None) -> None:
-    """Raise Invalid where the envelope asks for something that cannot be.
+    """Raise Invalid where the envelope asks for something that cannot be, or Forbidden: may not.
 
     `connection`: without one, whether the time that it is scheduled for has passed is not asked.
     """
     errors = []
+    if submission.operation is not None:
+        require_operation(submission.operations, submission.operation)
     if submission.operation is not None and submission.operation not in registry:
         errors.append(FieldError("/operation", f"Unknown operation {submission.operation!r}."))
     moment = submission.scheduled_at
@@ -102,7 +105,8 @@ def accept(
     """Store the batch and its items in one transaction, all or nothing.
 
     Raises Invalid for an envelope that cannot be, for no items where it should start, and for an
-    item without an operation; WrongState where the reference is taken. The caller sends
+    item without an operation; Forbidden for an operation that its key may not submit; WrongState
+    where the reference is taken. The caller sends
     `advance` once this has returned.
     """
     with transaction(engine) as connection:
@@ -119,7 +123,13 @@ def write(
 def intake_of(registry: Registry, submission: Submission, items: Iterable[RawItem]) -> Intake:
     """The items of the submission, the first of which have been read."""
     return Intake(
-        ItemReader(registry, submission.operation, own_operations=submission.own_operations), items
+        ItemReader(
+            registry,
+            submission.operation,
+            own_operations=submission.own_operations,
+            allowed=submission.operations,
+        ),
+        items,
     )
 
 

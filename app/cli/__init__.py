@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "Run everything: servers, API, workers, beat and Flower.",
     "migrate": "Bring the database's schema up to date.",
     "clients": "Create, list, rotate and revoke API clients.",
+    "keys": "Create, list and revoke keys of a client.",
     "operations": "List the operations that batches can ask for.",
     "submit": "Submit a file of items as a batch.",
     "status": "Show batches and how far they are.",

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from uuid import UUID
+from datetime import timedelta
 
 import click
 
-from app.cli.options import as_json, print_json, print_table
+from app.cli.credentials import moment_of, print_secret
+from app.cli.options import DURATION, as_json, print_json, print_table
+from app.core.errors import Invalid
 from app.core.settings import load_settings
-
-if TYPE_CHECKING:
-    from app.clients.credentials import ClientSecret
 
 
 @click.group()
 def clients() -> None:
     """Create, list, rotate and revoke API clients.
 
-    They are kept in DATABASE_URL, or else in the embedded database of BATCHLINE_HOME.
+    They are kept in DATABASE_URL, or else in the embedded database of BATCHLINE_HOME. CLIENT is a
+    client's name or its id.
     """
 
 
@@ -29,17 +28,21 @@ def clients() -> None:
     "scopes",
     multiple=True,
     metavar="SCOPE",
-    help="Grant this scope only (more than once for several); every scope if left out.",
+    help="Grant this scope only (more than once for several); all but admin if left out.",
 )
 @as_json
 def create(name: str, scopes: tuple[str, ...], json_output: bool) -> None:
-    """Create a client and print its credentials: the only time its secret is shown."""
+    """Create a client with its first key and print it: the only time its secret is shown."""
     from app.cli.connection import database
     from app.clients.credentials import create_client
 
     with database(load_settings()) as engine:
-        made = create_client(engine, name, scopes or None)
-    _print_secret(made, json_output)
+        try:
+            made = create_client(engine, name, scopes or None)
+        except Invalid as error:
+            of_scopes = error.errors[0].pointer == "/scopes"
+            raise click.ClickException(f"{error} ({'--scope' if of_scopes else 'NAME'})") from error
+    print_secret(made, json_output)
 
 
 @clients.command("list")
@@ -59,8 +62,8 @@ def list_(json_output: bool) -> None:
                     "name": entry.name,
                     "apiKey": entry.api_key,
                     "scopes": list(entry.scopes),
-                    "createdAt": _time(entry.created_at),
-                    "revokedAt": _time(entry.revoked_at),
+                    "createdAt": moment_of(entry.created_at),
+                    "revokedAt": moment_of(entry.revoked_at),
                 }
                 for entry in entries
             ]
@@ -73,7 +76,7 @@ def list_(json_output: bool) -> None:
                 str(entry.client_id),
                 entry.name,
                 entry.api_key,
-                str(_time(entry.created_at)),
+                str(moment_of(entry.created_at)),
                 "revoked" if entry.revoked_at else "active",
                 " ".join(entry.scopes),
             ]
@@ -83,50 +86,38 @@ def list_(json_output: bool) -> None:
 
 
 @clients.command()
-@click.argument("client_id", type=click.UUID)
+@click.argument("client")
+@click.option(
+    "--overlap",
+    type=DURATION,
+    default="0s",
+    metavar="24h",
+    help="How long the old secret goes on beside it (s, m, h, d); not at all if left out.",
+)
 @as_json
-def rotate(client_id: UUID, json_output: bool) -> None:
-    """Give a client a new secret and print it; the old one stops working at once."""
+def rotate(client: str, overlap: timedelta, json_output: bool) -> None:
+    """Give CLIENT's first key a new secret and print it; the old one stops working.
+
+    The first key is the one that `clients create` made.
+    """
     from app.cli.connection import database
     from app.clients.credentials import rotate_client
+    from app.clients.keys import find_client
 
     with database(load_settings()) as engine:
-        made = rotate_client(engine, client_id)
-    _print_secret(made, json_output)
+        made = rotate_client(engine, find_client(engine, client), overlap=overlap)
+    print_secret(made, json_output)
 
 
 @clients.command()
-@click.argument("client_id", type=click.UUID)
-def revoke(client_id: UUID) -> None:
-    """Refuse a client from now on. Batches that were accepted go on."""
+@click.argument("client")
+def revoke(client: str) -> None:
+    """Refuse CLIENT by all of its keys from now on. Batches that were accepted go on."""
     from app.cli.connection import database
     from app.clients.credentials import revoke_client
+    from app.clients.keys import find_client
 
     with database(load_settings()) as engine:
+        client_id = find_client(engine, client)
         revoke_client(engine, client_id)
     click.echo(f"Client {client_id} is revoked.")
-
-
-def _print_secret(made: ClientSecret, json_output: bool) -> None:
-    if json_output:
-        print_json(
-            {
-                "clientId": str(made.client_id),
-                "apiKey": made.api_key,
-                "secret": made.secret,
-                "scopes": list(made.scopes),
-            }
-        )
-        return
-    click.echo(f"client id  {made.client_id}")
-    click.echo(f"api key    {made.api_key}")
-    click.echo(f"secret     {made.secret}   (shown only now)")
-    click.echo(f"scopes     {' '.join(made.scopes)}")
-
-
-def _time(value: object) -> str | None:
-    from datetime import UTC, datetime
-
-    if not isinstance(value, datetime):
-        return None
-    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

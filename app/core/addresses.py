@@ -18,6 +18,19 @@ def listening_address(value: str) -> str:
         raise ValidationError("Must be an IP address.") from None
 
 
+def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks (CIDR), comma-separated."""
+    found = []
+    for part in value.split(","):
+        try:
+            found.append(ip_network(part.strip()))
+        except ValueError as error:
+            raise ValidationError(
+                f"Must be addresses or networks, comma-separated, as 10.0.0.0/8 is ({error})."
+            ) from None
+    return tuple(found)
+
+
 def database_url(value: str) -> str:
     """A Postgres database, as SQLAlchemy spells it; several servers of it as libpq spells them."""
     value = _hosts_in_query(value)

@@ -17,17 +17,20 @@ from app.core.ids import new_id
 
 HEADER = "X-Request-Id"
 TASK_HEADER = "batchline_request"
-_KEY = "request"
+_KEY = "requestId"
 _USABLE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 # What a task's arguments are called in the logs.
 _ARGUMENTS = {"batch_id": "batch", "wave": "wave", "number": "slice", "webhook_id": "webhook"}
 
 
-def begin_request(given: str | None) -> str:
-    """Bind an id for the request that begins: `given` if it is usable, else a new one."""
+def begin_request(given: str | None, address: str | None = None) -> str:
+    """Bind an id for the request that begins: `given` if it is usable, else a new one.
+
+    And the address that it comes from; None where that is not known.
+    """
     request_id = given if given and _USABLE.fullmatch(given) else new_id().hex
     clear_contextvars()
-    bind_contextvars(**{_KEY: request_id})
+    bind_contextvars(**{_KEY: request_id, "address": address})
     return request_id
 
 
@@ -41,7 +44,7 @@ def begin_task(request_id: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def note(**ids: Any) -> None:
-    """Bind ids that became known meanwhile, as text: `client`, `batch`."""
+    """Bind ids that became known meanwhile, as text: `clientId`, `keyId`, `batch`."""
     bind_contextvars(**{name: str(value) for name, value in ids.items()})
 
 

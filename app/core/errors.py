@@ -8,7 +8,7 @@ BatchlineError
 ├── WrongRevision      there is no way up to that revision of the schema (app/db/migrations)
 ├── Malformed          400  the request cannot be read at all
 ├── Unauthenticated    401  no credentials, or wrong ones
-├── Forbidden          403  known, but without the scope
+├── Forbidden          403  known, but the key may not do this
 ├── NotFound           404  no such thing, or another client's
 ├── WrongState         409  the batch's state does not allow the move
 ├── TooLarge           413  over a limit
@@ -83,10 +83,10 @@ class Unauthenticated(BatchlineError):
 
 
 class Forbidden(BatchlineError):
-    """The client is known but lacks the scope."""
+    """The client is known, but its key lacks the scope, or may not submit that operation."""
 
     status = 403
-    title = "Scope missing"
+    title = "Not allowed with this key"
 
 
 class NotFound(BatchlineError):

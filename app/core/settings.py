@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from environs import ValidationError
@@ -62,6 +63,12 @@ class Settings:
         "address the API listens on; `0.0.0.0` is every one of this machine",
     )
     port: int = setting(8000, integer(0, 65535), "port of the API; 0 takes a free one")
+    forwarded_allow_ips: tuple[IPv4Network | IPv6Network, ...] = setting(
+        (),
+        parsed(addresses.networks),
+        "proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and "
+        "networks, comma-separated; unset: nobody's, loopback's neither",
+    )
     flower_address: str = setting("127.0.0.1", text(), "address Flower listens on")
     flower_port: int = setting(5555, integer(0, 65535), "port of Flower; 0 takes a free one")
     database_url: str | None = setting(

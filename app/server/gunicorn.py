@@ -32,6 +32,16 @@ _settings = load_settings()
 _inherited = os.environ.get("BATCHLINE_WEB_FD")
 bind = f"fd://{_inherited}" if _inherited else f"{_settings.bind_host}:{_settings.port}"
 
+# Whose X-Forwarded-Proto is believed: gunicorn would believe this machine unless it is told. A
+# caller by IPv4 on a socket of IPv6 has an address of IPv6.
+_proxies = [str(network) for network in _settings.forwarded_allow_ips]
+_mapped = [
+    f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+    for network in _settings.forwarded_allow_ips
+    if network.version == 4
+]
+forwarded_allow_ips = ",".join(_proxies + _mapped)
+
 worker_class = "app.server.worker.WebWorker"
 workers = _settings.web_workers or min(_MOST_PROCESSES, _cores())
 threads = _settings.web_threads

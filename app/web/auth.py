@@ -1,8 +1,9 @@
-"""Who makes a request, and what they may do: credentials, scopes.
+"""Who makes a request, and what they may do: credentials, networks, scopes.
 
 A view says what it needs by `@require("batches.read")`, the outermost decorator but for the
 route's, so that nothing of a request is looked at before its credentials. Where a dialect carries
-its credentials in other headers it passes its own `extract`.
+its credentials in other headers it passes its own `extract`. Which operations a key may submit is
+looked at where items are taken in (`app.web.submissions`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from app.clients.checks import SCOPES
 from app.clients.credentials import Caller
 from app.core import correlation
 from app.core.errors import Forbidden, Unauthenticated
+from app.web.address import caller_address
 from app.web.services import services
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -42,21 +44,23 @@ def bearer(carrier: Request) -> Credentials | None:
     return Credentials(secret) if secret and scheme.lower() == "bearer" else None
 
 
-def require(scope: str, *, extract: Extract = bearer) -> Callable[[View], View]:
-    """Let the view be called only for a known client that has `scope`; `caller()` says who it is.
+def require(
+    scope: str | None, *, or_admin: bool = False, extract: Extract = bearer
+) -> Callable[[View], View]:
+    """Let the view be called only with a good key that has `scope`; `caller()` says who it is.
 
-    Raises Unauthenticated and Forbidden. In the OpenAPI document the view wants a bearer; a dialect
-    says otherwise there (`Dialect.require`).
+    `scope`: None for whoever has a key. `or_admin`: whether `admin` is enough. Raises
+    Unauthenticated and Forbidden. In the OpenAPI document the view wants a bearer; a dialect says
+    otherwise there (`Dialect.require`).
     """
-    assert scope in SCOPES, scope  # noqa: S101 (a programming error)
+    assert scope is None or scope in SCOPES, scope  # noqa: S101 (a programming error)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            g.caller = authenticate(extract)
-            correlation.note(client=g.caller.client_id)
-            if scope not in g.caller.scopes:
-                raise Forbidden(f"This needs the scope {scope}, which the client does not have.")
+            found = g.caller = authenticate(extract)
+            if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):
+                raise Forbidden(f"This needs the scope {scope}, which the key does not have.")
             return view(*args, **kwargs)
 
         document: dict[str, Any] = dict(getattr(guarded, "_apidoc", {}))
@@ -68,12 +72,19 @@ def require(scope: str, *, extract: Extract = bearer) -> Callable[[View], View]:
 
 
 def authenticate(extract: Extract = bearer) -> Caller:
-    """The client whose credentials the request carries. Raises Unauthenticated."""
+    """Whose credentials the request carries. Raises Unauthenticated.
+
+    One answer for whatever is wrong with them: who tries stolen ones is not told that they would
+    do from elsewhere.
+    """
     credentials = extract(request)
     if credentials is None:
         raise Unauthenticated("This needs the credentials of a client.")
     found = services().callers.find(credentials.secret, api_key=credentials.api_key)
-    if found is None:
+    if found is not None:
+        # For the log, also where they are refused.
+        correlation.note(clientId=found.client_id, keyId=found.key_id)
+    if found is None or not found.may_call_from(caller_address()):
         raise Unauthenticated("These are not the credentials of an active client.")
     return found
 

@@ -1,4 +1,4 @@
-"""Every request: its id in and out, and one log line when it is answered."""
+"""Every request: its id in and out, its address, and one log line when it is answered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import structlog
 from flask import Flask, Response, g, request
 
 from app.core import correlation
+from app.web import address
+from app.web.services import services
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +25,10 @@ def register(flask: Flask) -> None:
 
 
 def _begin() -> None:
-    g.request_id = correlation.begin_request(request.headers.get(correlation.HEADER))
+    proxies = services().settings.forwarded_allow_ips
+    g.request_id = correlation.begin_request(
+        request.headers.get(correlation.HEADER), address.begin(request, proxies)
+    )
     g.begun = time.monotonic()
 
 

@@ -43,18 +43,18 @@ def test_a_requests_id_goes_with_its_batch(stack: Stack, client: ClientSecret) -
         return None
 
     line = wait_for(settled, within=10)
-    assert line["request"] == request_id
-    assert line["client"] == str(client.client_id)
+    assert line["requestId"] == request_id
+    assert line["clientId"] == str(client.client_id)
     assert "wave" not in line, "it was one slice, and needed no message but its first"
     assert line["level"] == "info"
-    [answered] = [one for one in lines(stack, "web") if one.get("request") == request_id]
+    [answered] = [one for one in lines(stack, "web") if one.get("requestId") == request_id]
     assert answered["event"] == "request.answered"
     assert (answered["method"], answered["path"], answered["status"]) == (
         "POST",
         "/v1/batches",
         202,
     )
-    assert answered["client"] == str(client.client_id)
+    assert answered["clientId"] == str(client.client_id)
 
 
 @pytest.mark.parametrize("given", [None, "", "a b", "x" * 129, "new\tline", "ü"])
@@ -71,9 +71,9 @@ def test_every_answer_has_an_id(api: Caller) -> None:
 
 
 def test_a_task_begins_with_its_own_ids_alone() -> None:
-    correlation.note(client="somebody else's")
+    correlation.note(clientId="somebody else's")
     correlation.begin_task("r1", {"batch_id": "b1", "wave": 2, "number": 3})
-    assert get_contextvars() == {"request": "r1", "batch": "b1", "wave": 2, "slice": 3}
+    assert get_contextvars() == {"requestId": "r1", "batch": "b1", "wave": 2, "slice": 3}
     correlation.begin_task(None, {"webhook_id": "w1"})
     assert get_contextvars() == {"webhook": "w1"}
     correlation.end()

@@ -102,7 +102,7 @@ def revision_of(url: str, *, now: str | None = None) -> str:
 def test_the_life_of_a_client(database_url: str) -> None:
     name = f"shop {uuid4()}"
     made = json.loads(run(database_url, "clients", "create", name, "--json").stdout)
-    assert set(made) == {"clientId", "apiKey", "secret", "scopes"}
+    assert set(made) == {"clientId", "apiKey", "secret", "scopes", "keyId"}
     assert made["scopes"] == list(DEFAULT_SCOPES)
     assert works(database_url, made["secret"])
 
@@ -123,6 +123,90 @@ def test_the_life_of_a_client(database_url: str) -> None:
     assert run(database_url, "clients", "revoke", made["clientId"]).exit_code == 1
 
 
+def test_the_life_of_a_key(database_url: str) -> None:
+    name = f"shop {uuid4()}"
+    client = json.loads(run(database_url, "clients", "create", name, "--json").stdout)
+    options = ["--name", "till", "--scope", "batches.read", "--expires", "90d"]
+    options += ["--network", "192.0.2.0/24", "--network", "::1", "--operation", "catalog.*"]
+    made = json.loads(run(database_url, "keys", "create", name, *options, "--json").stdout)
+    assert set(made) == set(client)
+    assert (made["clientId"], made["scopes"]) == (client["clientId"], ["batches.read"])
+    assert not {made[each] for each in ("keyId", "apiKey", "secret")} & set(
+        map(str, client.values())
+    )
+    assert works(database_url, made["secret"])
+
+    by_id = run(database_url, "keys", "list", client["clientId"], "--json").stdout
+    assert by_id == run(database_url, "keys", "list", name, "--json").stdout
+    first, entry = json.loads(by_id)
+    assert (first["keyId"], first["apiKey"]) == (client["keyId"], client["apiKey"])
+    assert (first["expiresAt"], first["networks"], first["operations"]) == (None, [], [])
+    assert entry["name"] == "till"
+    assert entry["networks"] == ["192.0.2.0/24", "::1/128"]
+    assert entry["operations"] == ["catalog.*"]
+    assert entry["expiresAt"] > entry["createdAt"]
+    assert made["secret"] not in by_id
+    shown = run(database_url, "keys", "list", name).stdout
+    assert "active until" in shown
+    assert "192.0.2.0/24 ::1/128" in shown
+
+    assert run(database_url, "keys", "revoke", made["keyId"]).exit_code == 0
+    assert not works(database_url, made["secret"])
+    assert works(database_url, client["secret"])
+    assert run(database_url, "keys", "revoke", made["keyId"]).exit_code == 1
+    assert "revoked" in run(database_url, "keys", "list", name).stdout
+
+
+def test_every_command_takes_a_name_or_an_id(database_url: str) -> None:
+    name = f"shop {uuid4()}"
+    made = json.loads(run(database_url, "clients", "create", name, "--json").stdout)
+    again = run(database_url, "clients", "create", name)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert f"There is a client {name!r} already. (NAME)" in again.stderr
+    rotated = json.loads(
+        run(database_url, "clients", "rotate", name, "--overlap", "24h", "--json").stdout
+    )
+    assert works(database_url, made["secret"])
+    assert works(database_url, rotated["secret"])
+    last = json.loads(run(database_url, "clients", "rotate", name, "--json").stdout)
+    assert [works(database_url, each["secret"]) for each in (made, rotated, last)] == [
+        False,
+        False,
+        True,
+    ]
+    assert {each["keyId"] for each in (made, rotated, last)} == {made["keyId"]}
+    assert run(database_url, "clients", "revoke", name).exit_code == 0
+    assert not works(database_url, last["secret"])
+    for command in (["rotate"], ["revoke"]):
+        assert run(database_url, "clients", *command, name).exit_code == 1
+    assert run(database_url, "keys", "create", name).exit_code == 1
+    unknown = run(database_url, "keys", "list", "nobody of that name")
+    assert unknown.stderr == "Error: There is no client 'nobody of that name'.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--scope", "everything"], "--scope"),
+        (["--network", "10.0.0.1/8"], "--network"),
+        (["--network", "here"], "--network"),
+        (["--operation", "a b"], "--operation"),
+        (["--expires", "tomorrow"], "--expires"),
+        (["--expires", "1.5h"], "--expires"),
+        (["--expires", "0s"], "--expires"),
+        (["--name", ""], "--name"),
+    ],
+)
+def test_a_wrong_value_names_its_option(database_url: str, options: list[str], named: str) -> None:
+    name = f"shop {uuid4()}"
+    run(database_url, "clients", "create", name)
+    result = run(database_url, "keys", "create", name, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{named}'" in result.stderr
+    assert len(json.loads(run(database_url, "keys", "list", name, "--json").stdout)) == 1
+    assert run(database_url, "clients", "rotate", name, "--overlap", "1w").exit_code == 2
+
+
 def test_create_grants_what_it_is_told(database_url: str) -> None:
     scopes = ["--scope", "batches.read", "--scope", "supplier/bulk.read"]
     result = run(database_url, "clients", "create", "reader", *scopes)
@@ -131,6 +215,7 @@ def test_create_grants_what_it_is_told(database_url: str) -> None:
     unknown = run(database_url, "clients", "create", "reader", "--scope", "everything")
     assert unknown.exit_code == 1
     assert unknown.stderr.startswith("Error: Unknown scope 'everything'")
+    assert "--scope" in unknown.stderr
 
 
 def test_errors_are_clean() -> None:
@@ -138,7 +223,7 @@ def test_errors_are_clean() -> None:
     assert nowhere.exit_code == 1
     assert nowhere.stderr == "Error: The database is not reachable just now.\n"
     assert run("nonsense", "migrate").stderr.startswith("Error: DATABASE_URL: ")
-    assert run("postgresql://h/d", "clients", "revoke", "x").exit_code == 2
+    assert run("postgresql://h/d", "keys", "revoke", "x").exit_code == 2
 
 
 @pytest.mark.usefixtures("own_processes")

@@ -8,7 +8,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from app.batches.item_view import ItemView
-from app.batches.submission import Submission, write
+from app.batches.submission import write
 from app.core.ids import new_id
 from app.core.jsontext import moment
 from app.core.lifecycle import FAILED, SUCCESS
@@ -29,10 +29,10 @@ from app.dialects.fluent.schemas import (
     FluentNewJob,
     ResultsQuery,
 )
-from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer
 from app.web.services import services
+from app.web.submissions import submission_by_caller
 
 OPERATION = "catalog.category"
 
@@ -72,9 +72,8 @@ def create_batch(jobid: str) -> Response:
     def store(connection: Connection, asked: dict[str, Any]) -> Response:
         job = find_job(connection, jobid)
         number = take_number(connection)
-        submission = Submission(
+        submission = submission_by_caller(
             id=batch_id,
-            client_id=caller().client_id,
             name=job.name,
             operation=OPERATION,
             dialect=NAME,

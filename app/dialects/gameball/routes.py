@@ -26,6 +26,7 @@ from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer
 from app.web.services import services
+from app.web.submissions import submission_by_caller
 
 _PREFIX = "loyalty."
 _START = GameballStart()
@@ -68,9 +69,8 @@ def stop_batch(batchId: str) -> Response:
 
 def _submission(batch_id: UUID, asked: dict[str, Any]) -> Submission:
     said = {"method": asked["method"], "params": asked.get("params")}
-    return Submission(
+    return submission_by_caller(
         id=batch_id,
-        client_id=caller().client_id,
         operation=_PREFIX + asked["operation"],
         metadata={name: value for name, value in said.items() if value is not None},
         dialect=NAME,

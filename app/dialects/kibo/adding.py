@@ -28,14 +28,16 @@ def add_items(code: str, operation: str, read: Callable[[bytes], Sequence[RawIte
 
     def store(connection: Connection, items: list[RawItem]) -> Response:
         here = services()
+        who = caller()
         total = append(
             connection,
             here.registry,
-            caller().client_id,
+            who.client_id,
             id_of(connection, NAME, code),
             items,
             count=len(items),
             most=here.settings.max_items_stream,
+            operations=who.operations,
         )
         return answer({"batchJobCode": code, "added": len(items), "totalCount": total}, 202)
 

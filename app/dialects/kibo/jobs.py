@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.batches.actions import act, amend
 from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
-from app.batches.submission import Submission, write
+from app.batches.submission import write
 from app.core.errors import FieldError, Malformed
 from app.core.ids import new_id
 from app.core.jsontext import moment
@@ -35,6 +35,7 @@ from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer
 from app.web.services import services
+from app.web.submissions import submission_by_caller
 
 _NEW_JOB, _CHANGE, _ACTION = KiboNewJob(), KiboJobChange(), KiboAction()
 _JOBS = "/platform/data/batchJob"
@@ -53,9 +54,8 @@ def create_job() -> Response:
         if scheduled_at is not None and has_passed(connection, scheduled_at):
             wrong = FieldError("/scheduledDate", "Must be in the future.")
             raise Malformed(f"scheduledDate: {wrong.message}", errors=[wrong])
-        submission = Submission(
+        submission = submission_by_caller(
             id=batch_id,
-            client_id=caller().client_id,
             name=asked["jobName"],
             start="manual",
             scheduled_at=scheduled_at,

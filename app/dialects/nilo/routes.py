@@ -8,7 +8,6 @@ from flask import Response, request
 
 from app.batches.batch_view import BatchView
 from app.batches.item_view import ItemView
-from app.batches.submission import Submission
 from app.core.ids import new_id
 from app.dialects.common.batches import find, items_from
 from app.dialects.common.bodies import read_items
@@ -20,9 +19,9 @@ from app.dialects.nilo.dialect import BATCH, ITEM, NAME, blueprint, dialect
 from app.dialects.nilo.examples import EXAMPLES
 from app.dialects.nilo.resources import RESOURCES, Resource
 from app.dialects.nilo.schemas import DetailQuery, NiloDetails, NiloStatus, NiloUuid
-from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer
+from app.web.submissions import submission_by_caller
 
 LINK_HEADER = {
     "schema": {"type": "string"},
@@ -47,9 +46,8 @@ def _offer(resource: Resource) -> None:
     @blueprint.response(202, NiloUuid, description="Accepted; it runs in the background.")
     def take() -> Response:
         batch_id = new_id()
-        submission = Submission(
+        submission = submission_by_caller(
             id=batch_id,
-            client_id=caller().client_id,
             operation=resource.operation,
             dialect=NAME,
             reference=str(batch_id),

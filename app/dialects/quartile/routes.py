@@ -9,7 +9,6 @@ from flask import Response
 
 from app.batches.batch_view import BatchView
 from app.batches.item_view import ItemView
-from app.batches.submission import Submission
 from app.core.lifecycle import SUCCESS
 from app.dialects.common.batches import find, items_from
 from app.dialects.common.bodies import read_items
@@ -20,9 +19,9 @@ from app.dialects.common.submitting import submit
 from app.dialects.quartile.dialect import BATCH, NAME, blueprint, dialect
 from app.dialects.quartile.examples import EXAMPLES
 from app.dialects.quartile.schemas import QuartileBatchId, QuartileProcessing, QuartileResults
-from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer, encode
+from app.web.submissions import submission_by_caller
 from handlers.shipped.catalog.handler import MasterlistSchema
 
 MOST_ITEMS = 100
@@ -36,8 +35,7 @@ OPERATION = "catalog.masterlist"
 def process_masterlist() -> Response:
     """Submit up to 100 masterlist resources as one batch."""
     reference = object_id()
-    submission = Submission(
-        client_id=caller().client_id,
+    submission = submission_by_caller(
         operation=OPERATION,
         dialect=NAME,
         reference=reference,

@@ -123,7 +123,7 @@ def advance_locked(
 def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn: bool) -> _Next:
     if batch.status not in (lifecycle.PENDING, lifecycle.RUNNING, lifecycle.PAUSED):
         return _leave_line(connection, batch)
-    note(client=batch.client_id)
+    note(clientId=batch.client_id)
     if batch.stopping:
         drop_ready_slices(connection, batch.id)
     # Counted first: what ends after that is not folded here, and its own end brings the batch on.

@@ -79,7 +79,7 @@ def run_claimed(runtime: Runtime, claimed: ClaimedSlice) -> bool:
 
     Raises LostClaim where it is not, in the end; else as `run_slice`.
     """
-    note(batch=claimed.batch_id, client=claimed.client_id)
+    note(batch=claimed.batch_id, clientId=claimed.client_id)
     claimed = replace(claimed, began=time.monotonic())
     try:
         return process(runtime, claimed)
