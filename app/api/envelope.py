@@ -16,6 +16,7 @@ from app.core.jsontext import dumps, loads
 from app.web.problems import loaded, pointer_to
 from app.web.submissions import submission_by_caller
 from handlers.fields import Timestamp
+from handlers.jsonbounds import flaw_of
 
 
 class Flag(ma.fields.Boolean):
@@ -128,8 +129,8 @@ def fields_in_query(query: MultiDict[str, str]) -> dict[str, Any]:
         read, expected = _TEXTS.get(type(_SCHEMA.fields.get(name)), (str, ""))
         try:
             fields[name] = read(text)
-        except ValueError:
-            errors.append(FieldError(pointer_to(name), expected))
+        except ValueError as error:
+            errors.append(FieldError(pointer_to(name), str(error) or expected))
     if errors:
         raise Invalid(f"{errors[0].pointer[1:]}: {errors[0].message}", errors=errors)
     return fields
@@ -152,6 +153,9 @@ def _flag(text: str) -> bool:
 
 
 def _object(text: str) -> Any:
+    flaw = flaw_of(text)
+    if flaw is not None:
+        raise ValueError(flaw)
     try:
         return loads(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The items of a request, in any format: JSON is kept in memory, streams on disk."""
+"""The items of a request, in any format: a few in memory, otherwise on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from app.formats import Limits, Spool, read_csv, read_ndjson
 from app.formats.raw_item import RawItem
 from app.web.bodies import CSV, JSON, NDJSON, Body, media_type
 from app.web.idempotency import Attempt
-from app.web.jsonbody import Raws, read_array, read_object
+from app.web.jsonbody import (
+    IN_MEMORY,
+    Raws,
+    behind,
+    read_array,
+    read_object,
+    spool_array,
+    spool_object,
+)
 
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 _READERS = {NDJSON: read_ndjson, CSV: read_csv}
@@ -45,25 +53,39 @@ def body_of(request: Request, settings: Settings, attempt: Attempt) -> tuple[str
 @contextmanager
 def received(kind: str, body: Body, settings: Settings, attempt: Attempt) -> Iterator[Incoming]:
     """Read `body` to its end. A stream is spooled to disk, and gone when the context is left."""
+    stream = cast(BinaryIO, io.BufferedReader(body, _BUFFER))
+    fields: Raws = {}
     if kind == JSON:
         limits = Limits(settings.max_items_json, settings.max_item_bytes)
-        fields, raws = _split(body.read_all(), limits)
-        yield Incoming(attempt.alive(_texts(raws, limits)), fields, len(raws))
-        return
-    limits = Limits(settings.max_items_stream, settings.max_item_bytes)
-    stream = cast(BinaryIO, io.BufferedReader(body, _BUFFER))
+        head = stream.read(IN_MEMORY + 1)
+        if len(head) <= IN_MEMORY:
+            fields, raws = _split(head, limits)
+            yield Incoming(attempt.alive(_texts(raws, limits)), fields, len(raws))
+            return
+        stream = behind(head, stream)
+    else:
+        limits = Limits(settings.max_items_stream, settings.max_item_bytes)
     with Spool() as spool:
-        spool.fill(_READERS[kind](stream, limits))
-        yield Incoming(attempt.alive(spool.items()), {}, spool.count)
+        if kind != JSON:
+            spool.fill(_READERS[kind](stream, limits))
+        elif _is_array(head):
+            spool_array(stream, spool, limits)
+        else:
+            fields = spool_object(stream, spool, limits, known=FIELDS, items=_ITEMS)
+        yield Incoming(attempt.alive(spool.items()), fields, spool.count)
 
 
 def _split(data: bytes, limits: Limits) -> tuple[Raws, list[msgspec.Raw]]:
     """A JSON body's fields and items: an object that has both, or an array of items alone."""
-    if data.lstrip(b" \t\r\n").startswith(b"["):
+    if _is_array(data):
         return {}, read_array(data, "", limits)
-    fields = read_object(data, (*FIELDS, _ITEMS))
+    fields = read_object(data)
     items = fields.pop(_ITEMS, None)
     return fields, [] if items is None else read_array(items, f"/{_ITEMS}", limits)
+
+
+def _is_array(head: bytes) -> bool:
+    return head.lstrip(b" \t\r\n").startswith(b"[")
 
 
 def _texts(raws: list[msgspec.Raw], limits: Limits) -> Iterator[RawItem]:

@@ -20,6 +20,7 @@ from app.web.blueprint import Blueprint
 from app.web.paging import page_answer, page_of
 from app.web.responses import answer
 from app.web.services import services
+from handlers.jsonbounds import LONGEST_REFUSAL
 
 blueprint = Blueprint(
     "items", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="A batch's items."
@@ -72,5 +73,12 @@ def show(batch_id: UUID, index: int) -> Response:
 
 
 def _size(items: Sequence[ItemView]) -> int:
-    """Bytes of their inputs and results, as the query adds them up."""
-    return sum(len(item.input.encode()) + len((item.result or "").encode()) for item in items)
+    """Bytes of their inputs and results, as the query adds them up, or more.
+
+    What is stored in the place of an input that could not be kept is longer than the null shown.
+    """
+    return sum(
+        (LONGEST_REFUSAL if item.input == "null" else len(item.input.encode()))
+        + len((item.result or "").encode())
+        for item in items
+    )

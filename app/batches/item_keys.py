@@ -21,6 +21,7 @@ from app.core.errors import FieldError, Forbidden, Invalid
 from app.core.jsontext import loads
 from app.formats.raw_item import RawItem
 from handlers import Operation, Registry
+from handlers.jsonbounds import deep_envelope, flaw_of, refused
 
 MOST_KEYS = 250_000  # some 20 MiB of hashes
 _ENVELOPE = {"operation", "data"}
@@ -28,6 +29,8 @@ _ENVELOPE = {"operation", "data"}
 
 class ItemReader:
     """Reads the items of one submission in order.
+
+    One that is beyond the bounds of handlers/jsonbounds.py is stored as `refused`, and INVALID.
 
     Afterwards `mixed` says whether an item named an operation of its own, and `may_repeat`
     whether a key may stand more than once.
@@ -70,6 +73,9 @@ class ItemReader:
             text, operation = item.text, item.operation
             if operation is None and own_operations and '"operation"' in text:
                 text, operation = unwrap(text)
+            flaw = flaw_of(text)
+            if flaw is not None:
+                text = refused(flaw)
             if operation is not None:
                 self.mixed = True
             elif default is None:
@@ -141,7 +147,7 @@ class KeyReader:
             if float in map(type, found):
                 data = loads(text)
                 found = tuple(data[name] for name in self._names)
-        except (msgspec.DecodeError, KeyError, RecursionError, UnicodeError):
+        except (ValueError, KeyError, RecursionError):
             return None  # the worker finds it INVALID
         values = dict(zip(self._names, found, strict=True))
         key = self._operation.key_of(values)
@@ -176,8 +182,10 @@ def unwrap(text: str) -> tuple[str, str | None]:
         return text, None
     try:
         envelope = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return text, None
+    except RecursionError:
+        envelope = {name: msgspec.Raw(member) for name, member in deep_envelope(text).items()}
     if envelope.keys() != _ENVELOPE:
         return text, None
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import CursorResult
 
 from app.batches.fields import JsonText, columns_of, fields_of, shown
 from app.core.lifecycle import ITEM_STATUSES_SHOWN, RUNNING
+from handlers.jsonbounds import REFUSED
 
 
 # In the SQL, `i` is the item, `h` the claimed slice's hold on it, if there is one, and :operation
@@ -36,7 +37,11 @@ class ItemView:
     code: int | None = field(metadata=shown("Of what went wrong; HTTP-like.", sql="i.code"))
     message: str | None = field(metadata=shown(sql="i.message"))
     result: JsonText | None = field(metadata=shown(sql="i.result::text"))
-    input: JsonText = field(metadata=shown("The JSON as it was sent.", sql="i.input::text"))
+    input: JsonText = field(
+        metadata=shown(
+            "The JSON as it was sent; null if it could not be kept.", sql="i.input::text"
+        )
+    )
     created_at: datetime = field(metadata=shown("When it was submitted.", sql="i.created_at"))
     started_at: datetime | None = field(
         metadata=shown("When it was first tried.", sql="coalesce(i.started_at, h.claimed_at)")
@@ -53,4 +58,8 @@ def item_views(result: CursorResult[*tuple[Any, ...]]) -> list[ItemView]:
     """The items that such a statement found."""
     # The columns are picked by the names of the fields, once for all rows. As keywords, a name and
     # a row at a time, it would take twice as long, and items are read by the million.
-    return [ItemView(*row) for row in result.columns(*_NAMES)]
+    found = [ItemView(*row) for row in result.columns(*_NAMES)]
+    for place, item in enumerate(found):
+        if item.input.startswith(REFUSED):
+            found[place] = replace(item, input=JsonText("null"))
+    return found

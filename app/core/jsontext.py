@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from handlers.jsonbounds import flaw_of
+
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 # Reads JSON without making anything of it.
@@ -29,10 +31,13 @@ def dumps_strictly(value: Any) -> str:
     """What `dumps` gives, known to be JSON: a Decimal may be no number, or stand as a key.
 
     Raises ValueError (msgspec.DecodeError is one), TypeError, OverflowError or RecursionError where
-    `value` is none.
+    `value` is none, or beyond the bounds of handlers/jsonbounds.py.
     """
     encoded = _encode(value)
     _read(encoded)
+    flaw = flaw_of(encoded)
+    if flaw is not None:
+        raise ValueError(flaw)
     return encoded.decode()
 
 

@@ -2,6 +2,10 @@
 
 The cells become the fields of an object, all of them text; an empty cell is a field left out. What
 the text means is the operation's schema to say.
+
+Spreadsheets write a rectangle: columns without a name and cells without a value at the end of a row
+are dropped, a row that ends early lacks its last fields, and one without any value is none. A first
+line `sep=;` names another separator than the comma.
 """
 
 from __future__ import annotations
@@ -12,21 +16,27 @@ from typing import BinaryIO
 
 import msgspec
 
-from app.core.errors import Malformed
+from app.core.errors import FieldError, Invalid, Malformed
 from app.formats.limits import Limits, bad_line
 
 _encode = msgspec.json.encode
 # Quotes are doubled and rows may be spread over lines: a row may be longer than its item.
 _ROW_FACTOR = 2
 _SLACK = 4096
+MOST_COLUMNS = 1000
+_SEPARATORS = {"tabs": "\t", "semicolons": ";", "bars": "|"}
 
 
 def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
-    """The items of `stream`, each as JSON text on one line. Blank lines are passed over."""
+    """The items of `stream`, each as JSON text on one line. Blank lines are passed over.
+
+    Raises Malformed, Invalid for more columns than `MOST_COLUMNS`, and TooLarge.
+    """
     lines = _Lines(stream, limits)
     # The module's own bound is 128 KiB; it is one for the whole process.
     csv.field_size_limit(max(csv.field_size_limit(), lines.longest))
-    rows = csv.reader(lines, strict=True)
+    separator = lines.separator()
+    rows = csv.reader(lines, strict=True, delimiter=separator or ",")
     header: list[str] | None = None
     while True:
         began = lines.number + 1
@@ -37,17 +47,19 @@ def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
             break
         except csv.Error as error:
             raise bad_line(began, lines.index, _said(error)) from error
-        if not row:
+        if not any(row):
             continue
         if header is None:
-            header = _header(row, began)
+            header = _header(row, began, separator)
             continue
         limits.check_count(lines.index)
-        if len(row) != len(header):
+        if len(row) > len(header) and any(row[len(header) :]):
             raise bad_line(
-                began, lines.index, f"Has {len(row)} cells; the header has {len(header)} columns."
+                began,
+                lines.index,
+                f"Has a value beyond the {len(header)} columns that the header names.",
             )
-        text = _encode({name: cell for name, cell in zip(header, row, strict=True) if cell})
+        text = _encode({name: cell for name, cell in zip(header, row, strict=False) if cell})
         limits.check_size(lines.index, len(text))
         yield text
         lines.index += 1
@@ -65,11 +77,15 @@ class _Lines:
         self.number = 0
         self.index = 0
         self._row = 0
+        self._first: str | None = None
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
+        if self._first is not None:
+            text, self._first, self.number = self._first, None, 1
+            return text
         line = self._stream.readline(self.longest + 1)
         if not line:
             raise StopIteration
@@ -86,24 +102,51 @@ class _Lines:
             raise bad_line(self.number, self.index, "Contains a NUL character.")
         return text
 
+    def separator(self) -> str | None:
+        """The separator that the first line names, which is taken then; None where it does not."""
+        self._first = next(self, None)
+        if self._first is None:
+            return None
+        said = self._first.strip("\r\n").strip('"')
+        if said[:4].lower() != "sep=":
+            self.number = 0
+            return None
+        self._first = None
+        if said[4:] not in (",", ";", "\t"):
+            raise Malformed("Line 1: `sep=` may name a comma, a semicolon or a tab.")
+        return said[4:]
+
     def begin_row(self) -> None:
         """The next line begins a row."""
         self._row = 0
 
 
-def _header(row: list[str], line: int) -> list[str]:
-    """The names of the columns. Raises Malformed where they cannot be that."""
+def _header(row: list[str], line: int, separator: str | None) -> list[str]:
+    """The names of the columns. Raises Malformed where they cannot be that, Invalid for too many.
+
+    `separator`: the one that the file names itself.
+    """
     names = [name.strip() for name in row]
-    if len(names) == 1 and (separator := next((s for s in ";\t|" if s in names[0]), None)):
-        shown = {"\t": "tabs", ";": "semicolons", "|": "bars"}[separator]
-        raise Malformed(
-            f"Line {line}: The columns are separated by {shown}; separate them by commas."
-        )
+    while not names[-1]:
+        del names[-1]
+        if not names:
+            raise Malformed(f"Line {line}: Column 1 has no name in the header row.")
+    if len(names) > MOST_COLUMNS:
+        message = f"Has {len(names)} columns; at most {MOST_COLUMNS:,} are taken."
+        raise Invalid(f"Line {line}: {message}", errors=[FieldError("/items", message)])
+    if len(names) == 1 and separator is None:
+        for shown, other in _SEPARATORS.items():
+            if other in names[0]:
+                raise Malformed(
+                    f"Line {line}: The columns are separated by {shown}; separate them by commas."
+                )
+    seen: set[str] = set()
     for number, name in enumerate(names, 1):
         if not name:
             raise Malformed(f"Line {line}: Column {number} has no name in the header row.")
-        if names.index(name) != number - 1:
+        if name in seen:
             raise Malformed(f"Line {line}: The column {name!r} stands twice in the header row.")
+        seen.add(name)
     return names
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from app.core.errors import FieldError, Malformed, TooLarge
 
-TOO_DEEP = "Not taken as JSON: it nests too deep."
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:

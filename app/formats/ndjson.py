@@ -7,7 +7,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from app.formats.limits import TOO_DEEP, Limits, bad_line, not_json
+from app.core.errors import Malformed
+from app.formats.jsonstream import check
+from app.formats.limits import Limits, bad_line, not_json
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
@@ -42,6 +44,9 @@ def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
         except UnicodeDecodeError as error:
             raise bad_line(number, index, "Not UTF-8.") from error
         except RecursionError:
-            raise bad_line(number, index, TOO_DEEP) from None
+            try:
+                check(text)
+            except Malformed as error:
+                raise bad_line(number, index, error.detail) from None
         yield text
         index += 1

@@ -14,6 +14,8 @@ from app.core.errors import Unavailable
 from app.formats.raw_item import RawItem
 
 _BUFFER = 1 << 18
+# Stands in the file for a line break, which in JSON can only be between tokens; this never is.
+_BREAK = b"\x1e"
 
 
 class Spool:
@@ -33,10 +35,12 @@ class Spool:
         self._file.close()
 
     def fill(self, items: Iterable[bytes]) -> Spool:
-        """Write `items`, JSON texts without a line break. What the iterable raises is raised."""
+        """Write `items`, JSON texts. What the iterable raises is raised."""
         write = self._file.write
         try:
             for item in items:
+                if b"\n" in item:
+                    item = item.replace(b"\n", _BREAK)
                 write(item + b"\n")
                 self.count += 1
             self._file.flush()
@@ -48,4 +52,13 @@ class Spool:
         """The items that were written, from the first on."""
         self._file.seek(0)
         for line in self._file:
-            yield RawItem(line[:-1].decode())
+            item = line[:-1]
+            if _BREAK in item:
+                item = item.replace(_BREAK, b"\n")
+            yield RawItem(item.decode())
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.count = 0

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from handlers.jsonbounds import flaw_of
+
 LONGEST_WAIT = 24 * 3600.0
 _CHARSETS = {"iso-8859-1": "latin-1", "latin-1": "latin-1", "windows-1252": "cp1252"}
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -19,6 +21,8 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 @dataclass(frozen=True, slots=True)
 class Body:
     """A response's body: parsed where it is JSON, text otherwise, None where there is none.
+
+    JSON beyond the bounds of handlers/jsonbounds.py is text too: the request has had its effect.
 
     `truncated`: it was longer, and `value` is the text of its beginning.
     """
@@ -42,8 +46,10 @@ def read_body(response: httpx.Response, most_bytes: int) -> Body:
         return Body(None, truncated)
     if "json" in media_type.partition(";")[0] and not truncated:
         try:
-            return Body(_decoder.decode(content), truncated)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            value = _decoder.decode(content)
+            if flaw_of(bytes(content)) is None:
+                return Body(value, truncated)
+        except (ValueError, ArithmeticError, RecursionError):
             pass  # not JSON, whatever its Content-Type says
     charset = media_type.partition("charset=")[2].partition(";")[0].strip(' "')
     return Body(content.decode(_CHARSETS.get(charset, "utf-8"), "replace"), truncated)

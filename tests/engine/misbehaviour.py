@@ -6,6 +6,7 @@ For test_whatever_a_handler_does.py.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -132,6 +133,8 @@ UNSTORABLE: dict[str, Callable[[Any], Any]] = {
     "no number as key": lambda _: Outcome({Decimal("NaN"): 1}),
     "lone surrogate": lambda _: Outcome({"\ud800": 1}),
     "huge number": lambda _: Outcome(10**5000),
+    "larger than a double": lambda _: Outcome({"x": Decimal("1e999")}),
+    "deep": lambda _: Outcome(json.loads("[" * 65 + "]" * 65)),
     "object": lambda _: Outcome(object()),
     "circular": circular,
     "nested": nested,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.core.errors import Malformed, TooLarge
+from app.core.errors import Invalid, Malformed, TooLarge
 from app.formats import Limits, read_csv
+from app.formats.csvrows import MOST_COLUMNS
 
 WIDE = Limits(items=1000, item_bytes=300_000)
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -42,6 +43,7 @@ def test_what_is_written_is_read(
 ) -> None:
     if len(names) == 1:
         assume(not set(names[0]) & set(";\t|"))
+    assume(not names[0].lower().startswith("sep="))
     row = st.lists(CELLS, min_size=len(names), max_size=len(names))
     rows = data.draw(st.lists(row, max_size=6))
     file = io.StringIO(newline="")
@@ -52,7 +54,9 @@ def test_what_is_written_is_read(
     assume("\r" not in text.replace("\r\n", "") or quoting == csv.QUOTE_ALL)
     body = text.encode("utf-8-sig" if bom else "utf-8")
     expected = [
-        {name: cell for name, cell in zip(names, cells, strict=True) if cell} for cells in rows
+        {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+        for cells in rows
+        if any(cells)
     ]
     assert read(body) == expected
 
@@ -80,10 +84,14 @@ def test_any_bytes_are_items_or_a_bad_line(data: bytes) -> None:
         (b"a,b,a\n", 1, "twice"),
         (b"a, a\n", 1, "twice"),
         (b"a,,b\n", 1, "Column 2"),
-        (b"\na,\n", 2, "Column 2"),
-        (b"a,b\n1,2\n3\n", 3, "1 cells"),
-        (b"a,b\n1,2,3\n", 2, "3 cells"),
-        (b'a,b\n"1\n1",2\n3\n', 4, "1 cells"),
+        (b"\na,,b\n", 2, "Column 2"),
+        (b"\n,\n\n , \n", 4, "Column 1"),
+        (b"a,b\n1,2,3\n", 2, "beyond the 2 columns"),
+        (b"a,b,\n1,2,,3\n", 2, "beyond the 2 columns"),
+        (b'a,b\n"1\n1",2\n3,,,4\n', 4, "beyond the 2 columns"),
+        (b"sep=|\na|b\n", 1, "sep="),
+        (b"sep=;\n\na;b\n1;2;3\n", 4, "beyond"),
+        (b"sep=,\n", 1, "no header"),
         (b'a,b\n1,"2', 2, "does not end"),
         (b'a,b\n1,"2\n3,4\n', 2, "does not end"),
         (b'a,b\n1,"2"3\n', 2, "Not CSV"),
@@ -105,7 +113,29 @@ def test_spaces_around_names_go_and_those_around_cells_stay() -> None:
 
 
 def test_blank_lines_are_passed_over_and_empty_cells_left_out() -> None:
-    assert read(b"\na,b\n\n1,\n\n,\n") == [{"a": "1"}, {}]
+    assert read(b"\na,b\n\n1,\n\n,\n") == [{"a": "1"}]
+
+
+def test_a_spreadsheets_rectangle() -> None:
+    body = b"\n,,\na,b,,\n1,2,,\n,,,,,,\n3\n,4\n"
+    assert read(body) == [{"a": "1", "b": "2"}, {"a": "3"}, {"b": "4"}]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("first", ["sep={}\n", "\ufeffsep={}\r\n", '"sep={}"\n', "SEP={}\n"])
+def test_a_file_may_name_its_separator(separator: str, first: str) -> None:
+    text = first.format(separator) + f'a{separator}b\n1{separator}"2{separator}3"\n'
+    assert read(text.encode()) == [{"a": "1", "b": f"2{separator}3"}]
+
+
+def test_as_many_columns_as_are_taken_and_one_more() -> None:
+    def body(columns: int) -> bytes:
+        return ",".join(f"c{number}" for number in range(columns)).encode() + b"\n1\n"
+
+    assert read(body(MOST_COLUMNS)) == [{"c0": "1"}]
+    with pytest.raises(Invalid) as caught:
+        read(body(MOST_COLUMNS + 1))
+    assert caught.value.detail.startswith("Line 1: Has 1001 columns")
 
 
 def test_cells_may_be_longer_than_the_modules_own_limit() -> None:

@@ -140,6 +140,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_liar(self) -> None:
         self.send(200, b"<html>\xff", Content_Type="application/json")
 
+    def do_deep(self) -> None:
+        self.send(200, b"[" * 70 + b"]" * 70, Content_Type="application/json")
+
+    def do_infinite(self) -> None:
+        self.send(200, b'{"price": 1e999}', Content_Type="application/json")
+
     def do_gzip(self) -> None:
         self.send(200, gzip.compress(b"0" * 1_000_000), Content_Encoding="gzip")
 

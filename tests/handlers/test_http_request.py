@@ -110,6 +110,8 @@ def test_every_method_without_a_body(send: Sender, method: str) -> None:
         ("empty", {"status": 204, "body": None, "truncated": False}),
         ("text", {"status": 200, "body": "Grüße\x00", "truncated": False}),
         ("liar", {"status": 200, "body": "<html>\ufffd", "truncated": False}),
+        ("deep", {"status": 200, "body": "[" * 70 + "]" * 70, "truncated": False}),
+        ("infinite", {"status": 200, "body": '{"price": 1e999}', "truncated": False}),
         ("gzip", {"status": 200, "body": None, "truncated": False}),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.batches.storing import storing
 from app.batches.submission import Submission, write
-from app.formats.raw_item import RawItem
+from app.dialects.common.bodies import Items, Sent
 from app.web.bodies import Body
 from app.web.idempotency import attempt
 from app.web.services import services
@@ -19,13 +19,13 @@ from app.web.services import services
 Parsed = TypeVar("Parsed")
 
 
-def read_body() -> bytes:
-    """The request's body. Raises an error that ends as a 400 where it is cut short or too large."""
-    return Body(request, services().settings.max_body_bytes).read_all()
+def read_body() -> Body:
+    """The request's body, of which nothing has been read yet."""
+    return Body(request, services().settings.max_body_bytes)
 
 
 def carry_out(
-    parse: Callable[[bytes], Parsed],
+    parse: Callable[[Sent], Parsed],
     work: Callable[[Connection, Parsed], Response],
     *,
     stores: UUID | None = None,
@@ -41,10 +41,11 @@ def carry_out(
         body = Body(request, here.settings.max_body_bytes, digest=this.digest, tick=this.tick)
         if this.remembered is not None:
             return this.replay(body)
-        parsed = parse(body.read_all())
-        with storing(here.engine, stores or begins) as connection:
-            response = work(connection, parsed)
-            this.keep(connection, response)
+        with Sent(body) as sent:
+            parsed = parse(sent)
+            with storing(here.engine, stores or begins) as connection:
+                response = work(connection, parsed)
+                this.keep(connection, response)
     if begins is not None:
         here.dispatcher.advance(begins)
     return response
@@ -52,7 +53,7 @@ def carry_out(
 
 def submit(
     submission: Submission,
-    parse: Callable[[bytes], Sequence[RawItem]],
+    parse: Callable[[Sent], Items],
     respond: Callable[[], Response],
 ) -> Response:
     """Store a batch of the items that `parse` finds in the body, and let it begin.
@@ -60,7 +61,7 @@ def submit(
     `respond`: makes the answer. Raises what `app.batches.submission.write` raises.
     """
 
-    def store(connection: Connection, items: Sequence[RawItem]) -> Response:
+    def store(connection: Connection, items: Items) -> Response:
         write(connection, services().registry, submission, items)
         return respond()
 

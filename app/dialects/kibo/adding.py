@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from flask import Response
 from sqlalchemy import Connection
 
 from app.batches.appending import append
 from app.dialects.common.batches import id_of
+from app.dialects.common.bodies import Items, Sent
 from app.dialects.common.submitting import carry_out
 from app.dialects.kibo.dialect import NAME
-from app.formats.raw_item import RawItem
 from app.web.auth import caller
 from app.web.responses import answer
 from app.web.services import services
 
 
-def add_items(code: str, operation: str, read: Callable[[bytes], Sequence[RawItem]]) -> Response:
+def add_items(code: str, operation: str, read: Callable[[Sent], Items]) -> Response:
     """Append the items that `read` finds in the body, all of `operation`, to the caller's job.
 
     Raises NotFound for the job, and WrongState once it has been started.
     """
 
-    def parse(body: bytes) -> list[RawItem]:
-        return [RawItem(item.text, operation) for item in read(body)]
+    def parse(body: Sent) -> Items:
+        return read(body).of(operation)
 
-    def store(connection: Connection, items: list[RawItem]) -> Response:
+    def store(connection: Connection, items: Items) -> Response:
         here = services()
         who = caller()
         total = append(

@@ -16,7 +16,7 @@ from flask import Response
 
 from app.core.errors import FieldError, Malformed
 from app.core.jsontext import loads
-from app.dialects.common.bodies import read_items, read_object
+from app.dialects.common.bodies import Items, Sent, read_items, read_object
 from app.dialects.common.documents import array_of, takes
 from app.dialects.kibo.adding import add_items
 from app.dialects.kibo.dialect import blueprint, dialect
@@ -114,12 +114,12 @@ for _call in CALLS:
     _offer(_call)
 
 
-def _read(call: Call, body: bytes, codes: Mapping[str, str]) -> list[RawItem]:
+def _read(call: Call, body: Sent, codes: Mapping[str, str]) -> Items:
     """The items that a call brings. Raises Malformed."""
     if call.bulk:
         return read_items(body)
     item = RawItem("{}") if call.schema is None else read_object(body)
-    return [RawItem(with_codes(item.text, codes))]
+    return Items([RawItem(with_codes(item.text, codes))])
 
 
 def with_codes(text: str, codes: Mapping[str, str]) -> str:
@@ -127,7 +127,10 @@ def with_codes(text: str, codes: Mapping[str, str]) -> str:
 
     Raises Malformed where it says another one.
     """
-    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    try:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except RecursionError:
+        return text  # it is beyond the bounds, and will be INVALID whatever its codes are
     missing = []
     for name, code in codes.items():
         if name not in members:

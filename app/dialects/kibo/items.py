@@ -17,6 +17,7 @@ from app.dialects.kibo.schemas import KiboItems, KiboItemsQuery
 from app.dialects.kibo.statements import count_items, page_items
 from app.web.responses import answer
 from app.web.services import services
+from handlers.jsonbounds import shown
 
 _RESOURCE_OF = {
     operation: name for name, operations in RESOURCES.items() for operation in operations
@@ -80,5 +81,5 @@ def _shown(job: BatchView, item: _Entry) -> dict[str, Any]:
         "resourceType": None if item.operation is None else _RESOURCE_OF.get(item.operation),
         "processingStatus": item.word,
         "message": item.message,
-        "data": msgspec.Raw(item.input),
+        "data": msgspec.Raw(shown(item.input).encode()),
     }

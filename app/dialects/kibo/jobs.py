@@ -17,7 +17,7 @@ from app.core.jsontext import moment
 from app.db import read
 from app.db.clock import has_passed
 from app.dialects.common.batches import count
-from app.dialects.common.bodies import read_envelope
+from app.dialects.common.bodies import Sent, read_envelope
 from app.dialects.common.documents import json_body, takes
 from app.dialects.common.submitting import carry_out, read_body
 from app.dialects.kibo.dialect import JOB, NAME, blueprint, dialect, find_job
@@ -110,7 +110,8 @@ def get_job(code: str) -> Response:
 @blueprint.response(200, KiboJob)
 def update_job(code: str) -> Response:
     """Update Batch Job: only its name can be changed."""
-    asked = read_envelope(read_body(), _CHANGE)
+    with Sent(read_body()) as body:
+        asked = read_envelope(body, _CHANGE)
     job = find_job(code)
     _refuse_other_changes(job, asked)
     amend(services().engine, caller().client_id, job.id, {"name": asked["jobName"]})
@@ -127,7 +128,8 @@ def perform_action(code: str) -> Response:
     A job with a `scheduledDate` that is started is Pending until then. `reset` is for jobs that
     are Completed or Canceled, and empties them.
     """
-    action = read_envelope(read_body(), _ACTION)["action"]
+    with Sent(read_body()) as body:
+        action = read_envelope(body, _ACTION)["action"]
     here, job = services(), find_job(code)
     if act(here.engine, caller().client_id, job.id, action, honour_schedule=True):
         here.dispatcher.advance(job.id)

@@ -15,6 +15,7 @@ from app.db.statements.held_items import held_by
 from app.db.statements.items import find_held_indexes, load_items
 from app.operations.known import KnownOperations
 from handlers import Item, Operation
+from handlers.jsonbounds import refusal_of
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.claim.served import InvalidItem, Lacks
 
@@ -64,6 +65,10 @@ def load_slice(
             rows.close()
             return valid, invalid, index
         held += len(sent)
+        refusal = refusal_of(sent)
+        if refusal is not None:
+            invalid.append(InvalidItem(index, refusal))
+            continue
         name = own or claimed.operation
         operation = registry.own.get(name)
         if operation is None:

@@ -1,0 +1,206 @@
+"""A JSON text taken apart while it arrives: the members of an object, the entries of an array.
+
+Only a window of the text is held, and grows as far as one value needs. Where a value ends is found
+by one regular expression, in a few nanoseconds a byte; whether it is JSON is checked then, by
+msgspec. What nests deeper than the bounds (handlers/jsonbounds.py) is given out all the same, as
+far as its brackets are balanced: it is for the reader of items to refuse it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NoReturn
+
+import msgspec
+
+from app.core.errors import Malformed
+from app.formats.limits import not_json
+from handlers.jsonbounds import MOST_DEPTH, end_of
+
+_CHUNK = 256 * 1024
+_LONGEST_NAME = 64 * 1024
+_BLANKS = b" \t\r\n"
+# The quantifiers are possessive: there is no backtracking, which would need memory for each byte.
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_BLANK = rb"[ \t\r\n]*+"
+
+
+def _nested(levels: int) -> bytes:
+    """What matches an array or object of so many levels, as far as its brackets go."""
+    inner = b""
+    for _ in range(levels):
+        inner = (
+            rb"[\[{](?:[^\"\[\]{}]++|" + _STRING + (b"|" + inner if inner else b"") + rb")*+[\]}]"
+        )
+    return inner
+
+
+_VALUE = rb"(?:" + _nested(MOST_DEPTH) + b"|" + _STRING + rb'|[^"\[\]{},:\s]++)'
+_ONE = re.compile(_BLANK + b"(" + _VALUE + b")", re.DOTALL)
+_ENTRY = re.compile(_BLANK + b"(" + _VALUE + b")" + _BLANK + rb"([,\]])", re.DOTALL)
+
+# Checks JSON without making objects of it.
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+_name = msgspec.json.Decoder(str).decode
+
+
+def check(text: bytes) -> None:
+    """Raise Malformed where `text` is not JSON in UTF-8. What nests too deep is not looked into.
+
+    Of that only the brackets have to be balanced.
+    """
+    try:
+        _check(text)
+        if not text.isascii():
+            text.decode()
+    except msgspec.DecodeError as error:
+        raise Malformed(not_json(error)) from error
+    except UnicodeDecodeError as error:
+        raise Malformed("Not UTF-8.") from error
+    except RecursionError:
+        if end_of(text) != len(text) or not _is_utf8(text):
+            raise Malformed("Not JSON: its brackets are not balanced.") from None
+
+
+class JsonStream:
+    """Reads one JSON text from `stream`, a value at a time; where it is not JSON, Malformed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._data = b""
+        self._at = 0
+        self._passed = 0
+        self._ended = False
+
+    def peek(self) -> bytes:
+        """The next byte that is not blank; none at the end. It is not taken."""
+        while True:
+            rest = self._data[self._at : self._at + 1]
+            if rest and rest not in _BLANKS:
+                return rest
+            if rest:
+                stripped = self._data[self._at :].lstrip(_BLANKS)
+                self._at = len(self._data) - len(stripped)
+            elif not self._more():
+                return b""
+
+    def take(self, *expected: bytes) -> bytes:
+        """Take the next byte, one of `expected`."""
+        found = self.peek()
+        if found not in expected:
+            self._wrong()
+        self._at += 1
+        return found
+
+    def end(self) -> None:
+        """Nothing but blanks may follow."""
+        if self.peek():
+            self._wrong("something follows its end")
+
+    def value(self, most: int, over: Callable[[int], NoReturn]) -> bytes:
+        """The next value's text. Calls `over` with a size where it is longer than `most` bytes."""
+        self.peek()
+        while True:
+            found = _ONE.match(self._data, self._at)
+            # Of a number there might be more.
+            if found and (found.end() < len(self._data) or self._ended):
+                self._at = found.end()
+                text = found.group(1)
+                break
+            text = self._data[self._at : self._at + most + 1]
+            ends = end_of(text) if not found and text[:1] in (b"[", b"{") else None
+            if ends is not None:
+                self._at += ends
+                text = text[:ends]
+                break
+            if len(text) > most:
+                over(len(text))
+            if not self._more() and not found:
+                self._wrong()
+        if len(text) > most:
+            over(len(text))
+        check(text)
+        return text
+
+    def members(self) -> Iterator[str]:
+        """The names of an object's members; the caller takes each one's value before the next."""
+        self.take(b"{")
+        if self.peek() == b"}":
+            self.take(b"}")
+            return
+        while True:
+            if self.peek() != b'"':
+                self._wrong()
+            text = self.value(_LONGEST_NAME, self._wrong_name)
+            self.take(b":")
+            yield _name(text)
+            if self.take(b",", b"}") == b"}":
+                return
+
+    def entries(self, most: int, over: Callable[[int, int], NoReturn]) -> Iterator[bytes]:
+        """The texts of an array's entries, checked but for what nests too deep.
+
+        Calls `over` with an index and a size where an entry is longer than `most` bytes.
+        """
+        self.take(b"[")
+        if self.peek() == b"]":
+            self.take(b"]")
+            return
+        index = 0
+        while True:
+            # Most are found whole in the window.
+            while found := _ENTRY.match(self._data, self._at):
+                text = found.group(1)
+                if len(text) > most:
+                    over(index, len(text))
+                self._check(text, index)
+                self._at = found.end()
+                yield text
+                if found.group(2) == b"]":
+                    return
+                index += 1
+            try:
+                text = self.value(most, lambda size, at=index: over(at, size))  # type: ignore[misc]
+            except Malformed as error:
+                raise Malformed(f"Item {index}: {error.detail}", errors=error.errors) from error
+            yield text
+            if self.take(b",", b"]") == b"]":
+                return
+            index += 1
+
+    def _check(self, text: bytes, index: int) -> None:
+        try:
+            check(text)
+        except Malformed as error:
+            raise Malformed(f"Item {index}: {error.detail}") from error
+
+    def _more(self) -> bool:
+        """Read on; False at the end. As much again as is held, so that no value is read often."""
+        if self._ended:
+            return False
+        held = self._data[self._at :]
+        self._passed += self._at
+        self._at = 0
+        self._data = b""
+        data = self._stream.read(max(_CHUNK, len(held)))
+        self._ended = not data
+        self._data = held + data
+        return bool(data)
+
+    def _wrong(self, why: str = "") -> NoReturn:
+        at = self._passed + self._at
+        if not why:
+            why = "not what is expected here" if self._at < len(self._data) else "it is cut short"
+        raise Malformed(f"Not JSON: {why} (byte {at}).")
+
+    def _wrong_name(self, _: int) -> NoReturn:
+        self._wrong("a name is too long")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

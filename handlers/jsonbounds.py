@@ -1,0 +1,196 @@
+"""What JSON must keep to, so that whoever reads it again can: its depth, the length of its numbers.
+
+Common readers of JSON give up at some depth, at numbers of some thousand digits, or at one that no
+double can hold; and one item that they give up at takes with it the whole page that it stands on.
+So an item beyond these bounds is INVALID from the start. Its text is not kept: in its place stands
+why, as JSON of a form of our own (`refused`), which is shown as null.
+
+All that is done here is linear in the text, and done by what is written in C: what a caller sends
+costs the same few nanoseconds a byte whatever it is made of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import accumulate, compress
+from math import isinf
+
+import msgspec
+
+MOST_DEPTH = 64
+"""Arrays and objects inside each other; the outermost counts."""
+MOST_DIGITS = 1000
+"""Of a number, those behind the point included, those of an exponent not."""
+
+TOO_DEEP = f"Must not nest deeper than {MOST_DEPTH} levels."
+_TOO_LONG = f"Must not be a number of more than {MOST_DIGITS:,} digits."
+_TOO_LARGE = "Must be a number that a double can hold."
+
+# With this, what may be beyond the bounds is found by searching for a few bytes: each digit (and
+# each sign, which may begin an exponent) becomes 0, each bracket that opens becomes [.
+_PLAIN = bytes.maketrans(b"123456789+-E{", b"00000000000e[")
+_EXPONENT = b"0e0"
+_LONG_RUN = b"0" * 300
+# What a byte does to the depth, as signed numbers; the others are left out, or count as 0.
+_STEPS = bytes({0x5B: 1, 0x7B: 1, 0x5D: 255, 0x7D: 255}.get(byte, 0) for byte in range(256))
+_NO_BRACKETS = bytes(byte for byte in range(256) if not _STEPS[byte])
+# Where this many bytes are looked at, there are at most as many strings.
+_WINDOW = 1 << 16
+_LEAST_LOOK = 1024
+
+# The digits of a number, and not those of its exponent.
+_LONG_NUMBER = re.compile(rb"(?<![\d.eE])(?<![eE][+-])[\d.]{1001,}")
+# What may be too large, by its exponent or by its length alone; or too small even for a Decimal.
+_LARGE_NUMBER = re.compile(
+    rb"(?<![\d.])(?:\d[\d.]*+[eE](?:\+?0*+[1-9]\d{2,}+|-0*+[1-9]\d{9,}+)"
+    rb"|(?<![eE])(?<![eE][+-])\d{309,}+(?:\.\d++)?(?:[eE][+-]?\d++)?)"
+)
+_UNTHINKABLE = re.compile(rb"[eE][+-]?0*+[1-9]\d{9,}")
+
+# An envelope whose `data` has been left out but for its last bracket.
+_OPERATION, _DATA = rb'\s*"operation"\s*:\s*("[^"]*")\s*', rb'\s*"data"\s*:\s*'
+_DATA_LAST = re.compile(rb"(\{" + _OPERATION + b"," + _DATA + rb")[\]}]\s*")
+_DATA_FIRST = re.compile(rb"(\{" + _DATA + rb")[\]}](\s*," + _OPERATION + rb")")
+
+_decode = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.encode
+
+_MARK = "\0refused: "
+REFUSED = _encode(_MARK).decode()[:-1]
+"""What every `refused` text begins with."""
+LONGEST_REFUSAL = 1200
+"""Bytes of a `refused` text, at most."""
+_MOST_NAMES, _LONGEST_NAME = 4, 40
+
+
+def flaw_of(text: str | bytes) -> str | None:
+    """Why the JSON `text` is beyond the bounds, naming the field (`a.b[]: Must ...`), or None.
+
+    `text` is JSON, but that what nests too deep may be anything whose brackets are balanced.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    plain = data.translate(_PLAIN)
+    deep = plain.count(b"[") > MOST_DEPTH
+    exponent = _EXPONENT in plain
+    run = len(plain) >= len(_LONG_RUN) and _LONG_RUN in plain
+    return _flaw(data, deep, run) if deep or exponent or run else None
+
+
+def _flaw(data: bytes, deep: bool, run: bool) -> str | None:
+    masked: bytes | None = None
+    if deep:
+        masked = without_strings(data)
+        steps = memoryview(masked.translate(_STEPS, _NO_BRACKETS)).cast("b")
+        if max(accumulate(steps), default=0) > MOST_DEPTH:
+            at = next(at for at, depth in enumerate(_depths(masked)) if depth > MOST_DEPTH)
+            return _named(data, masked, at, TOO_DEEP)
+    if run:
+        masked = without_strings(data) if masked is None else masked
+        for found in _LONG_NUMBER.finditer(masked):
+            digits = found.group()
+            if len(digits) - (b"." in digits) > MOST_DIGITS:
+                return _named(data, masked, found.start(), _TOO_LONG)
+    if _LARGE_NUMBER.search(data) is None:
+        return None
+    masked = without_strings(data) if masked is None else masked
+    for found in _LARGE_NUMBER.finditer(masked):
+        number = found.group()
+        if _UNTHINKABLE.search(number) or isinf(float(number)):
+            return _named(data, masked, found.start(), _TOO_LARGE)
+    return None
+
+
+def without_strings(data: bytes) -> bytes:
+    """JSON text of the same length, with `_` for each byte between quotes."""
+    data = _without_escapes(data)
+    pieces, inside = [], False
+    for start in range(0, len(data), _WINDOW):
+        parts = data[start : start + _WINDOW].split(b'"')
+        first = 0 if inside else 1
+        parts[first::2] = [b"_" * len(part) for part in parts[first::2]]
+        inside ^= len(parts) % 2 == 0
+        pieces.append(b'"'.join(parts))
+    return b"".join(pieces)
+
+
+def _without_escapes(data: bytes) -> bytes:
+    """The same, but only each escaped backslash or quote is masked."""
+    return data.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in data else data
+
+
+def end_of(data: bytes) -> int | None:
+    """Where the array or object ends that `data` begins with: behind its bracket, or None."""
+    size = _LEAST_LOOK
+    while True:
+        # What is cut off in a string, or behind a backslash, ends there as far as brackets go.
+        for at, depth in enumerate(_depths(without_strings(data[:size]))):
+            if not depth:
+                return at + 1
+        if size >= len(data):
+            return None
+        size *= 8
+
+
+def _depths(masked: bytes) -> Iterable[int]:
+    """How deep it is behind each byte."""
+    return accumulate(memoryview(masked.translate(_STEPS)).cast("b"))
+
+
+def _named(data: bytes, masked: bytes, at: int, why: str) -> str:
+    """`why`, with the names that lead to the value at `at`: the outermost of them."""
+    depths = bytes(_depths(masked[:at]))
+    names: list[str] = []
+    inside = depths[-1] if depths else 0
+    for level in range(1, min(inside, _MOST_NAMES) + 1):
+        # Where the value begins that this level's array or object has at `at`.
+        begins = at if level == inside else depths.rfind(level, 0, at) + 1
+        opened = depths.rfind(level - 1, 0, at) + 1
+        if masked[opened : opened + 1] == b"[":
+            names.append("[]")
+        else:
+            ends = masked.rfind(b'"', opened, masked.rfind(b":", opened, begins))
+            name = data[masked.rfind(b'"', opened, ends) : ends + 1]
+            names.append("." + _decode(name)[:_LONGEST_NAME])
+    path = "".join(names).lstrip(".")
+    return f"{path}: {why}" if path else why
+
+
+def deep_envelope(text: str) -> dict[str, bytes]:
+    """The members of `{"operation": "...", "data": ...}`, in either order, however deep data nests.
+
+    None where `text` is anything else.
+    """
+    data = text.strip().encode()
+    masked = _without_escapes(data)
+    # What stands in the object itself, and of what is below it the last bracket.
+    own = bytes(compress(masked, map((1).__eq__, _depths(without_strings(data)))))
+    if found := _DATA_LAST.fullmatch(own):
+        named, inner = data[slice(*found.span(2))], data[found.end(1) : -1]
+    elif found := _DATA_FIRST.fullmatch(own):
+        before = len(data) - 1 - len(own)
+        named = data[before + found.start(3) : before + found.end(3)]
+        inner = data[found.end(1) : before + found.start(2)]
+    else:
+        return {}
+    return {"operation": named, "data": inner.strip()}
+
+
+def refused(flaw: str) -> str:
+    """The JSON text that is stored in the place of an item that is beyond the bounds."""
+    return _encode(_MARK + flaw).decode()
+
+
+def refusal_of(text: str) -> str | None:
+    """The flaw that this stored text tells of; None where it is an item's own."""
+    if not text.startswith(REFUSED):
+        return None
+    try:
+        return _decode(text).removeprefix(_MARK)
+    except msgspec.DecodeError:
+        return None
+
+
+def shown(text: str) -> str:
+    """The stored text as callers see it."""
+    return "null" if text.startswith(REFUSED) else text
