@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.api import (
     actions,
+    audit,
     batches,
     catalogue,
     docs,
@@ -28,6 +29,7 @@ _BLUEPRINTS = (
     records.blueprint,
     results.blueprint,
     events.blueprint,
+    audit.blueprint,
     webhooks.blueprint,
     health.blueprint,
     metrics.blueprint,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
 from app.batches.copying import copy_items
 from app.batches.item_keys import ItemReader
@@ -70,5 +71,12 @@ def append(
                 "mixed": reader.mixed,
                 "may_repeat": may_repeat,
             },
+        )
+        record(
+            connection,
+            "batch.append",
+            client_id=batch.client_id,
+            batch_id=batch_id,
+            detail={"items": added},
         )
     return batch.total + added

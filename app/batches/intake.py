@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.audit.recording import audit_values
 from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
 from app.batches.copying import ItemRow, copy_items
 from app.batches.item_keys import ItemReader
@@ -80,6 +81,7 @@ class Intake:
                 "inputs": [row.text for row in self._first],
                 "keys": [row.key for row in self._first],
                 "operations": [row.operation for row in self._first],
+                **_audited(values, len(self._first)),
             },
         )
         return len(self._first), batch_view(found.mappings().one())
@@ -92,9 +94,17 @@ class Intake:
             NOTE_ITEMS_OF_BATCH,
             {
                 "batch_id": values["id"],
+                "client_id": values["client_id"],
                 "total": total,
                 "mixed": self._reader.mixed,
                 "may_repeat": self._reader.may_repeat,
+                **_audited(values, total),
             },
         )
         return total, None
+
+
+def _audited(values: Mapping[str, Any], total: int) -> dict[str, Any]:
+    """Of the audit's row, which both ways write by a statement that they need anyway."""
+    told = ("operation", "name", "dialect", "status")
+    return audit_values({"items": total, **{name: values[name] for name in told}})

@@ -27,6 +27,7 @@ COMMANDS = {
     "retry": "Run the items of a batch that failed again.",
     "cancel": "Cancel batches.",
     "webhooks": "Be told when batches end.",
+    "audit": "List who did what.",
 }
 
 

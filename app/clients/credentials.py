@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
+from app.audit.recording import record
 from app.clients.checks import ADMIN, checked_name, checked_scopes, name_taken
 from app.clients.limits import Network, contains, fits
 from app.core.errors import NotFound
@@ -108,6 +109,12 @@ def create_client(engine: Engine, name: str, scopes: Iterable[str] | None = None
         with transaction(engine) as connection:
             connection.execute(INSERT_CLIENT, values)
             key_id = connection.execute(SELECT_FIRST_KEY, {"client_id": client_id}).scalar_one()
+            record(
+                connection,
+                "client.create",
+                client_id=client_id,
+                detail={"name": name, "keyId": key_id, "scopes": granted},
+            )
     except IntegrityError as error:
         raise name_taken(name, error) from error
     return ClientSecret(client_id, api_key, secret, granted, key_id)
@@ -140,15 +147,21 @@ def rotate_client(
                     "seconds": overlap.total_seconds(),
                 },
             )
+        record(
+            connection,
+            "client.rotate",
+            client_id=client_id,
+            detail={"keyId": key.id, "overlapSeconds": int(overlap.total_seconds())},
+        )
     return ClientSecret(client_id, key.api_key, secret, tuple(key.scopes), key.id)
 
 
 def revoke_client(engine: Engine, client_id: UUID) -> None:
     """Refuse the client, by any of its keys, from now on. Batches that were accepted go on."""
     with transaction(engine) as connection:
-        found = connection.execute(REVOKE_CLIENT, {"id": client_id}).rowcount
-    if not found:
-        raise NotFound(f"There is no active client {client_id}.")
+        if not connection.execute(REVOKE_CLIENT, {"id": client_id}).rowcount:
+            raise NotFound(f"There is no active client {client_id}.")
+        record(connection, "client.revoke", client_id=client_id)
 
 
 def list_clients(engine: Engine) -> list[ClientEntry]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from app.audit.recording import record
 from app.clients.checks import checked_name, checked_scopes, client_id_of
 from app.clients.credentials import ClientSecret, hash_secret, new_api_key, new_secret
 from app.clients.limits import networks_of, patterns_of
@@ -77,8 +78,11 @@ def create_key(
     }
     with transaction(engine) as connection:
         made = connection.execute(INSERT_KEY, values).one_or_none()
-    if made is None:
-        raise NotFound(f"There is no active client {client_id}.")
+        if made is None:
+            raise NotFound(f"There is no active client {client_id}.")
+        told = ("name", "scopes", "networks", "operations")
+        detail = {**{each: values[each] for each in told}, "expiresAt": made.expires_at}
+        record(connection, "key.create", client_id=client_id, detail={"keyId": key_id, **detail})
     return ClientSecret(client_id, api_key, secret, granted, key_id, made.expires_at)
 
 
@@ -111,8 +115,9 @@ def revoke_key(engine: Engine, key_id: UUID, *, client_id: UUID | None = None) -
     """
     with transaction(engine) as connection:
         found = connection.execute(REVOKE_KEY, {"key_id": key_id, "client_id": client_id}).first()
-    if found is None:
-        raise NotFound(f"There is no active key {key_id}.")
+        if found is None:
+            raise NotFound(f"There is no active key {key_id}.")
+        record(connection, "key.revoke", client_id=found.client_id, detail={"keyId": key_id})
 
 
 def find_client(engine: Engine, name_or_id: str) -> UUID:

@@ -196,6 +196,9 @@ class Settings:
         "days after which ended batches are removed (0 keeps them), and webhook deliveries (0: "
         "30 days)",
     )
+    audit_retention_days: int = setting(
+        365, integer(0, 36_500), "days after which what was done is forgotten; 0 keeps it"
+    )
 
     # Logs
     log_format: str = setting(

@@ -17,7 +17,7 @@ from flask import Request, g, request
 
 from app.clients.checks import SCOPES
 from app.clients.credentials import Caller
-from app.core import correlation
+from app.core import actor, correlation
 from app.core.errors import Forbidden, Unauthenticated
 from app.web.address import caller_address
 from app.web.services import services
@@ -59,6 +59,7 @@ def require(
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             found = g.caller = authenticate(extract)
+            actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
             if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):
                 raise Forbidden(f"This needs the scope {scope}, which the key does not have.")
             return view(*args, **kwargs)

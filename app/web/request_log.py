@@ -7,7 +7,7 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
-from app.core import correlation
+from app.core import actor, correlation
 from app.web import address
 from app.web.services import services
 
@@ -46,4 +46,5 @@ def _answered(response: Response) -> Response:
 
 
 def _end(_: BaseException | None) -> None:
+    actor.end()
     correlation.end()

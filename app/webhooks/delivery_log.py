@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause
 
+from app.audit.recording import record
 from app.core.errors import NotFound, WrongState
 from app.db.statements.webhook_deliveries import (
     COUNT_PENDING,
@@ -73,7 +74,14 @@ def resend(
             f"The webhook is disabled ({webhook.disabled_reason}): nothing is sent to it."
         )
     named = {"id": delivery_id, "webhook_id": webhook_id}
-    for entry in _entries(connection, RESEND_DELIVERY, named):
+    for entry in list(_entries(connection, RESEND_DELIVERY, named)):
+        record(
+            connection,
+            "webhook.resend",
+            client_id=client_id,
+            batch_id=entry.batch_id,
+            detail={"webhookId": webhook_id, "deliveryId": delivery_id},
+        )
         return entry
     raise NotFound(f"There is no delivery {delivery_id} of this webhook.")
 

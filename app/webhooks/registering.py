@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 from sqlalchemy import Connection, TextClause
 
+from app.audit.recording import record
 from app.core.errors import FieldError, Invalid, NotFound
 from app.core.ids import new_id
 from app.db.statements.webhooks import (
@@ -84,6 +85,7 @@ def create_webhook(
             "secret": secret,
         },
     )
+    _audit(connection, "webhook.create", client_id, made[0].id, url=url, events=made[0].events)
     return made[0], secret
 
 
@@ -108,6 +110,7 @@ def delete_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) ->
     found = connection.execute(DELETE_WEBHOOK, {"id": webhook_id, "client_id": client_id}).rowcount
     if not found:
         raise _unknown(webhook_id)
+    _audit(connection, "webhook.delete", client_id, webhook_id)
 
 
 def rotate_secret(
@@ -122,6 +125,7 @@ def rotate_secret(
     )
     if not rotated:
         raise _unknown(webhook_id)
+    _audit(connection, "webhook.rotate", client_id, webhook_id)
     return rotated[0], secret
 
 
@@ -141,6 +145,22 @@ def _entries(
         )
         for row in connection.execute(statement, named)
     ]
+
+
+def _audit(
+    connection: Connection,
+    action: str,
+    client_id: UUID,
+    webhook_id: UUID,
+    *,
+    url: str | None = None,
+    events: Sequence[str] = (),
+) -> None:
+    """Write it down. Of an address only the host, since paths and queries may hold secrets."""
+    detail: dict[str, Any] = {"webhookId": webhook_id}
+    if url is not None:
+        detail |= {"host": urlsplit(url).hostname, "events": events}
+    record(connection, action, client_id=client_id, detail=detail)
 
 
 def _unknown(webhook_id: UUID) -> NotFound:

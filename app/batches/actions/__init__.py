@@ -3,7 +3,8 @@
 `act` makes a move, `amend` changes what may still change, `remove` deletes an ended batch. Each is
 one transaction that locks the batch's row first, as `advance` does, so that the two never see a
 batch half moved. What takes longer goes on in steps (app/batches/long_work), and until these are
-made nothing else may be done with the batch. docs/states.md draws what is allowed.
+made nothing else may be done with the batch. Each is audited in its transaction. docs/states.md
+draws what is allowed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from app.audit.recording import record
 from app.batches.actions.amend import amend
 from app.batches.actions.cancel import cancel
 from app.batches.actions.lock import Moved, lock_batch
@@ -69,6 +71,14 @@ def act(
             moved = retry(connection, batch, chosen, pace)
         else:
             moved = reset(connection, batch, pace)
+        if moved.detail is not None:
+            record(
+                connection,
+                f"batch.{action}",
+                client_id=batch.client_id,
+                batch_id=batch_id,
+                detail=moved.detail,
+            )
     if moved.more:
         continue_long_work(engine, batch_id, pace)
     return moved.advance or moved.more

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
@@ -35,6 +36,20 @@ def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str,
             values.update(_rescheduled(connection, batch, changes["scheduled_at"]))
         if values:
             connection.execute(AMEND_BATCH, {"batch_id": batch_id, **values})
+            record(
+                connection,
+                "batch.amend",
+                client_id=batch.client_id,
+                batch_id=batch_id,
+                detail=_told(changes),
+            )
+
+
+def _told(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of it: all but the metadata, which may be long, and are the batch's to show."""
+    names = {"name": "name", "metadata": "metadata", "scheduled_at": "scheduledAt"}
+    values = {names[name]: value for name, value in changes.items() if name != "metadata"}
+    return {"changed": [names[name] for name in changes if name in names], **values}
 
 
 def _rescheduled(

@@ -29,7 +29,7 @@ def cancel(connection: Connection, batch: BatchRow, pace: Pace) -> Moved:
         "be canceled",
     )
     if batch.doing == lifecycle.CANCEL:
-        return Moved(advance=True, more=True)
+        return Moved(advance=True, more=True, detail=None)
     request_stop(connection, batch.id, lifecycle.STOP_CANCELED)
     drop_ready_slices(connection, batch.id)
     more = cancel_all(connection, batch, pace)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -27,11 +27,13 @@ class HasStatus(Protocol):
 class Moved:
     """What is left to do for whoever made the move, once it has committed.
 
-    `advance`: to have a worker move the batch on. `more`: steps of long work.
+    `advance`: to have a worker move the batch on. `more`: steps of long work. `detail`: what is
+    told of it in the audit; None where it was only asked for again.
     """
 
     advance: bool
     more: bool = False
+    detail: Mapping[str, Any] | None = field(default_factory=dict)
 
 
 _BEING = {

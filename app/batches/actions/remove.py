@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
 from app.batches.long_work import IN_REQUEST, Left, Pace, Work, begin, continue_long_work
 from app.core import lifecycle
@@ -23,6 +24,15 @@ def remove(engine: Engine, client_id: UUID, batch_id: UUID, *, pace: Pace = IN_R
         batch = lock_batch(connection, client_id, batch_id, also_while=lifecycle.DELETE)
         require(batch, lifecycle.BATCH_ENDED, "be deleted")
         work = Work(lifecycle.DELETE, index=batch.total, total=batch.total)
-        if batch.doing is None and not begin(connection, batch, work, pace):
-            return True
+        if batch.doing is None:
+            detail = {"items": batch.total, "status": batch.status}
+            record(
+                connection,
+                "batch.delete",
+                client_id=batch.client_id,
+                batch_id=batch_id,
+                detail=detail,
+            )
+            if not begin(connection, batch, work, pace):
+                return True
     return continue_long_work(engine, batch_id, pace) is Left.NOTHING

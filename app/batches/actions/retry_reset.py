@@ -32,7 +32,8 @@ def retry(connection: Connection, batch: BatchRow, statuses: Iterable[str], pace
         )
     connection.execute(DROP_SLICES, {"batch_id": batch.id})
     work = Work(lifecycle.RETRY, index=batch.total, total=total, statuses=tuple(chosen))
-    return Moved(advance=True, more=begin(connection, batch, work, pace))
+    more = begin(connection, batch, work, pace)
+    return Moved(advance=True, more=more, detail={"statuses": chosen, "items": total})
 
 
 def reset(connection: Connection, batch: BatchRow, pace: Pace) -> Moved:
@@ -40,7 +41,8 @@ def reset(connection: Connection, batch: BatchRow, pace: Pace) -> Moved:
     require(batch, lifecycle.BATCH_ENDED, "be reset")
     connection.execute(DROP_SLICES, {"batch_id": batch.id})
     work = Work(lifecycle.RESET, index=batch.total, total=batch.total)
-    return Moved(advance=False, more=begin(connection, batch, work, pace))
+    more = begin(connection, batch, work, pace)
+    return Moved(advance=False, more=more, detail={"items": batch.total})
 
 
 def _chosen(statuses: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 Dialects and handlers declare tables of their own beside them, in modules called `tables`.
 """
 
+from app.db.models.audit import AuditRow
 from app.db.models.base import Base
 from app.db.models.batch import Batch
 from app.db.models.client import Client
@@ -22,6 +23,7 @@ from app.db.models.record import Record
 from app.db.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
+    "AuditRow",
     "Base",
     "Batch",
     "Client",

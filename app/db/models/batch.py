@@ -126,6 +126,12 @@ class Batch(Base):
             "turn_at",
             postgresql_where=text("turn_at IS NOT NULL"),
         ),
+        # What quotas count of a client.
+        Index(
+            "ix_batches_client_id_open",
+            "client_id",
+            postgresql_where=text("finished_at IS NULL OR doing IS NOT NULL"),
+        ),
         Index("ix_batches_doing_at", "doing_at", postgresql_where=text("doing IS NOT NULL")),
         Index(
             "ix_batches_finished_at",

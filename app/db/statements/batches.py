@@ -11,6 +11,7 @@ from sqlalchemy import TextClause, bindparam, delete, insert, text, update
 
 from app.core.lifecycle import MARK_LANES
 from app.db.models import Batch
+from app.db.statements.audit import insert_audit_row
 from app.db.statements.rows import columns
 
 
@@ -87,9 +88,12 @@ def lock_batch_row(
 CREATE_BATCH = insert(Batch)
 
 # What its items turned out to be; one that starts now is in line. By id, in the transaction that
-# made it.
+# made it. It is audited here, as it is known now of how many items it is.
 NOTE_ITEMS_OF_BATCH = text(
-    """
+    f"""
+    WITH audited AS (
+        {insert_audit_row("'batch.submit'", client_id=":client_id", batch_id=":batch_id")}
+    )
     UPDATE batches SET total = :total, mixed = :mixed, may_repeat = :may_repeat,
         turn_at = CASE WHEN status = 'PENDING' THEN clock_timestamp() END
     WHERE id = :batch_id

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import TextClause, text
 
+from app.db.statements.audit import insert_audit_row
 from app.db.statements.select_list import select_list
 
 
@@ -13,8 +14,9 @@ def write_batch_at_once(columns: Mapping[str, str]) -> TextClause:
     """Makes a batch with its items, whose number is known already, and shows it.
 
     `columns`: of the batch's view (app/batches/batch_view.py). The items are given as three arrays
-    of texts, in their order: :inputs, :keys, :operations. Refused by the unique key where the
-    client's reference is taken. The new batch has no slices, so there is nothing to look up.
+    of texts, in their order: :inputs, :keys, :operations. It is audited, too. Refused by the unique
+    key where the client's reference is taken. The new batch has no slices, so there is nothing to
+    look up.
     """
     return text(
         f"""
@@ -34,6 +36,8 @@ def write_batch_at_once(columns: Mapping[str, str]) -> TextClause:
             FROM unnest(CAST(:inputs AS text[]), CAST(:keys AS text[]),
                         CAST(:operations AS text[]))
                  WITH ORDINALITY AS given (input, key, operation, place)
+        ), audited AS (
+            {insert_audit_row("'batch.submit'", client_id=":client_id", batch_id=":id")}
         )
         SELECT {select_list(columns)} FROM made b
         CROSS JOIN (SELECT 0 AS completed, 0 AS failed, 0 AS invalid, 0 AS running) live

@@ -20,6 +20,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
+from app.audit.retention import forget_old
 from app.batches.retention import remove_expired
 from app.clients.idempotency_keys import forget_expired
 from app.db import transaction
@@ -193,6 +194,11 @@ def _forget_keys(runtime: Runtime) -> int:
         return forget_expired(connection)
 
 
+def _forget_audit(runtime: Runtime) -> int:
+    with _step(runtime) as connection:
+        return forget_old(connection, days=runtime.settings.audit_retention_days)
+
+
 _PARTS: Mapping[str, Part] = {
     "claims_taken_over": _take_over,
     "schedules_started": _start_scheduled,
@@ -204,6 +210,7 @@ _PARTS: Mapping[str, Part] = {
     "workers_forgotten": _forget_workers,
     "workers_starving": note_starving_workers,
     "keys_forgotten": _forget_keys,
+    "audit_forgotten": _forget_audit,
 }
 # Housekeeping, which repairs nothing.
-_UNTOLD = ("workers_forgotten", "workers_starving", "keys_forgotten")
+_UNTOLD = ("workers_forgotten", "workers_starving", "keys_forgotten", "audit_forgotten")
