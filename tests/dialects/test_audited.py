@@ -15,8 +15,8 @@ from tests.dialects.speaking import Speaker
 def told(application: Flask, client: ClientSecret) -> list[dict[str, Any]]:
     """What the client's audit shows, the newest first, but for that it was made."""
     headers = {"Authorization": f"Bearer {client.secret}"}
-    data = application.test_client().get("/v1/audit", headers=headers).json["data"]
-    return [entry for entry in data if entry["action"] != "client.create"]
+    answer: Any = application.test_client().get("/v1/audit", headers=headers).json
+    return [entry for entry in answer["data"] if entry["action"] != "client.create"]
 
 
 @every
