@@ -26,6 +26,7 @@ from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.jsonbody import SMALL, fields_of, read_object
+from app.web.owners import owner_of
 from app.web.problems import loaded, pointer_to
 from app.web.services import services
 
@@ -48,7 +49,7 @@ class RetrySchema(ma.Schema):
 
 
 @blueprint.route("/items", methods=["POST"])
-@require("batches.write")
+@require("batches.write", or_admin=True)
 @blueprint.response(200, BatchSchema)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY], requestBody=items_body())
 def append(batch_id: UUID) -> Response:
@@ -58,8 +59,7 @@ def append(batch_id: UUID) -> Response:
     like, also at once.
     """
     here = services()
-    who = caller()
-    client_id = who.client_id
+    client_id = owner_of(batch_id)
     with attempt(request) as this:
         kind, body = body_of(request, here.settings, this)
         if this.remembered:
@@ -77,15 +77,16 @@ def append(batch_id: UUID) -> Response:
                     incoming.items,
                     count=incoming.count,
                     most=here.settings.max_items_stream,
-                    operations=who.operations,
+                    operations=caller().operations,
                 )
-                response = batch_answer(find_batch(connection, client_id, batch_id))
+                batch = find_batch(connection, client_id, batch_id)
+                response = batch_answer(batch, connection=connection)
                 this.keep(connection, response)
     return response
 
 
 @blueprint.route(f"/<any({','.join(ACTIONS)}):action>", methods=["POST"])
-@require("batches.write")
+@require("batches.write", or_admin=True)
 @blueprint.response(202, BatchSchema)
 @blueprint.doc(requestBody={"content": {JSON: {"schema": RetrySchema}}})
 def do(batch_id: UUID, action: str) -> Response:
@@ -95,7 +96,7 @@ def do(batch_id: UUID, action: str) -> Response:
     longer goes on behind the answer: `doing` says how far it is, and other actions are 409.
     """
     here = services()
-    client_id = caller().client_id
+    client_id = owner_of(batch_id)
     _nothing_else(request.args)
     fields = _fields()
     statuses = None
@@ -109,7 +110,7 @@ def do(batch_id: UUID, action: str) -> Response:
 
 
 @blueprint.route("", methods=["PATCH"])
-@require("batches.write")
+@require("batches.write", or_admin=True)
 @blueprint.response(200, BatchSchema)
 @blueprint.doc(requestBody={"required": True, "content": {JSON: {"schema": ChangesSchema}}})
 def change(batch_id: UUID) -> Response:
@@ -118,7 +119,7 @@ def change(batch_id: UUID) -> Response:
     The time only while it is OPEN or SCHEDULED; null makes it OPEN.
     """
     here = services()
-    client_id = caller().client_id
+    client_id = owner_of(batch_id)
     _nothing_else(request.args)
     media_type(request, (JSON,))
     amend(here.engine, client_id, batch_id, changes_of(_fields()))
@@ -126,7 +127,7 @@ def change(batch_id: UUID) -> Response:
 
 
 @blueprint.route("", methods=["DELETE"])
-@require("batches.write")
+@require("batches.write", or_admin=True)
 @blueprint.response(204)
 @blueprint.alt_response(
     202, schema=BatchSchema, description="It is being deleted: see `doing`.", success=True
@@ -137,7 +138,7 @@ def delete(batch_id: UUID) -> Response:
     204 once it is gone. A large one takes a while: 202, and the batch can be seen, with `doing`,
     until it is gone too.
     """
-    here, client_id = services(), caller().client_id
+    here, client_id = services(), owner_of(batch_id)
     _nothing_else(request.args)
     if not remove(here.engine, client_id, batch_id):
         here.dispatcher.advance(batch_id)

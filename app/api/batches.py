@@ -16,10 +16,9 @@ from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
 from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
-from app.batches.serializers import batch_body
 from app.batches.storing import StoredAfterAll, storing
 from app.batches.submission import check, intake_of, line_of, write_intake
-from app.core.errors import FieldError, Invalid
+from app.core.errors import FieldError, Forbidden, Invalid
 from app.core.lifecycle import PENDING
 from app.db import read
 from app.web.auth import caller, require
@@ -28,6 +27,7 @@ from app.web.blueprint import Blueprint
 from app.web.bodies import JSON
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.jsonbody import fields_of
+from app.web.owners import Bodies, owner_of
 from app.web.paging import page_answer, page_of
 from app.web.services import services
 from app.web.watch import batch_watch
@@ -86,11 +86,18 @@ def _accepted(batch: BatchView) -> Response:
 
 
 @blueprint.route("/batches", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.arguments(BatchListQuery, location="query")
 @blueprint.response(200, BatchPageSchema)
 def index(query: dict[str, Any]) -> Response:
-    """List batches, newest first"""
+    """List batches, newest first
+
+    The client's own; with `admin` every client's, or those of `client`.
+    """
+    who = caller()
+    client_id = query.get("client") if who.is_admin else who.client_id
+    if "client" in query and not who.is_admin:
+        raise Forbidden("`client` needs the scope admin, which the key does not have.")
     page = page_of(query, UUID, "batches")
     which = BatchFilter(
         status=query.get("status"),
@@ -100,18 +107,17 @@ def index(query: dict[str, Any]) -> Response:
         created_after=query.get("createdAfter"),
         created_before=query.get("createdBefore"),
     )
-    client_id = caller().client_id
     found = read(
         services().engine,
         lambda connection: list_batches(
             connection, client_id, which, before=page.position, limit=page.fetch
         ),
     )
-    return page_answer(page, found, body=batch_body, position=attrgetter("id"))
+    return page_answer(page, found, body=Bodies(found), position=attrgetter("id"))
 
 
 @blueprint.route("/batches/<uuid:batch_id>", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.arguments(BatchQuery, location="query")
 @blueprint.response(200, BatchSchema)
 @blueprint.alt_response(304, description="Nothing has changed since `If-None-Match`.", success=True)
@@ -122,29 +128,29 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
     With `wait` the answer is held until the batch ends or the time has passed; with
     `If-None-Match` it is 304 where nothing has changed. `Retry-After` says when to ask again.
     """
-    wait = query["wait"]
-    return conditional(batch_answer(_ended(batch_id, wait) if wait else _find(batch_id)))
+    wait, client_id = query["wait"], owner_of(batch_id)
+    batch = _ended(client_id, batch_id, wait) if wait else _find(client_id, batch_id)
+    return conditional(batch_answer(batch))
 
 
-def _ended(batch_id: UUID, seconds: float) -> BatchView:
+def _ended(client_id: UUID, batch_id: UUID, seconds: float) -> BatchView:
     """The batch once it has ended, or as it is after so many seconds."""
     deadline = time.monotonic() + seconds
     batch = None
 
     def ended() -> bool:
         nonlocal batch
-        batch = _find(batch_id)
+        batch = _find(client_id, batch_id)
         return batch.ended
 
     # It may have begun again since it was told that it has ended.
     while batch_watch().wait(batch_id, deadline - time.monotonic(), ended=ended):
         if batch is not None and batch.ended:
             return batch
-    return _find(batch_id)
+    return _find(client_id, batch_id)
 
 
-def _find(batch_id: UUID) -> BatchView:
-    client_id = caller().client_id
+def _find(client_id: UUID, batch_id: UUID) -> BatchView:
     return read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
 
 

@@ -22,7 +22,7 @@ blueprint = Blueprint(
 
 
 @blueprint.route("/operations", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.response(200, OperationListSchema)
 def operations() -> Response:
     """List the operations
@@ -66,7 +66,7 @@ def _entry(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/limits", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.response(200, LimitsSchema)
 def limits() -> Response:
     """Show the limits"""

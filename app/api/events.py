@@ -10,11 +10,12 @@ from flask import Response, request
 
 from app.batches.batch_view import BatchView
 from app.batches.queries import find_batch
-from app.batches.serializers import batch_body, summary_body
+from app.batches.serializers import summary_body
 from app.batches.watching import BatchWatch
 from app.db import read
-from app.web.auth import caller, require
+from app.web.auth import require
 from app.web.blueprint import Blueprint
+from app.web.owners import Bodies, owner_of
 from app.web.responses import encode
 from app.web.services import services
 from app.web.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
@@ -31,7 +32,7 @@ _LATER = b"retry: 5000\n\n"
 
 
 @blueprint.route("/events", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.response(
     200,
     content_type=MIMETYPE,
@@ -46,20 +47,22 @@ def events(batch_id: UUID) -> Response:
     Server-Sent Events. After an interruption, `Last-Event-ID` goes on: what it names is not told
     again. Every event tells how things stand, so that none that was missed is needed.
     """
-    client_id = caller().client_id
+    client_id = owner_of(batch_id)
     batch = read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
     last = request.headers.get("Last-Event-ID", "")
     if batch.ended and last == _finished_id(batch):
         # 204 keeps a browser from reconnecting.
         return Response(status=204)
     return Response(
-        _events(batch_watch(), batch, last, Line(request.environ)),
+        _events(batch_watch(), batch, last, Line(request.environ), Bodies([batch])),
         headers=HEADERS,
         content_type=MIMETYPE,
     )
 
 
-def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Iterator[bytes]:
+def _events(
+    watch: BatchWatch, batch: BatchView, last: str, line: Line, body: Bodies
+) -> Iterator[bytes]:
     with watch.follow(batch.id) as following:
         # If too many follow already, the client gets one look, and reconnects for the next.
         yield _LATER if following is None else _RETRY
@@ -70,7 +73,7 @@ def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Itera
             if state == "gone":
                 return
             if state == "free" and newest is not None:
-                text, last = _events_after(newest, last)
+                text, last = _events_after(newest, last, body)
                 if text:
                     yield text
                     written_at = time.monotonic()
@@ -85,7 +88,7 @@ def _events(watch: BatchWatch, batch: BatchView, last: str, line: Line) -> Itera
             newest = following.next(_GLANCE_EVERY) or newest
 
 
-def _events_after(batch: BatchView, last: str) -> tuple[bytes, str]:
+def _events_after(batch: BatchView, last: str, body: Bodies) -> tuple[bytes, str]:
     """The events to send after `last` (an event's id, or empty), and the id that is then last."""
     text = b""
     progress = _progress_id(batch)
@@ -94,7 +97,7 @@ def _events_after(batch: BatchView, last: str) -> tuple[bytes, str]:
         last = progress
     if batch.ended:
         last = _finished_id(batch)
-        text += event("finished", encode(batch_body(batch)), last)
+        text += event("finished", encode(body(batch)), last)
     return text, last
 
 

@@ -15,8 +15,9 @@ from app.batches.item_view import ItemView
 from app.batches.queries import find_item, list_items
 from app.batches.serializers import item_body
 from app.db import read
-from app.web.auth import caller, require
+from app.web.auth import require
 from app.web.blueprint import Blueprint
+from app.web.owners import owner_of
 from app.web.paging import page_answer, page_of
 from app.web.responses import answer
 from app.web.services import services
@@ -31,13 +32,13 @@ _MOST_BYTES = 16 * 1024 * 1024
 
 
 @blueprint.route("/items", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.arguments(ItemListQuery, location="query")
 @blueprint.response(200, ItemPageSchema)
 def index(query: dict[str, Any], batch_id: UUID) -> Response:
     """List items, by their index"""
     page = page_of(query, int, "items")
-    client_id = caller().client_id
+    client_id = owner_of(batch_id)
     found = read(
         services().engine,
         lambda connection: list_items(
@@ -61,11 +62,11 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
 
 
 @blueprint.route(f"/items/<int(max={_LAST_INDEX}):index>", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.response(200, ItemSchema)
 def show(batch_id: UUID, index: int) -> Response:
     """Show an item"""
-    client_id = caller().client_id
+    client_id = owner_of(batch_id)
     item = read(
         services().engine, lambda connection: find_item(connection, client_id, batch_id, index)
     )

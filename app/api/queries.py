@@ -32,6 +32,9 @@ class BatchQuery(ma.Schema):
 class BatchListQuery(PageQuery):
     """The parameters of the list of batches."""
 
+    client = ma.fields.UUID(
+        metadata={"description": "Of this client only; needs `admin`, which else sees all."}
+    )
     status = ma.fields.String(validate=ma.validate.OneOf(BATCH_STATUSES))
     operation = Name()
     dialect = Name()

@@ -15,7 +15,13 @@ def _count(description: str) -> ma.fields.Integer:
     return ma.fields.Integer(required=True, metadata={"description": description})
 
 
-BatchSchema = view_schema(BatchView)
+class BatchSchema(view_schema(BatchView)):  # type: ignore[misc]
+    """A batch."""
+
+    clientId = ma.fields.UUID(metadata={"description": "Whose it is: said only to `admin`."})
+    clientName = ma.fields.String(metadata={"description": "Said only to `admin`."})
+
+
 ItemSchema = view_schema(ItemView)
 
 

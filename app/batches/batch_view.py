@@ -96,6 +96,7 @@ class BatchView:
     doing: Doing | None = field(
         metadata=shown("A long action under way; until it is over, others are refused. Else null.")
     )
+    client_id: UUID = field(metadata=shown(sql="b.client_id", visible=False))
     # Counts the changes of the batch's row.
     revision: int = field(metadata=shown(sql="b.revision", visible=False))
 

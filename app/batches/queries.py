@@ -79,18 +79,25 @@ def find_unfinished(batch_ids: list[UUID], connection: Connection) -> set[UUID]:
 
 def list_batches(
     connection: Connection,
-    client_id: UUID,
+    client_id: UUID | None,
     which: BatchFilter | None = None,
     *,
     before: UUID | None = None,
     limit: int,
 ) -> list[BatchView]:
-    """At most `limit` of the client's batches, newest first, older than the batch `before`."""
-    asked: dict[str, object] = {**asdict(which or BatchFilter()), "before": before}
+    """At most `limit` of the client's batches, newest first, older than the batch `before`.
+
+    `client_id`: None for every client's, which is for admins.
+    """
+    asked: dict[str, object] = {
+        "client_id": client_id,
+        **asdict(which or BatchFilter()),
+        "before": before,
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     rows = connection.execute(
         select_batch_page(BATCH_COLUMNS, tuple(given)),
-        {**given, "client_id": client_id, "limit": limit},
+        {**given, "limit": limit},
     )
     return [batch_view(row) for row in rows.mappings()]
 

@@ -47,8 +47,17 @@ def _conversion(field: ViewField) -> Callable[[Any], object] | None:
     return _CONVERSIONS.get(field.type)
 
 
+def _with_client() -> Callable[[BatchView, str], msgspec.Struct]:
+    names = [field.json_name for field in shown_fields(BatchView)]
+    make = msgspec.defstruct("BatchOfClient", [*names, "clientId", "clientName"])
+    values = values_getter(BatchView, _conversion)
+    return lambda batch, client_name: make(*values(batch), str(batch.client_id), client_name)
+
+
 batch_body = _body_of(BatchView)
 """A batch, as every native answer shows it."""
+batch_body_of_client = _with_client()
+"""A batch and the name of its client, as an admin is shown it."""
 summary_body = _body_of(Summary)
 """How many items stand how."""
 item_body = _body_of(ItemView)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -168,12 +169,14 @@ def list_clients(engine: Engine) -> list[ClientEntry]:
     """All clients, oldest first, the revoked ones too."""
     with transaction(engine) as connection:
         rows = connection.execute(LIST_CLIENTS).all()
-    return [
-        ClientEntry(
-            row.id, row.name, row.api_key, tuple(row.scopes), row.created_at, row.revoked_at
-        )
-        for row in rows
-    ]
+    return [entry_of(row) for row in rows]
+
+
+def entry_of(row: Any) -> ClientEntry:
+    """The client of a row that names these columns."""
+    return ClientEntry(
+        row.id, row.name, row.api_key, tuple(row.scopes), row.created_at, row.revoked_at
+    )
 
 
 def find_caller(connection: Connection, secret: str) -> Caller | None:

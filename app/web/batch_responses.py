@@ -6,10 +6,11 @@ import hashlib
 from datetime import UTC, datetime
 
 from flask import Response, request
+from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
-from app.batches.serializers import batch_body
 from app.core.lifecycle import OPEN, SCHEDULED
+from app.web.owners import Bodies
 from app.web.responses import encode
 
 # How long to wait before asking again: by the age of the batch, so that a short one is seen to
@@ -23,9 +24,14 @@ def batch_headers(batch: BatchView) -> dict[str, str]:
     return {} if batch.ended else {"Retry-After": str(retry_after(batch))}
 
 
-def batch_answer(batch: BatchView, status: int = 200) -> Response:
-    """The batch, with `Retry-After` until it has ended, and the `ETag` of what is answered."""
-    body = encode(batch_body(batch))
+def batch_answer(
+    batch: BatchView, status: int = 200, *, connection: Connection | None = None
+) -> Response:
+    """The batch, with `Retry-After` until it has ended, and the `ETag` of what is answered.
+
+    `connection`: one to ask over what else the caller is shown of it, where there is one.
+    """
+    body = encode(Bodies([batch], connection)(batch))
     headers = {**batch_headers(batch), "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
     return Response(body, status, headers, mimetype="application/json")
 

@@ -40,8 +40,10 @@ class Attempt:
         self.remembered: Remembered | None = None if claim is None else claim.take()
         self.digest = hashlib.sha256() if claim is not None else None
         if self.digest is not None:
-            # The same request: its method and path, its query, and how its body is to be read.
+            # The same request: its method and path, its query, and how its body is to be read. And
+            # by whom: what an admin was answered of another's batch, no other key is told.
             for part in (
+                *(("admin",) if caller().is_admin else ()),
                 request.method,
                 request.path,
                 request.query_string.decode("latin-1"),

@@ -44,6 +44,8 @@ def test_every_native_route_wants_credentials(app: Flask) -> None:
 def test_every_native_route_wants_a_scope(app: Flask, engine: Engine) -> None:
     nobody = Caller(app, create_client(engine, f"nobody {uuid4()}", []))
     for rule in _rules(app):
+        if rule.rule == "/v1/me":
+            continue  # tells any key who it is
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             assert nobody.send(method, _path(rule)).status_code == 403, rule
 

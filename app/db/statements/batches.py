@@ -83,6 +83,9 @@ def lock_batch_row(
     )
 
 
+# Whose a batch is, for an admin: by the primary key.
+SELECT_OWNER = text("SELECT client_id FROM batches WHERE id = :batch_id")
+
 # A submission, before its items: their number is not known yet. Refused by the unique key where
 # the client's reference is taken.
 CREATE_BATCH = insert(Batch)

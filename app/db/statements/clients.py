@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
@@ -17,6 +17,11 @@ INSERT_CLIENT = text(
 # The key that was made with a client: by uq_keys_first.
 SELECT_FIRST_KEY = text("SELECT id FROM keys WHERE client_id = :client_id AND first")
 
+# What clients are called: by pk_clients.
+SELECT_NAMES = text("SELECT id, name FROM clients WHERE id = ANY(:ids)").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid()))
+)
+
 # Another secret for a client's first key; a trigger removes those before. By pk_clients.
 UPDATE_SECRET = text("UPDATE clients SET secret_hash = :secret_hash WHERE id = :client_id")
 
@@ -26,6 +31,23 @@ REVOKE_CLIENT = text("UPDATE clients SET revoked_at = now() WHERE id = :id AND r
 # Another name, for a client that has not been revoked: by pk_clients.
 RENAME_CLIENT = text(
     "UPDATE clients SET name = :name WHERE id = :client_id AND revoked_at IS NULL RETURNING id"
+)
+
+# A page of the clients, the newest first; those made before `before`, or from the newest on where
+# it is null: by pk_clients, in its order.
+LIST_CLIENT_PAGE = text(
+    """
+    SELECT id, name, api_key, scopes, created_at, revoked_at FROM clients
+    WHERE CAST(:before AS uuid) IS NULL OR id < CAST(:before AS uuid)
+    ORDER BY id DESC LIMIT :limit
+    """
+)
+
+# One client: by pk_clients.
+SELECT_CLIENT = text(
+    """
+    SELECT id, name, api_key, scopes, created_at, revoked_at FROM clients WHERE id = :client_id
+    """
 )
 
 # All clients, for the operator: the whole table, which is small.

@@ -1,0 +1,188 @@
+"""/v1/clients: clients and their keys, for who has the scope `admin`. The commands do the same."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from app.api.client_schemas import (
+    ClientChangesSchema,
+    ClientPageSchema,
+    ClientSchema,
+    KeyPageSchema,
+    KeySecretSchema,
+    NewClientSchema,
+    NewKeySchema,
+)
+from app.clients.credentials import ClientEntry, ClientSecret, create_client, revoke_client
+from app.clients.keys import KeyEntry, create_key, list_keys, revoke_key
+from app.clients.reading import get_client, list_client_page, rename_client
+from app.core.errors import Malformed
+from app.core.jsontext import moment
+from app.web.auth import require
+from app.web.blueprint import Blueprint
+from app.web.bodies import JSON, Body, media_type
+from app.web.idempotency import HEADER
+from app.web.jsonbody import SMALL, fields_of, read_object
+from app.web.paging import PageQuery, page_answer, page_of
+from app.web.problems import loaded
+from app.web.responses import answer
+from app.web.services import services
+
+blueprint = Blueprint(
+    "clients", __name__, url_prefix="/v1/clients", description="Clients and their keys: `admin`."
+)
+
+
+def _takes(schema: type) -> dict[str, Any]:
+    return {"required": True, "content": {JSON: {"schema": schema}}}
+
+
+@blueprint.route("", methods=["GET"])
+@require("admin")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, ClientPageSchema)
+def index(query: dict[str, Any]) -> Response:
+    """List clients, newest first"""
+    page = page_of(query, UUID, "clients")
+    found = list_client_page(services().engine, before=page.position, limit=page.fetch)
+    return page_answer(page, found, body=_client_body, position=attrgetter("client_id"))
+
+
+@blueprint.route("", methods=["POST"])
+@require("admin")
+@blueprint.response(201, KeySecretSchema)
+@blueprint.doc(requestBody=_takes(NewClientSchema))
+def create() -> Response:
+    """Make a client with its first key
+
+    The answer is the only one that tells the secret.
+    """
+    fields = loaded(NewClientSchema(), _fields())
+    made = create_client(services().engine, fields["name"], fields["scopes"])
+    return _made(made, f"/v1/clients/{made.client_id}")
+
+
+@blueprint.route("/<uuid:client_id>", methods=["GET"])
+@require("admin")
+@blueprint.response(200, ClientSchema)
+def show(client_id: UUID) -> Response:
+    """Show a client"""
+    return answer(_client_body(get_client(services().engine, client_id)))
+
+
+@blueprint.route("/<uuid:client_id>", methods=["PATCH"])
+@require("admin")
+@blueprint.response(200, ClientSchema)
+@blueprint.doc(requestBody=_takes(ClientChangesSchema))
+def change(client_id: UUID) -> Response:
+    """Give a client another name"""
+    here = services()
+    rename_client(here.engine, client_id, loaded(ClientChangesSchema(), _fields())["name"])
+    return answer(_client_body(get_client(here.engine, client_id)))
+
+
+@blueprint.route("/<uuid:client_id>", methods=["DELETE"])
+@require("admin")
+@blueprint.response(204)
+def delete(client_id: UUID) -> Response:
+    """Revoke a client
+
+    None of its keys is good any more. Its batches stay, and those accepted go on.
+    """
+    revoke_client(services().engine, client_id)
+    return Response(status=204)
+
+
+@blueprint.route("/<uuid:client_id>/keys", methods=["GET"])
+@require("admin")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, KeyPageSchema)
+def keys(query: dict[str, Any], client_id: UUID) -> Response:
+    """List a client's keys
+
+    The one that was made with it first, then the others as they were made; those that ended too.
+    """
+    here = services()
+    page = page_of(query, int, f"keys/{client_id}")
+    get_client(here.engine, client_id)
+    found = list(enumerate(list_keys(here.engine, client_id)))
+    begin = 0 if page.position is None else page.position + 1
+    return page_answer(
+        page,
+        found[begin : begin + page.fetch],
+        body=lambda placed: _key_body(placed[1]),
+        position=lambda placed: placed[0],
+    )
+
+
+@blueprint.route("/<uuid:client_id>/keys", methods=["POST"])
+@require("admin")
+@blueprint.response(201, KeySecretSchema)
+@blueprint.doc(requestBody=_takes(NewKeySchema))
+def add_key(client_id: UUID) -> Response:
+    """Make a further key of a client
+
+    The answer is the only one that tells the secret.
+    """
+    made = create_key(services().engine, client_id, **loaded(NewKeySchema(), _fields()))
+    return _made(made, f"/v1/clients/{client_id}/keys/{made.key_id}")
+
+
+@blueprint.route("/<uuid:client_id>/keys/<uuid:key_id>", methods=["DELETE"])
+@require("admin")
+@blueprint.response(204)
+def remove_key(client_id: UUID, key_id: UUID) -> Response:
+    """Revoke a key"""
+    revoke_key(services().engine, key_id, client_id=client_id)
+    return Response(status=204)
+
+
+def _fields() -> dict[str, Any]:
+    if HEADER in request.headers:
+        # To answer again it would have to be kept, with the secret in it.
+        raise Malformed(f"{HEADER} is not taken here: the answer is not kept.")
+    media_type(request, (JSON,))
+    return fields_of(read_object(Body(request, SMALL).read_all()))
+
+
+def _made(made: ClientSecret, location: str) -> Response:
+    return answer(
+        {
+            "clientId": made.client_id,
+            "apiKey": made.api_key,
+            "secret": made.secret,
+            "scopes": made.scopes,
+            "keyId": made.key_id,
+        },
+        201,
+        {"Location": location, "Cache-Control": "no-store"},
+    )
+
+
+def _client_body(client: ClientEntry) -> dict[str, Any]:
+    return {
+        "clientId": client.client_id,
+        "name": client.name,
+        "apiKey": client.api_key,
+        "scopes": client.scopes,
+        "createdAt": moment(client.created_at),
+        "revokedAt": moment(client.revoked_at),
+    }
+
+
+def _key_body(key: KeyEntry) -> dict[str, Any]:
+    return {
+        "keyId": key.key_id,
+        "name": key.name,
+        "apiKey": key.api_key,
+        "scopes": key.scopes,
+        "networks": key.networks,
+        "operations": key.operations,
+        "createdAt": moment(key.created_at),
+        "expiresAt": moment(key.expires_at),
+        "revokedAt": moment(key.revoked_at),
+    }
