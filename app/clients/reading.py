@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from app.audit.recording import record
 from app.clients.checks import checked_name, name_taken
 from app.clients.credentials import ClientEntry, entry_of
 from app.core.errors import NotFound
@@ -39,8 +40,8 @@ def rename_client(engine: Engine, client_id: UUID, name: str) -> None:
     asked = {"client_id": client_id, "name": checked_name(name)}
     try:
         with transaction(engine) as connection:
-            found = connection.execute(RENAME_CLIENT, asked).one_or_none()
+            if connection.execute(RENAME_CLIENT, asked).one_or_none() is None:
+                raise NotFound(f"There is no active client {client_id}.")
+            record(connection, "client.rename", client_id=client_id, detail={"name": name})
     except IntegrityError as error:
         raise name_taken(name, error) from error
-    if found is None:
-        raise NotFound(f"There is no active client {client_id}.")

@@ -75,6 +75,18 @@ def test_each_batch_is_steered_by_its_id(admin: Caller, api: Caller) -> None:
     assert api.get(path).status_code == 404
 
 
+def test_what_an_admin_does_is_told_to_the_owner(admin: Caller, api: Caller) -> None:
+    batch_id = api.opened()
+    admin.post(f"/v1/batches/{batch_id}/cancel")
+    path = f"/v1/audit?batch={batch_id}"
+    told = api.get(path).json["data"]
+    assert [each["action"] for each in told] == ["batch.cancel", "batch.submit"]
+    me, owner = admin.get("/v1/me").json, api.get("/v1/me").json
+    assert [each["keyId"] for each in told] == [me["keyId"], owner["keyId"]]
+    assert {each["clientId"] for each in told} == {owner["clientId"]}
+    assert admin.get(path).json["data"] == told
+
+
 def test_admin_alone_submits_nothing_and_has_no_webhooks(admin: Caller) -> None:
     assert admin.submit({"operation": "catalog.masterlist", "items": [ITEM]}).status_code == 403
     assert admin.get("/v1/webhooks").status_code == 403

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from app.audit.reading import AuditFilter, list_audit
 from app.clients.credentials import ClientSecret, create_client, revoke_client, rotate_client
 from app.clients.keys import create_key, revoke_key
+from app.clients.reading import rename_client
 from app.core.errors import Invalid, NotFound
 from app.core.jsontext import loads
 
@@ -30,6 +31,7 @@ def test_a_client_and_its_keys_from_their_making_to_their_end(engine: Engine) ->
         engine, client.client_id, name="k", networks=["10.0.0.0/8"], operations=["catalog.*"]
     )
     rotate_client(engine, client.client_id, overlap=timedelta(hours=1))
+    rename_client(engine, client.client_id, f"{name}, renamed")
     revoke_key(engine, key.key_id)
     revoke_client(engine, client.client_id)
     found = told(engine, client)
@@ -51,6 +53,7 @@ def test_a_client_and_its_keys_from_their_making_to_their_end(engine: Engine) ->
             },
         ),
         ("client.rotate", {"keyId": str(client.key_id), "overlapSeconds": 3600}),
+        ("client.rename", {"name": f"{name}, renamed"}),
         ("key.revoke", {"keyId": str(key.key_id)}),
         ("client.revoke", {}),
     ]
