@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from flask import Response, request
@@ -19,6 +19,7 @@ from app.web.owners import Bodies, owner_of
 from app.web.responses import encode
 from app.web.services import services
 from app.web.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
+from app.web.still_good import still_good
 from app.web.watch import batch_watch
 
 blueprint = Blueprint(
@@ -54,14 +55,19 @@ def events(batch_id: UUID) -> Response:
         # 204 keeps a browser from reconnecting.
         return Response(status=204)
     return Response(
-        _events(batch_watch(), batch, last, Line(request.environ), Bodies([batch])),
+        _events(batch_watch(), batch, last, Line(request.environ), Bodies([batch]), still_good()),
         headers=HEADERS,
         content_type=MIMETYPE,
     )
 
 
 def _events(
-    watch: BatchWatch, batch: BatchView, last: str, line: Line, body: Bodies
+    watch: BatchWatch,
+    batch: BatchView,
+    last: str,
+    line: Line,
+    body: Bodies,
+    is_good: Callable[[], bool],
 ) -> Iterator[bytes]:
     with watch.follow(batch.id) as following:
         # If too many follow already, the client gets one look, and reconnects for the next.
@@ -70,7 +76,7 @@ def _events(
         written_at = time.monotonic()
         while True:
             state = line.state()
-            if state == "gone":
+            if state == "gone" or not is_good():
                 return
             if state == "free" and newest is not None:
                 text, last = _events_after(newest, last, body)

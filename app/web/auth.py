@@ -87,6 +87,7 @@ def authenticate(extract: Extract = bearer) -> Caller:
         correlation.note(clientId=found.client_id, keyId=found.key_id)
     if found is None or not found.may_call_from(caller_address()):
         raise Unauthenticated("These are not the credentials of an active client.")
+    g.credentials = credentials  # for answers that go on for long (app.web.still_good)
     return found
 
 

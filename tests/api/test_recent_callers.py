@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, event
 
 from app.clients.credentials import ClientSecret, create_client, revoke_client, rotate_client
+from app.clients.keys import revoke_key
 from app.clients.recent_callers import RecentCallers
 from tests.support.clock import Clock
 from tests.support.stack import Stack, wait_for
@@ -120,12 +121,28 @@ def test_both_credentials_must_belong_together(engine: Engine, client: ClientSec
         assert callers.find(client.secret, api_key="\udce9") is None
 
 
+def _end_key(engine: Engine, client: ClientSecret) -> None:
+    revoke_key(engine, client.key_id)
+
+
+def _end_client(engine: Engine, client: ClientSecret) -> None:
+    revoke_client(engine, client.client_id)
+
+
+def _rotate(engine: Engine, client: ClientSecret) -> None:
+    rotate_client(engine, client.client_id)
+
+
+@pytest.mark.parametrize("end", [_end_client, _end_key, _rotate])
 def test_a_running_process_knows_within_a_second(
-    stack: Stack, engine: Engine, client: ClientSecret
+    stack: Stack,
+    engine: Engine,
+    client: ClientSecret,
+    end: Callable[[Engine, ClientSecret], None],
 ) -> None:
     with stack.http(client) as http:
         assert http.get("/v1/limits").status_code == 200
-        revoke_client(engine, client.client_id)
+        end(engine, client)
         revoked = time.monotonic()
         answers = []
 

@@ -102,7 +102,7 @@ def running_stack(
     port = free_port()
     logs = settings.batchline_home / f"logs-{port}"
     logs.mkdir(parents=True)
-    environ = {**_environ(settings, port, handlers), **(extra or {})}
+    environ = {**environ_of(settings, port, handlers), **(extra or {})}
     stack = Stack(settings, environ, f"http://127.0.0.1:{port}", logs)
     try:
         for name in processes:
@@ -141,7 +141,8 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _environ(settings: Settings, port: int, handlers: str) -> dict[str, str]:
+def environ_of(settings: Settings, port: int, handlers: str) -> dict[str, str]:
+    """The environment of a process with those settings."""
     ours = {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
