@@ -15,7 +15,7 @@ help:
 ##@ To begin with
 
 run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up until Ctrl-C
-	@exec $(BIN)/batchline serve --examples
+	@exec $(BIN)/batchline serve --demo --examples
 
 # Two at a time: most of them wait for processes of their own.
 TEST_JOBS ?= 2

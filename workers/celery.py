@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import warnings
+from functools import partial
 from typing import Any
 
+import celery.apps.worker
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning
 
+from app.core.log_lines import ObjectLines, print_objects_if_asked, say_at_once
 from app.core.logs import set_up_logs
 from app.core.settings import load_settings
 from app.messaging.broker import configure
 from workers.schedule import every
 
+print_objects_if_asked()
 settings = load_settings()
 set_up_logs(settings)
 
@@ -31,6 +37,19 @@ app.conf.beat_schedule = {
 }
 # Without a file of when tasks last ran: those times are by a clock that may have been wrong.
 app.conf.beat_scheduler = "celery.beat:Scheduler"
+
+
+if isinstance(sys.stderr, ObjectLines):
+    # What Celery says from the handler of a signal, past everything else.
+    vars(celery.apps.worker)["safe_say"] = partial(say_at_once, logger="celery")
+
+
+@signals.after_setup_logger.connect
+def _log_of_processes(**_: Any) -> None:
+    """Have what is said of a pool's processes written as all the rest; Celery does it by itself."""
+    processes = logging.getLogger("multiprocessing")
+    processes.handlers = []
+    processes.propagate = True
 
 
 @signals.celeryd_after_setup.connect

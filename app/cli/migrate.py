@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from app.core.log_lines import print_objects_if_asked
 from app.core.settings import load_settings
 
 
@@ -15,6 +16,7 @@ def migrate(check: bool, revision: str) -> None:
 
     It only goes up: an unknown revision, or one older than the schema, is an error.
     """
+    print_objects_if_asked()
     from app.cli.connection import database
     from app.db.migrations import pending, upgrade
 

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import click
 
+from app.core.log_lines import print_objects_if_asked
+
 
 @click.command()
-@click.option("--examples", is_flag=True, help="Submit the batches in examples/, and watch.")
-def serve(examples: bool) -> None:
+@click.option("--demo", is_flag=True, help="Make a demo client, and print a curl with its secret.")
+@click.option(
+    "--examples", is_flag=True, help="Submit the batches in examples/, and watch. Includes --demo."
+)
+def serve(demo: bool, examples: bool) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     Starts Postgres and Valkey under BATCHLINE_HOME unless DATABASE_URL and REDIS_URL name others,
-    migrates, runs the Procfile's processes (web, worker, slow, beat, flower), makes a demo client,
-    and prints the addresses and a curl to paste. A process that dies is started again; one that
+    migrates, runs the Procfile's processes (web, worker, slow, beat, flower), and prints the
+    addresses. With LOG_FORMAT=json every line is an object; what processes log goes to standard
+    error then. A process that dies is started again; one that
     keeps dying brings the rest down. Ctrl-C, SIGTERM and the death of the parent process stop
     everything, in order.
 
     PORT=0 and FLOWER_PORT=0 take free ports.
     """
+    print_objects_if_asked()
     from app.local.serve import run
 
-    raise SystemExit(run(examples=examples))
+    raise SystemExit(run(demo=demo or examples, examples=examples))

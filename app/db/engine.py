@@ -69,6 +69,8 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
         pool_timeout=10,
         # Numbers with a point are Decimals, and are written as they are.
         json_serializer=dumps,
+        # What is stored does not belong into the words of errors, which are logged.
+        hide_parameters=True,
         connect_args={
             "application_name": name,
             "connect_timeout": 5,

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from app.core.log_lines import print_objects_if_asked
 from app.core.settings import load_settings
 
 # Beyond so many Postgres is busy before they are.
@@ -25,6 +26,7 @@ def _cores() -> int:
     return len(usable(0)) if usable else os.cpu_count() or 1
 
 
+print_objects_if_asked()
 _settings = load_settings()
 
 # `batchline serve` has bound the port already (so that it is known to be ours before anything

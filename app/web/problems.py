@@ -26,6 +26,7 @@ from app.core.errors import (
     Unavailable,
 )
 from app.db import is_away
+from app.web.request_log import shown_path
 from app.web.responses import encode
 
 log = structlog.get_logger(__name__)
@@ -123,7 +124,7 @@ def _handle(error: Exception) -> Response | HTTPException:
         note(
             "request.failed",
             method=request.method,
-            path=request.path,
+            path=shown_path(),
             status=problem.status,
             exc_info=error if problem.status == 500 else None,
             error=str(error),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from uuid import UUID
 
 import structlog
 from flask import Flask, Response, g, request
@@ -15,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 # Polled every few seconds by whatever monitors the process: logged at the level debug.
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+# A part of a rule that takes whatever stands there: `<uuid:batch_id>`.
+_VARYING = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
 
 
 def register(flask: Flask) -> None:
@@ -38,11 +42,27 @@ def _answered(response: Response) -> Response:
     say(
         "request.answered",
         method=request.method,
-        path=request.path,
+        path=shown_path(),
         status=response.status_code,
         seconds=round(time.monotonic() - g.begun, 4),
     )
     return response
+
+
+def shown_path() -> str:
+    """The request's path for the log, without what items may hold: a record's key, a code.
+
+    Of what varies in it ids stay, and of the rest its name: `/v1/records/{collection}/{key}`.
+    """
+    if request.url_rule is None:
+        return request.path
+    values = request.view_args or {}
+
+    def shown(part: re.Match[str]) -> str:
+        value = values.get(part[1])
+        return str(value) if isinstance(value, (UUID, int)) else f"{{{part[1]}}}"
+
+    return _VARYING.sub(shown, request.url_rule.rule)
 
 
 def _end(_: BaseException | None) -> None:

@@ -45,7 +45,7 @@ def test_one_of_a_kind_is_shown_and_the_next_says_how_many_were_not(lines: list[
         "operation": "shop.price",
         "batch": str(BATCH),
         "item": 0,
-        "error": "ValueError: number 0",
+        "error": "ValueError",
         "not_shown": 0,
         "exception": lines[0]["exception"],
     }
@@ -71,7 +71,7 @@ def test_kinds_are_operation_type_and_line(lines: list[Any]) -> None:
         "ValueError",
         "ValueError",
         "KeyError",
-        "SystemExit: 3",
+        "SystemExit",
         "ValueError",
     ]
 
@@ -101,4 +101,5 @@ def test_a_slice_s_failures_are_logged_with_batch_and_item(
     rig.run_out(batch_id)
     [shown] = [line for line in lines if line["event"] == "handler.failed"]
     assert (shown["operation"], shown["batch"]) == ("log.one", str(batch_id))
-    assert "RuntimeError: broken as asked" in shown["exception"]
+    assert shown["exception"].endswith("RuntimeError")
+    assert shown["error"] == "RuntimeError", "its words stand with the item"

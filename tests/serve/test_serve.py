@@ -211,7 +211,7 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
 
 
 def test_another_worker_by_hand_takes_its_share(serve: Callable[..., Served]) -> None:
-    served = serve().wait_until_ready()
+    served = serve("--demo").wait_until_ready()
     script = f'set -a; . "{served.home}/env"; set +a; cd "{ROOT}"; exec {served.worker_line}'
     bare = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     with served.http() as http:
@@ -246,7 +246,7 @@ def wait_for_workers(served: Served, number: int) -> set[str]:
 
 
 def test_kill_9_leaves_no_process_and_all_data(serve: Callable[..., Served]) -> None:
-    first = serve().wait_until_ready()
+    first = serve("--demo").wait_until_ready()
     with first.http() as http:
         batch_id = submit(http, "catalog.masterlist", masterlist(50_000))
         running = first.processes()
@@ -255,7 +255,7 @@ def test_kill_9_leaves_no_process_and_all_data(serve: Callable[..., Served]) -> 
 
     # At once, beside what is still ending.
     begun = time.monotonic()
-    second = serve().wait_until_ready()
+    second = serve("--demo").wait_until_ready()
     assert time.monotonic() - begun < 30
     first_ones = {process.pid for process in running}
     assert not first_ones & {process.pid for process in second.processes()}
@@ -275,7 +275,7 @@ signal.pause()
 
 
 def test_the_death_of_its_parent_ends_it(serve: Callable[..., Served]) -> None:
-    served = serve(launcher=LAUNCHER).wait_until_ready()
+    served = serve("--demo", launcher=LAUNCHER).wait_until_ready()
     running = served.processes()
     served.process.kill()
     served.process.wait()
@@ -284,7 +284,7 @@ def test_the_death_of_its_parent_ends_it(serve: Callable[..., Served]) -> None:
 
 
 def test_whatever_dies_is_started_again(serve: Callable[..., Served]) -> None:
-    served = serve().wait_until_ready()
+    served = serve("--demo").wait_until_ready()
     marks = {
         "web": "exec gunicorn",
         "worker": " -n worker-",
@@ -317,7 +317,7 @@ def guarded_process(served: Served, mark: str) -> psutil.Process:
 
 
 def test_two_on_one_home_is_refused_in_a_line(serve: Callable[..., Served]) -> None:
-    first = serve().wait_until_ready()
+    first = serve("--demo").wait_until_ready()
     second = serve()
     line = second.wait_for("^Error: ")
     assert f"in use by process {first.process.pid}" in line.string

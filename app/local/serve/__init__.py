@@ -38,17 +38,18 @@ READY_POLL_SECONDS = 0.3
 FLOWER_SECONDS = 20.0
 
 
-def run(*, examples: bool) -> int:
+def run(*, demo: bool = False, examples: bool = False) -> int:
     """Serve until asked to stop. Returns the exit status: 0 if asked, 1 if something gave up.
 
-    `examples`: submit the batches in `examples/` once everything is up. Raises BatchlineError for
+    `demo`: make the demo client, and print its secret. `examples`: as that client submit the
+    batches in `examples/` once everything is up. Raises BatchlineError for
     what is wrong before anything is started.
     """
     output = Output()
     stack = ExitStack()
     with Stopper() as stopper:
         try:
-            _start(load_settings(), examples, stack, stopper, output)
+            _start(load_settings(), demo or examples, examples, stack, stopper, output)
         except (StopRequested, ServeError) as reason:
             output.line(f"stopping: {reason}")
             asked = isinstance(reason, StopRequested)
@@ -61,7 +62,12 @@ def run(*, examples: bool) -> int:
 
 
 def _start(
-    settings: Settings, examples: bool, stack: ExitStack, stopper: Stopper, output: Output
+    settings: Settings,
+    demo: bool,
+    examples: bool,
+    stack: ExitStack,
+    stopper: Stopper,
+    output: Output,
 ) -> NoReturn:
     procfile = load_procfile()
     check_handlers(settings)
@@ -101,16 +107,15 @@ def _start(
         else:
             supervisor.start(name, line)
 
-    demo = demo_client(settings)
-    env_file = write_env(
-        home, {**variables, "BATCHLINE_URL": addresses.api, "BATCHLINE_SECRET": demo.secret}
-    )
-    with Api(addresses.api, demo.secret) as api:
+    secret = demo_client(settings).secret if demo else None
+    known = {"BATCHLINE_URL": addresses.api} | ({"BATCHLINE_SECRET": secret} if secret else {})
+    env_file = write_env(home, {**variables, **known})
+    with Api(addresses.api, secret) as api:
         _wait_until_ready(api, supervisor)
         _wait_for_flower(addresses, supervisor)
         if examples:
             submit_examples(api, Console(), meanwhile=supervisor.check)
-        announce(addresses, api, demo.secret, env_file, procfile.get("worker"))
+        announce(addresses, api, secret, env_file, procfile.get("worker"))
     supervisor.watch()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from app.core.log_lines import ObjectLines
 from app.core.settings import Settings
 from batchline.client.api import Api
 
@@ -40,9 +42,9 @@ class Addresses:
 
 
 def announce(
-    addresses: Addresses, api: Api, secret: str, env_file: Path, worker_line: str | None
+    addresses: Addresses, api: Api, secret: str | None, env_file: Path, worker_line: str | None
 ) -> None:
-    """Print the addresses, and lines to paste."""
+    """Print the addresses, and lines to paste; those with a secret only where there is one."""
     places = {
         "API": f"{addresses.api}/v1",
         "docs": f"{addresses.api}/docs",
@@ -54,14 +56,27 @@ def announce(
     click.echo("\nBatchline is ready.\n")
     for name, url in places.items():
         click.echo(f"  {name:<8} {url}")
-    click.echo("\nSubmit a batch (as the demo client):\n")
-    click.echo(f"  {sample_curl(addresses, secret)}")
+    if secret is not None:
+        click.echo("\nSubmit a batch (as the demo client):\n")
+        echo_secret(f"  {sample_curl(addresses, secret)}")
     click.echo("\nUse the command line or add a worker, in another terminal:\n")
     click.echo(f"  set -a; . {shlex.quote(str(env_file))}; set +a")
+    if secret is None:
+        click.echo("  batchline clients create NAME")
     click.echo("  batchline status")
     if worker_line:
         click.echo(f"  {worker_line}")
     click.echo("\nCtrl-C stops everything.\n")
+
+
+def echo_secret(line: str) -> None:
+    """Print a line that bears a secret on standard output, as it is: it is no log."""
+    if isinstance(sys.stdout, ObjectLines):
+        # As an object too, but nothing is taken out of it.
+        sys.stdout.raw.write(json.dumps({"event": "serve.demo", "curl": line.strip()}) + "\n")
+        sys.stdout.raw.flush()
+    else:
+        click.echo(line)
 
 
 def sample_curl(addresses: Addresses, secret: str) -> str:

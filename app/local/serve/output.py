@@ -1,4 +1,4 @@
-"""The processes' output on one terminal, each line with its process's name."""
+"""The processes' output on one terminal, each line with its process's name; or as objects."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import datetime
 
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
+
+from app.core.log_lines import ObjectLines, as_object, underneath
 
 OWN_NAME = "batchline"
 
@@ -37,6 +39,9 @@ class Output:
 
     def line(self, data: str | bytes, name: str = OWN_NAME) -> None:
         """Print `data` (of `name`), which may have several lines."""
+        if isinstance(sys.stdout, ObjectLines):
+            self._object_lines(data, name)
+            return
         colour = None
         if name != OWN_NAME:
             if name not in self._colour_of:
@@ -45,3 +50,12 @@ class Output:
         now = datetime.now()  # noqa: DTZ005 (the clock on the wall is what is wanted)
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._printer.write(Message(type="line", data=data, time=now, name=name, colour=colour))
+
+    def _object_lines(self, data: str | bytes, name: str) -> None:
+        """The lines as objects, to standard error: what is no object becomes one that names who."""
+        text = data.decode(errors="replace") if isinstance(data, bytes) else data
+        stream = underneath(sys.stderr)
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            for line in filter(str.strip, text.splitlines()):
+                stream.write(f"{as_object(line, name)}\n")
+            stream.flush()

@@ -43,6 +43,9 @@ OPTIONS: Mapping[str, str] = {
     "synchronous_commit": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # What clients have stored does not belong into a log: neither rows nor statements are quoted.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 
 

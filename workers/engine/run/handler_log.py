@@ -1,7 +1,12 @@
-"""Handlers' exceptions in the log: with their traceback, but not one for each of many items."""
+"""Handlers' exceptions in the log: with their traceback, but not one for each of many items.
+
+Without the exception's words, which may hold what the item holds: they stand with the item, for who
+may read it. At the level DEBUG they are logged, too.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import traceback
@@ -12,6 +17,7 @@ from uuid import UUID
 import structlog
 
 from app.core.error_text import LONGEST_TEXT, describe_error
+from app.core.log_scrubbing import frames_of, kind_of
 from handlers.contract import Problem
 from workers.engine.outcome.classify import CannotBeStored, describe
 from workers.engine.process.time_limit import HandlerRaised
@@ -52,9 +58,9 @@ class HandlerLog:
             operation=operation,
             batch=str(batch_id),
             item=index,
-            error=describe(raised),
+            error=describe(raised) if own_words or _in_full() else kind_of(raised),
             not_shown=not_shown,
-            exception=_traceback(raised),
+            exception=_traceback(raised) if _in_full() else _frames(raised),
         )
 
     def _turn(self, kind: tuple[object, ...]) -> int | None:
@@ -83,6 +89,17 @@ def _last_line(error: BaseException) -> tuple[str, int] | None:
     while last.tb_next is not None:
         last = last.tb_next
     return last.tb_frame.f_code.co_filename, last.tb_lineno
+
+
+def _in_full() -> bool:
+    return logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
+
+
+def _frames(error: BaseException) -> str:
+    try:
+        return frames_of(error)[-_LONGEST:].rstrip()
+    except BaseException as broken:  # an exception may be anything
+        return f"no traceback can be made: {type(broken).__name__}"
 
 
 def _traceback(error: BaseException) -> str:

@@ -1,0 +1,124 @@
+"""What no log line may bear: secrets, and the content of items.
+
+The last step before a line is written, whoever wrote it: ours and the libraries', a traceback's
+text too. It goes by what secrets look like, and by the values of this process's own settings. Of
+what Postgres says about an error the parts go that quote rows and statements.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+GONE = "***"
+# Shorter values could be words of any sentence.
+_SHORTEST = 6
+
+_LOOKS = (
+    # user:password@ of a URL.
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE),
+        rf"\1:{GONE}@",
+    ),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {GONE}"),
+    (
+        re.compile(
+            r"((?:authorization|secretkey|x-api-key|password|webhook-signature)['\"]?\s*[:=]\s*"
+            r"(?:b?['\"])?)(?!Bearer |Basic )[^\s'\",;}\]]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{GONE}",
+    ),
+    (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{GONE}"),
+    (re.compile(r"\bbls_[\w-]{16,}"), f"bls_{GONE}"),
+)
+# Lines by which Postgres quotes rows, values and statements, with the lines that belong to them.
+_QUOTING = re.compile(
+    r"^[ \t]*(?:DETAIL|CONTEXT|QUERY|STATEMENT|WHERE|LINE \d+):[^\n]*(?:\n[ \t]*\^)?\n?",
+    re.MULTILINE,
+)
+_PARAMETERS = re.compile(r"\n?\[parameters: [^\n]*\]")
+# `invalid input syntax for type integer: "…"`: a value behind a colon.
+_VALUE = re.compile(r"((?:\(psycopg2\.|psycopg2\.errors\.)[^\n\"]*?: )\"[^\n]*\"")
+
+_values: tuple[str, ...] = ()
+
+
+def keep_out(values: Iterable[str | None]) -> None:
+    """From now on let no line of this process bear these: settings that are secret.
+
+    Of a URL its password is meant, as it is written there and as it is.
+    """
+    global _values
+    found: set[str] = set()
+    for value in values:
+        if not value:
+            continue
+        try:
+            password = urlsplit(value).password if "://" in value else value
+        except ValueError:
+            password = value
+        for one in {password or "", unquote(password or "")}:
+            found.add(one)
+            if "://" not in value:  # user:password
+                found.add(one.partition(":")[2])
+    _values = tuple(sorted((one for one in found if len(one) >= _SHORTEST), key=len, reverse=True))
+
+
+def scrub(text: str) -> str:
+    """The text without what no line may bear."""
+    for value in _values:
+        text = text.replace(value, GONE)
+    for look, instead in _LOOKS:
+        text = look.sub(instead, text)
+    if "psycopg2" in text or ":  " in text:
+        text = _VALUE.sub(r'\1"…"', _PARAMETERS.sub("", _QUOTING.sub("", text)))
+    return text
+
+
+def scrub_entry(
+    _logger: Any, _name: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A processor of structlog's: every text of the line, however deep."""
+    for name, value in entry.items():
+        entry[name] = _scrubbed(value)
+    return entry
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {key: _scrubbed(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_scrubbed(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return scrub(str(value))
+
+
+def frames_of(error: BaseException) -> str:
+    """A traceback without the words of the exception, which may quote anything; nor its cause's."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        lines.insert(0, "".join(traceback.format_tb(current.__traceback__)) + kind_of(current))
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
+    return "Traceback (most recent call last):\n" + "\n\nThen:\n\n".join(lines)
+
+
+def kind_of(error: BaseException) -> str:
+    """The name of the exception's type."""
+    kind = type(error)
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
