@@ -69,7 +69,7 @@ def test_services_share_one_image_and_the_servers_addresses(compose: dict[str, A
         told = compose["services"][service]
         assert (told["image"], told["build"]) == ("batchline", ".")
         assert "@postgres:5432/" in told["environment"]["DATABASE_URL"]
-        assert told["environment"]["REDIS_URL"].startswith("redis://redis:6379/")
+        assert "@redis:6379/" in told["environment"]["REDIS_URL"]
 
 
 def test_the_variables_that_are_passed_on_are_ones_we_know(compose: dict[str, Any]) -> None:
@@ -77,7 +77,8 @@ def test_the_variables_that_are_passed_on_are_ones_we_know(compose: dict[str, An
 
     for service in OURS:
         names = compose["services"][service]["environment"]
-        assert set(variables_given(dict.fromkeys(names, "x"))) == set(names)
+        # Python's own is there, too.
+        assert set(variables_given(dict.fromkeys(names, "x"))) == set(names) - {"TMPDIR"}
 
 
 def test_services_that_can_be_scaled_have_no_fixed_name_or_port(compose: dict[str, Any]) -> None:
@@ -124,3 +125,65 @@ def test_both_locks_pin_the_same_versions() -> None:
         return {line.split()[0] for line in lines if re.match(r"[a-z0-9]", line)}
 
     assert pins("requirements.lock") <= pins("requirements-dev.lock")
+
+
+# What somebody else could guess, or what would be open without it.
+MUST_BE_SET = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "METRICS_TOKEN", "FLOWER_BASIC_AUTH"}
+
+
+def test_every_password_has_to_be_set() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    wanted = set(re.findall(r"\$\{(\w+):\?", text))
+    assert wanted == MUST_BE_SET
+    for name in re.findall(r"\$\{(\w+)", text):
+        if re.search("PASSWORD|TOKEN|AUTH|SECRET", name):
+            assert name in MUST_BE_SET, f"{name} may be left out"
+    assert not re.search(rf"\$\{{({'|'.join(MUST_BE_SET)})\}}", text), "an empty one would pass"
+    assert "batchline:batchline" not in text
+
+
+def test_ports_are_this_machines_own(compose: dict[str, Any]) -> None:
+    published = {
+        name: port for name, one in compose["services"].items() for port in one.get("ports", ())
+    }
+    assert set(published) == {"web", "flower"}
+    for port in published.values():
+        assert port.startswith("127.0.0.1:")
+
+
+def test_containers_may_do_little(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["pids_limit"] > 0, name
+        assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & set(service), name
+        assert not [one for one in service.get("volumes", ()) if one.startswith(("/", "."))], name
+        if name in SERVERS:
+            assert service["user"] not in ("root", "0"), name
+
+
+def test_servers_want_their_passwords_and_are_reached_from_inside_alone(
+    compose: dict[str, Any],
+) -> None:
+    services = compose["services"]
+    assert compose["networks"]["inside"] == {"internal": True}
+    for name in SERVERS:
+        assert services[name]["networks"] == ["inside"]
+        assert "ports" not in services[name]
+    assert '--requirepass "$$REDIS_PASSWORD"' in services["redis"]["command"][-1]
+    assert "REDIS_PASSWORD" in services["redis"]["environment"]
+    assert "POSTGRES_HOST_AUTH_METHOD" not in services["postgres"]["environment"]
+    for name in OURS:
+        environ = services[name]["environment"]
+        assert "${POSTGRES_PASSWORD:?" in environ["DATABASE_URL"], name
+        assert "${REDIS_PASSWORD:?" in environ["REDIS_URL"], name
+        assert "${METRICS_TOKEN:?" in environ["METRICS_TOKEN"], name
+        assert "inside" in services[name]["networks"], name
+    assert "${FLOWER_BASIC_AUTH:?" in services["flower"]["environment"]["FLOWER_BASIC_AUTH"]
+
+
+def test_postgres_quotes_nothing_of_clients_in_its_log(compose: dict[str, Any]) -> None:
+    command = compose["services"]["postgres"]["command"]
+    assert {"log_error_verbosity=terse", "log_min_error_statement=panic"} <= set(command)

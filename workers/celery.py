@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from functools import partial
@@ -16,11 +17,13 @@ from app.core.log_lines import ObjectLines, print_objects_if_asked, say_at_once
 from app.core.logs import set_up_logs
 from app.core.settings import load_settings
 from app.messaging.broker import configure
+from workers.flower_access import guard_flower
 from workers.schedule import every
 
 print_objects_if_asked()
 settings = load_settings()
 set_up_logs(settings)
+guard_flower(settings, sys.argv, os.environ)
 
 app = Celery("batchline", include=["workers.tasks"])
 app.events_cls = "workers.events:Events"

@@ -31,6 +31,14 @@ def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(found)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether what listens there can be reached from this machine alone."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
 def database_url(value: str) -> str:
     """A Postgres database, as SQLAlchemy spells it; several servers of it as libpq spells them."""
     value = _hosts_in_query(value)

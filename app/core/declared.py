@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from environs import Env, EnvValidationError, ValidationError, validate
 
 from app.core.errors import SettingsError
+from app.core.secret_files import with_files
 
 Value = TypeVar("Value")
 
@@ -112,20 +113,20 @@ def declarations(settings: type) -> tuple[Declaration, ...]:
 def read_settings(settings: type[Value], environ: Mapping[str, str]) -> Value:
     """Make `settings` of what `environ` gives. Raises SettingsError, with a line a wrong variable.
 
-    An empty variable counts as unset.
+    An empty variable counts as unset. What is secret may be in a file (secret_files.py).
     """
-    env = Environment(environ)
     declared = {one.variable: one for one in declarations(settings)}
+    secrets = [variable for variable, one in declared.items() if one.secret]
+    environ, problems_of_files = with_files(environ, secrets)
+    env = Environment(environ)
     values = {one.name: one.read(env, variable, one.default) for variable, one in declared.items()}
-    problems = env.problems()
+    problems = {
+        variable: said if declared[variable].secret else f"{said} It is {env.given(variable)!r}."
+        for variable, said in env.problems().items()
+    } | problems_of_files
     if problems:
-        raise SettingsError(
-            "\n".join(
-                f"{variable}: {said}"
-                + ("" if declared[variable].secret else f" It is {env.given(variable)!r}.")
-                for variable, said in sorted(problems.items())
-            )
-        )
+        lines = (f"{variable}: {said}" for variable, said in sorted(problems.items()))
+        raise SettingsError("\n".join(lines))
     return settings(**values)
 
 

@@ -28,6 +28,7 @@ from app.core.declared import (
     text,
 )
 from app.core.errors import SettingsError
+from app.core.secret_files import SUFFIX
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -257,8 +258,12 @@ class Settings:
 
 
 def variables_given(environ: Mapping[str, str]) -> dict[str, str]:
-    """Those of Batchline's own variables that `environ` sets, as they are there."""
-    own = sorted(one.variable for one in declarations(Settings))
+    """Those of Batchline's own variables that `environ` sets, `…_FILE` too, as they are there."""
+    declared = declarations(Settings)
+    own = sorted(
+        [one.variable for one in declared]
+        + [f"{one.variable}{SUFFIX}" for one in declared if one.secret]
+    )
     return {name: environ[name] for name in own if environ.get(name, "").strip()}
 
 
@@ -281,3 +286,17 @@ def _check_together(settings: Settings) -> None:
         problems.append("MAX_ITEM_BYTES: Must not be above MAX_BODY_BYTES.")
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def flower_is_open(settings: Settings, address: str | None = None) -> None:
+    """Raise SettingsError where Flower would listen beyond this machine without credentials.
+
+    `address`: the one that it is really started with, if that is not the setting's.
+    """
+    address = settings.flower_address if address is None else address
+    if settings.flower_basic_auth or addresses.is_loopback(address):
+        return
+    raise SettingsError(
+        "FLOWER_BASIC_AUTH: must be set where Flower listens beyond this machine "
+        f"(FLOWER_ADDRESS is {address!r})."
+    )

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from app.core.envfile import write_env
 from app.core.errors import BatchlineError
-from app.core.settings import Settings, load_settings
+from app.core.settings import Settings, flower_is_open, load_settings
 from app.local.serve.addresses import Addresses, announce
 from app.local.serve.demo import demo_client
 from app.local.serve.environment import child_environ, shared_environ
@@ -71,6 +71,7 @@ def _start(
 ) -> NoReturn:
     procfile = load_procfile()
     check_handlers(settings)
+    flower_is_open(settings)
     check_given_servers(settings)
     home = make_home(settings.batchline_home)
     stack.callback(os.close, take_lock(home / "serve.lock", f"BATCHLINE_HOME {home}"))

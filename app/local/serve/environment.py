@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from app.core.secret_files import SUFFIX
 from app.core.settings import Settings, variables_given
 from app.local.serve.procfile import ROOT
 from app.local.servers import ServerUrls
@@ -23,6 +24,9 @@ def shared_environ(settings: Settings, servers: ServerUrls) -> dict[str, str]:
         # The folder of the programs gunicorn, celery and batchline.
         "PATH": str(Path(sys.executable).parent),
     }
+    for given in ("DATABASE_URL", "REDIS_URL"):
+        # What the file says stands there now.
+        variables.pop(f"{given}{SUFFIX}", None)
     if settings.handlers:
         # The user's handlers are found from the folder where they started us; our own packages
         # come first, whatever else that folder holds.
@@ -41,5 +45,9 @@ def child_environ(variables: dict[str, str]) -> dict[str, str]:
     if os.geteuid() == 0:
         # Silences Celery's warning about root and pickle: no pickled message is accepted here.
         quieter["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser privileges"
-    inherited = {name: value for name, value in os.environ.items() if value}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if value and not (name.endswith(SUFFIX) and name.removesuffix(SUFFIX) in variables)
+    }
     return {**inherited, **variables, **quieter, "PATH": path, "PYTHONUNBUFFERED": "1"}
