@@ -86,7 +86,7 @@ def test_the_longest_due_of_a_client_comes_first(engine: Engine) -> None:
 
 
 def test_a_dead_processs_claims_end_by_themselves(engine: Engine) -> None:
-    hooked(engine, 10)
+    hooked(engine, MOST_OF_CLIENT)
     taken = {one.id for one in claim_due(engine, 100)}
     assert not claim_due(engine, 100)
     run(
@@ -145,3 +145,44 @@ def test_others_are_sent_beside_a_revoked_client(engine: Engine, client: ClientS
     with transaction(engine) as connection:
         end_revoked(connection)
     assert [entry.status for entry in other.log()] == ["PENDING"]
+
+
+def test_a_long_backlog_is_not_read(engine: Engine) -> None:
+    """What a claim reads grows with webhooks, not with what waits for one of them."""
+    [hook] = hooked(engine, 1)
+    run(
+        engine,
+        """
+        INSERT INTO webhook_deliveries (id, webhook_id, event, body)
+        SELECT gen_random_uuid(), :id, 'batch.finished', '{}' FROM generate_series(1, 20000)
+        """,
+        id=hook.id,
+    )
+    run(engine, "ANALYZE webhook_deliveries")
+    other = hooked(engine, 1)[0]
+    assert other.client_id in {one.client_id for one in claim_due(engine, 5)}
+    assert read_blocks(engine) < 200
+
+
+def read_blocks(engine: Engine) -> int:
+    """Blocks of the deliveries and their indexes that one more claim reads."""
+
+    def blocks() -> int:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_stat_clear_snapshot(), pg_stat_force_next_flush()"))
+            connection.commit()
+            found = connection.execute(
+                text(
+                    """
+                    SELECT heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit
+                    FROM pg_statio_user_tables WHERE relname = 'webhook_deliveries'
+                    """
+                )
+            )
+            return int(found.scalar_one())
+
+    engine.dispose()  # a session tells its numbers when it ends
+    before = blocks()
+    claim_due(engine, 5)
+    engine.dispose()
+    return blocks() - before

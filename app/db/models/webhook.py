@@ -101,6 +101,12 @@ class WebhookDelivery(Base):
             "next_at",
             postgresql_where=text("status = 'PENDING'"),
         ),
+        # What is under way, which every claim counts.
+        Index(
+            "ix_webhook_deliveries_claim",
+            "webhook_id",
+            postgresql_where=text("claim IS NOT NULL"),
+        ),
         Index(
             "ix_webhook_deliveries_finished_at",
             "finished_at",

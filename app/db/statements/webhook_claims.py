@@ -30,7 +30,7 @@ _OPEN = """
 # Claims up to `most` deliveries, of each client so many that it has `of_client` under way, those
 # first whose client has least. Two statements in one round trip, so that the second one counts what
 # whoever had the lock before has claimed; together they are one transaction. What somebody else has
-# locked (a webhook is being removed) is passed over.
+# locked (a webhook is being removed) is passed over. `busy` is by ix_webhook_deliveries_claim.
 CLAIM_DELIVERIES = text(
     f"""
     SELECT pg_advisory_xact_lock(72031120);
