@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import accumulate, compress
+from itertools import accumulate, compress, count
 from math import isinf
+from operator import not_
 
 import msgspec
 
@@ -83,7 +84,7 @@ def _flaw(data: bytes, deep: bool, run: bool) -> str | None:
         masked = without_strings(data)
         steps = memoryview(masked.translate(_STEPS, _NO_BRACKETS)).cast("b")
         if max(accumulate(steps), default=0) > MOST_DEPTH:
-            at = next(at for at, depth in enumerate(_depths(masked)) if depth > MOST_DEPTH)
+            at = next(compress(count(), map(MOST_DEPTH.__lt__, _depths(masked))))
             return _named(data, masked, at, TOO_DEEP)
     if run:
         masked = without_strings(data) if masked is None else masked
@@ -119,14 +120,20 @@ def _without_escapes(data: bytes) -> bytes:
     return data.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in data else data
 
 
-def end_of(data: bytes) -> int | None:
-    """Where the array or object ends that `data` begins with: behind its bracket, or None."""
+def end_of(data: bytes, at_least: int = 0) -> int | None:
+    """Where the array or object ends that `data` begins with: behind its bracket, or None.
+
+    None also where there are no more than `at_least` brackets that open: then nobody looks.
+    """
+    if data.translate(_PLAIN).count(b"[") <= at_least:
+        return None
     size = _LEAST_LOOK
     while True:
         # What is cut off in a string, or behind a backslash, ends there as far as brackets go.
-        for at, depth in enumerate(_depths(without_strings(data[:size]))):
-            if not depth:
-                return at + 1
+        depths = _depths(without_strings(data[:size]))
+        ends = next(compress(count(1), map(not_, depths)), None)
+        if ends is not None:
+            return ends
         if size >= len(data):
             return None
         size *= 8

@@ -25,6 +25,7 @@ from app.web.batch_responses import batch_answer
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
+from app.web.item_limits import most_items
 from app.web.jsonbody import SMALL, fields_of, read_object
 from app.web.owners import owner_of
 from app.web.problems import loaded, pointer_to
@@ -65,7 +66,7 @@ def append(batch_id: UUID) -> Response:
         if this.remembered:
             return this.replay(body)
         _nothing_else(request.args)
-        read(here.engine, lambda connection: check_open(connection, client_id, batch_id))
+        batch = read(here.engine, lambda connection: check_open(connection, client_id, batch_id))
         with received(kind, body, here.settings, this) as incoming:
             _nothing_else(incoming.fields)
             with transaction(here.engine) as connection:
@@ -76,7 +77,7 @@ def append(batch_id: UUID) -> Response:
                     batch_id,
                     incoming.items,
                     count=incoming.count,
-                    most=here.settings.max_items_stream,
+                    most=most_items(batch.dialect),
                     operations=caller().operations,
                 )
                 batch = find_batch(connection, client_id, batch_id)

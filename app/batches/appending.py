@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
+from app.batches.batch_view import BatchView
 from app.batches.copying import copy_items
 from app.batches.item_keys import ItemReader
 from app.batches.queries import find_batch
@@ -25,9 +26,11 @@ from app.formats.raw_item import RawItem
 from handlers import Registry
 
 
-def check_open(connection: Connection, client_id: UUID, batch_id: UUID) -> None:
-    """Raise NotFound or WrongState before a long body is received, not after."""
-    require(find_batch(connection, client_id, batch_id), (OPEN,), "take items")
+def check_open(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchView:
+    """The batch. Raises NotFound or WrongState before a long body is received, not after."""
+    batch = find_batch(connection, client_id, batch_id)
+    require(batch, (OPEN,), "take items")
+    return batch
 
 
 def append(

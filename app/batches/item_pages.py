@@ -19,6 +19,7 @@ from app.batches.queries import list_items
 from app.db import read
 
 _FIRST_PAGE = 100
+_MOST_INDEX = 2**31 - 1
 _MOST_ITEMS = 2000
 _MOST_BYTES = 2 * 1024 * 1024
 """Of a page; one item more than fits is in it."""
@@ -31,17 +32,19 @@ def read_items(
     *,
     status: str | None = None,
     after: int = -1,
+    most: int | None = None,
 ) -> Iterator[list[ItemView]]:
     """The items of the client's batch behind index `after`, in the order of index, in pages.
 
-    At least one page, which may be empty. Raises NotFound for the batch, at the first page, and
-    also later if it is deleted meanwhile.
+    At least one page, which may be empty. `most`: end with so many. Raises NotFound for the
+    batch, at the first page, and also later if it is deleted meanwhile.
     """
-    limit = _FIRST_PAGE
+    limit, left = _FIRST_PAGE, _MOST_INDEX if most is None else most
     while True:
-        page = read(engine, partial(_page, client_id, batch_id, status, after, limit))
+        page = read(engine, partial(_page, client_id, batch_id, status, after, min(limit, left)))
         yield page
-        if not page:
+        left -= len(page)
+        if not page or not left:
             return
         after = page[-1].index
         # A page that was cut by its bytes says how many are worth asking for.

@@ -20,6 +20,7 @@ from handlers.jsonbounds import MOST_DEPTH, end_of
 
 _CHUNK = 256 * 1024
 _LONGEST_NAME = 64 * 1024
+_MOST_MEMBERS = 1000
 _BLANKS = b" \t\r\n"
 # The quantifiers are possessive: there is no backtracking, which would need memory for each byte.
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
@@ -109,7 +110,9 @@ class JsonStream:
                 text = found.group(1)
                 break
             text = self._data[self._at : self._at + most + 1]
-            ends = end_of(text) if not found and text[:1] in (b"[", b"{") else None
+            # What is whole and yet not found nests deeper than the expression does.
+            deep = not found and text[:1] in (b"[", b"{")
+            ends = end_of(text, at_least=MOST_DEPTH) if deep else None
             if ends is not None:
                 self._at += ends
                 text = text[:ends]
@@ -124,12 +127,15 @@ class JsonStream:
         return text
 
     def members(self) -> Iterator[str]:
-        """The names of an object's members; the caller takes each one's value before the next."""
+        """The names of an object's members; the caller takes each one's value before the next.
+
+        No more than a thousand: it is an envelope, not an item.
+        """
         self.take(b"{")
         if self.peek() == b"}":
             self.take(b"}")
             return
-        while True:
+        for _ in range(_MOST_MEMBERS):
             if self.peek() != b'"':
                 self._wrong()
             text = self.value(_LONGEST_NAME, self._wrong_name)
@@ -137,6 +143,7 @@ class JsonStream:
             yield _name(text)
             if self.take(b",", b"}") == b"}":
                 return
+        raise Malformed(f"The object has more than {_MOST_MEMBERS:,} members.")
 
     def entries(self, most: int, over: Callable[[int, int], NoReturn]) -> Iterator[bytes]:
         """The texts of an array's entries, checked but for what nests too deep.

@@ -1,4 +1,4 @@
-"""A batch by the id that its dialect gave, its items, and where a page of them begins."""
+"""A batch by the id that its dialect gave, how many there are, and where a page begins."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
 from app.batches.copying import storable
-from app.batches.item_view import ItemView
-from app.batches.queries import find_batch_by_reference, list_items
+from app.batches.queries import find_batch_by_reference
 from app.core.errors import NotFound
 from app.db import read
 from app.dialects.common.statements import COUNT_BATCHES, FIND_BATCH_ID
@@ -50,15 +49,6 @@ def count(connection: Connection, dialect: str) -> int:
         COUNT_BATCHES, {"client_id": caller().client_id, "dialect": dialect}
     )
     return int(counted.scalar_one())
-
-
-def items_from(batch: BatchView, first: int, most: int) -> list[ItemView]:
-    """At most `most` items of the caller's batch, from index `first` on."""
-    client_id = caller().client_id
-    return read(
-        services().engine,
-        lambda connection: list_items(connection, client_id, batch.id, after=first - 1, limit=most),
-    )
 
 
 def whole_number(*, default: int, low: int, high: int = _LARGEST, says: str) -> ma.fields.Integer:

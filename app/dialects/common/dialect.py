@@ -9,11 +9,17 @@ from typing import Any
 from flask import Flask
 from flask_smorest import Blueprint
 
+from app.core.settings import Settings
 from app.dialects.common.errors import render
 from app.dialects.common.status_map import Words
 from app.web.auth import BEARER, Extract, View, bearer, require
+from app.web.item_limits import Limit, limit_items
 from app.web.openapi import api_of
 from app.web.problems import Renderer, render_errors_under
+
+
+def _as_in_json(settings: Settings) -> int:
+    return settings.max_items_json
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Dialect:
     routes show in the OpenAPI document. `prefixes`: the paths below which its `renderer` shapes
     every error. `extract`: finds the credentials of a request. `security`: the OpenAPI security
     schemes that describe them, by name, all of them needed; the native bearer secret if there are
-    none.
+    none. `most_items`: of a batch, by the settings, however it is filled.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Dialect:
     extract: Extract = bearer
     security: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     renderer: Renderer = render
+    most_items: Limit = _as_in_json
 
     def require(self, scope: str) -> Callable[[View], View]:
         """Let the view be called only for a client that has `scope`, by this dialect's headers."""
@@ -56,6 +63,7 @@ class Dialect:
         for name, scheme in self.security.items():
             api.spec.components.security_scheme(name, dict(scheme))
         api.register_blueprint(self.blueprint)
+        limit_items(flask, self.name, self.most_items)
         for prefix in self.prefixes:
             render_errors_under(flask, prefix, self.renderer)
 

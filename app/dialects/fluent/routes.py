@@ -12,10 +12,10 @@ from app.batches.submission import write
 from app.core.ids import new_id
 from app.core.jsontext import moment
 from app.core.lifecycle import FAILED, SUCCESS
-from app.dialects.common.batches import items_from
 from app.dialects.common.bodies import read_envelope
 from app.dialects.common.documents import takes
 from app.dialects.common.item_fields import field_of, message_of, result_of
+from app.dialects.common.lists import list_answer, pages_from
 from app.dialects.common.submitting import carry_out
 from app.dialects.fluent.dialect import BATCH, NAME, blueprint, dialect
 from app.dialects.fluent.examples import EXAMPLES
@@ -96,8 +96,7 @@ def get_batch(query: dict[str, int], jobid: str, batchId: str) -> Response:
     """View a batch, and how its entities ended."""
     start, count = query["start"], query["count"]
     batch = find_batch(jobid, batchId)
-    items = items_from(batch, start - 1, count)
-    return answer(
+    return list_answer(
         {
             "batchId": batch.reference,
             "entityType": ENTITY_TYPE,
@@ -105,14 +104,19 @@ def get_batch(query: dict[str, int], jobid: str, batchId: str) -> Response:
             "start": start,
             "count": count,
             "total": batch.summary.total,
-            "results": [_record_status(item) for item in items if item.finished_at is not None],
-            "createdOn": moment(batch.created_at),
         },
+        ("results",),
+        pages_from(batch, start - 1, count),
+        _record_status,
+        {"createdOn": moment(batch.created_at)},
         headers=batch_headers(batch),
     )
 
 
-def _record_status(item: ItemView) -> dict[str, Any]:
+def _record_status(item: ItemView) -> dict[str, Any] | None:
+    """How the item ended; None while it has not."""
+    if item.finished_at is None:
+        return None
     reference = field_of(item, "categoryRef")
     if item.status == SUCCESS:
         return {

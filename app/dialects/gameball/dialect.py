@@ -10,6 +10,7 @@ from app.dialects.common.status_map import batch_words
 from app.dialects.gameball.examples import EXAMPLES
 
 NAME = "gameball"
+MOST_ENTRIES = 1000
 
 BATCH = batch_words(
     Queued="OPEN SCHEDULED PENDING",
@@ -25,6 +26,7 @@ dialect = Dialect(
     words=BATCH,
     examples=EXAMPLES,
     prefixes=("/integrations",),
+    most_items=lambda _: MOST_ENTRIES,
     extract=key_and_secret(api_key=header("APIKey"), secret=header("SecretKey")),
     security={
         "gameballApiKey": in_header("APIKey"),

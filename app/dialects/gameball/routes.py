@@ -14,10 +14,11 @@ from app.batches.item_view import ItemView
 from app.batches.submission import Submission, write
 from app.core.ids import new_id
 from app.core.lifecycle import SUCCESS
-from app.dialects.common.batches import find, items_from
+from app.dialects.common.batches import find
 from app.dialects.common.bodies import read_envelope
 from app.dialects.common.documents import takes
 from app.dialects.common.item_fields import field_of, message_of, result_of, seconds
+from app.dialects.common.lists import list_answer, pages_from
 from app.dialects.common.submitting import carry_out
 from app.dialects.gameball.dialect import BATCH, NAME, blueprint, dialect
 from app.dialects.gameball.examples import EXAMPLES
@@ -53,7 +54,7 @@ def start_batch() -> Response:
 def get_batch(batchId: str) -> Response:
     """Get the status of a batch, and once it has ended the outcome of every entry."""
     batch = find(NAME, batchId)
-    return answer(_shown(batch), headers=batch_headers(batch))
+    return _shown(batch)
 
 
 @blueprint.route("/integrations/batch/<batchId>", methods=["DELETE"])
@@ -64,7 +65,7 @@ def stop_batch(batchId: str) -> Response:
     here, batch = services(), find(NAME, batchId)
     if act(here.engine, caller().client_id, batch.id, "cancel"):
         here.dispatcher.advance(batch.id)
-    return answer(_shown(find(NAME, batchId)))
+    return _shown(find(NAME, batchId))
 
 
 def _submission(batch_id: UUID, asked: dict[str, Any]) -> Submission:
@@ -79,12 +80,9 @@ def _submission(batch_id: UUID, asked: dict[str, Any]) -> Submission:
     )
 
 
-def _shown(batch: BatchView) -> dict[str, Any]:
+def _shown(batch: BatchView) -> Response:
     summary = batch.summary
-    outcomes = None
-    if batch.ended:
-        outcomes = {"results": [_result(item) for item in items_from(batch, 0, summary.total)]}
-    return {
+    shown = {
         "operation": str(batch.operation).removeprefix(_PREFIX),
         "errorCount": summary.failed + summary.invalid,
         "totalCount": summary.total,
@@ -92,8 +90,11 @@ def _shown(batch: BatchView) -> dict[str, Any]:
         "startedAt": seconds(batch.started_at),
         "createdAt": seconds(batch.created_at),
         "status": BATCH[batch.status],
-        "response": outcomes,
     }
+    if not batch.ended:
+        return answer({**shown, "response": None}, headers=batch_headers(batch))
+    pages = pages_from(batch, 0, summary.total)
+    return list_answer(shown, ("response", "results"), pages, _result)
 
 
 def _result(item: ItemView) -> dict[str, Any]:

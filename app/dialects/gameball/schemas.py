@@ -9,9 +9,8 @@ import marshmallow as ma
 from app.batches.submission import MAX_METADATA_BYTES
 from app.core.jsontext import dumps
 from app.dialects.common.bodies import Entries
-from app.dialects.gameball.dialect import BATCH
+from app.dialects.gameball.dialect import BATCH, MOST_ENTRIES
 
-MOST_ENTRIES = 1000
 METHODS = ("GET", "POST", "PUT", "PATCH")
 OPERATIONS = ("cashback", "redeem", "balance")
 

@@ -13,6 +13,7 @@ from app.dialects.common.bodies import Items, Sent
 from app.dialects.common.submitting import carry_out
 from app.dialects.kibo.dialect import NAME
 from app.web.auth import caller
+from app.web.item_limits import most_items
 from app.web.responses import answer
 from app.web.services import services
 
@@ -36,7 +37,7 @@ def add_items(code: str, operation: str, read: Callable[[Sent], Items]) -> Respo
             id_of(connection, NAME, code),
             items,
             count=len(items),
-            most=here.settings.max_items_stream,
+            most=most_items(NAME),
             operations=who.operations,
         )
         return answer({"batchJobCode": code, "added": len(items), "totalCount": total}, 202)

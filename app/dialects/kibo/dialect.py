@@ -49,6 +49,7 @@ dialect = Dialect(
     item_words=ITEM,
     examples=EXAMPLES,
     prefixes=("/platform", "/commerce"),
+    most_items=lambda settings: settings.max_items_stream,
 )
 
 

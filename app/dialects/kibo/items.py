@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 from flask import Response
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, TextClause
 
 from app.batches.batch_view import BatchView
 from app.db import read
+from app.dialects.common.lists import list_answer
 from app.dialects.common.references import item_id
 from app.dialects.kibo.dialect import RESOURCES, blueprint, dialect, find_job
 from app.dialects.kibo.schemas import KiboItems, KiboItemsQuery
 from app.dialects.kibo.statements import count_items, page_items
-from app.web.responses import answer
 from app.web.services import services
 from handlers.jsonbounds import shown
 
+_FIRST_PAGE = 100
+_MOST_BYTES = 2 * 1024 * 1024
 _RESOURCE_OF = {
     operation: name for name, operations in RESOURCES.items() for operation in operations
 }
@@ -42,37 +46,57 @@ class _Entry:
 def get_items(query: dict[str, Any], code: str) -> Response:
     """Get Batch Job Items: all of them, or those of a processing status or a resource type."""
     job = find_job(code)
-    items, total = _page(job, query)
-    return answer(
-        {
-            "items": [_shown(job, item) for item in items],
-            "startIndex": query["startIndex"],
-            "pageSize": query["pageSize"],
-            "totalCount": total,
-        }
-    )
-
-
-def _page(job: BatchView, query: dict[str, Any]) -> tuple[list[_Entry], int]:
-    """The items of the page, and how many there are like these."""
+    start, size = query["startIndex"], query["pageSize"]
     given: dict[str, Any] = {}
     if "processingStatus" in query:
         given["word"] = query["processingStatus"]
     if "resourceType" in query:
         given["operations"] = list(RESOURCES[query["resourceType"]])
-    filters, values = frozenset(given), {"batch_id": job.id, **given}
+    return list_answer(
+        {},
+        ("items",),
+        _pages(services().engine, job, given, start, size),
+        lambda item: _shown(job, item),
+        {"startIndex": start, "pageSize": size, "totalCount": _count(job, given)},
+    )
 
-    def page(connection: Connection) -> tuple[list[_Entry], int]:
-        rows = connection.execute(
-            page_items(filters),
-            {**values, "start": query["startIndex"], "size": query["pageSize"]},
-        ).all()
-        total = job.summary.total
-        if given:
-            total = connection.execute(count_items(filters), values).scalar_one()
-        return [_Entry(*row) for row in rows], total
 
-    return read(services().engine, page)
+def _count(job: BatchView, given: dict[str, Any]) -> int:
+    """How many items there are like these."""
+    if not given:
+        return job.summary.total
+    statement, values = count_items(frozenset(given)), {"batch_id": job.id, **given}
+    return read(
+        services().engine,
+        lambda connection: int(connection.execute(statement, values).scalar_one()),
+    )
+
+
+def _pages(
+    engine: Engine, job: BatchView, given: dict[str, Any], start: int, size: int
+) -> Iterator[Sequence[_Entry]]:
+    """At most `size` of the items that are as `given`, from the `start`th on, a few MiB at a time.
+
+    As items are numbered without gaps, only filtered ones have to be counted off, and only once.
+    """
+    skip, after = (start, -1) if given else (0, start - 1)
+    most = _FIRST_PAGE
+    while size:
+        values = {**given, "batch_id": job.id, "after": after, "skip": skip}
+        limits = {"size": min(size, most), "most_bytes": _MOST_BYTES}
+        statement = page_items(frozenset(given), counted=bool(skip))
+        found = read(engine, partial(_page, statement, {**values, **limits}))
+        yield found
+        if not found:
+            return
+        size -= len(found)
+        skip, after = 0, found[-1].index
+        # A page that was cut by its bytes says how many are worth asking for.
+        most = 2 * max(len(found), 8)
+
+
+def _page(statement: TextClause, values: dict[str, Any], connection: Connection) -> list[_Entry]:
+    return [_Entry(*row) for row in connection.execute(statement, values)]
 
 
 def _shown(job: BatchView, item: _Entry) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from app.dialects.kibo.schemas import (
     KiboNewJob,
     KiboPage,
 )
+from app.dialects.kibo.statements import FIND_JOB_BEFORE
 from app.web.auth import caller
 from app.web.batch_responses import batch_headers
 from app.web.responses import answer
@@ -79,15 +80,18 @@ def list_jobs(query: dict[str, int]) -> Response:
     client_id = caller().client_id
 
     def page(connection: Connection) -> tuple[list[BatchView], int]:
+        this = {"client_id": client_id, "dialect": NAME, "start": start - 1}
+        before = connection.execute(FIND_JOB_BEFORE, this).scalar() if start else None
+        total = count(connection, NAME)
+        if start and before is None:
+            return [], total
         which = BatchFilter(dialect=NAME)
-        return list_batches(connection, client_id, which, limit=start + size), count(
-            connection, NAME
-        )
+        return list_batches(connection, client_id, which, before=before, limit=size), total
 
     found, total_count = read(services().engine, page)
     return answer(
         {
-            "items": [_shown(job) for job in found[start:]],
+            "items": [_shown(job) for job in found],
             "startIndex": start,
             "pageSize": size,
             "totalCount": total_count,

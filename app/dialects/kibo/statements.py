@@ -30,19 +30,34 @@ _SHOWN = f"""
 _CONDITIONS = {"word": "word = :word", "operations": "operation = ANY(:operations)"}
 
 
-@lru_cache
-def page_items(filters: frozenset[str]) -> TextClause:
-    """A page of a job's items, from `start`, those that pass all of `filters`.
-
-    `filters`: of "word" (a processing status) and "operations". By pk_items: without a filter from
-    `start` on, as items are numbered without gaps; with one, what is picked out is counted off.
+# The job's batch that `start` newer ones of the client's stand before, by the index of dialects'
+# references: they are counted off, in Postgres, and one id comes back.
+FIND_JOB_BEFORE = text(
     """
-    conditions = _conditions(filters) or "index >= :start"
-    skip = "OFFSET :start" if filters else ""
+    SELECT id FROM batches WHERE client_id = :client_id AND dialect = :dialect
+    ORDER BY id DESC OFFSET :start LIMIT 1
+    """
+)
+
+
+@lru_cache
+def page_items(filters: frozenset[str], *, counted: bool) -> TextClause:
+    """At most `size` of a job's items behind the index `after`, that pass all of `filters`.
+
+    `filters`: of "word" (a processing status) and "operations". `counted`: leave out the first
+    `skip` of them. Ends with the item that brings the page to `most_bytes`. By pk_items.
+    """
+    conditions = " AND ".join(["index > :after", *_conditions(filters)])
+    skip = "OFFSET :skip" if counted else ""
     return _on_operations(
         f"""
-        {_SHOWN} SELECT index, operation, word, message, input::text AS input
-        FROM shown WHERE {conditions} ORDER BY index LIMIT :size {skip}
+        {_SHOWN} SELECT index, operation, word, message, input FROM (
+            SELECT *, sum(octet_length(input)) OVER (ORDER BY index) - octet_length(input) AS before
+            FROM (
+                SELECT index, operation, word, message, input::text AS input
+                FROM shown WHERE {conditions} ORDER BY index LIMIT :size {skip}
+            ) asked
+        ) sized WHERE before < :most_bytes ORDER BY index
         """,
         filters,
     )
@@ -51,12 +66,12 @@ def page_items(filters: frozenset[str]) -> TextClause:
 @lru_cache
 def count_items(filters: frozenset[str]) -> TextClause:
     """How many of a job's items pass all of `filters`, of which there is at least one."""
-    conditions = _conditions(filters)
+    conditions = " AND ".join(_conditions(filters))
     return _on_operations(f"{_SHOWN} SELECT count(*) FROM shown WHERE {conditions}", filters)
 
 
-def _conditions(filters: Collection[str]) -> str:
-    return " AND ".join(_CONDITIONS[name] for name in sorted(filters))
+def _conditions(filters: Collection[str]) -> list[str]:
+    return [_CONDITIONS[name] for name in sorted(filters)]
 
 
 def _on_operations(sql: str, filters: Collection[str]) -> TextClause:

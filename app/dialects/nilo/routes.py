@@ -9,10 +9,11 @@ from flask import Response, request
 from app.batches.batch_view import BatchView
 from app.batches.item_view import ItemView
 from app.core.ids import new_id
-from app.dialects.common.batches import find, items_from
+from app.dialects.common.batches import find
 from app.dialects.common.bodies import read_items
 from app.dialects.common.documents import array_of, takes
 from app.dialects.common.item_fields import field_of, message_of, seconds
+from app.dialects.common.lists import list_answer, pages_from
 from app.dialects.common.references import item_id
 from app.dialects.common.submitting import submit
 from app.dialects.nilo.dialect import BATCH, ITEM, NAME, blueprint, dialect
@@ -68,10 +69,12 @@ def detail(query: dict[str, int], uuid: str) -> Response:
     """Get Batch Process Details: every operation of the batch."""
     page, limit = query["page"], query["limit"]
     batch = find(NAME, uuid)
-    items = items_from(batch, (page - 1) * limit, limit)
     resource = _BY_OPERATION[str(batch.operation)]
-    return answer(
-        {"uuid": batch.reference, "detail": [_detail(batch, item, resource) for item in items]},
+    return list_answer(
+        {"uuid": batch.reference},
+        ("detail",),
+        pages_from(batch, (page - 1) * limit, limit),
+        lambda item: _detail(batch, item, resource),
         headers=_links(page, limit, batch.summary.total),
     )
 

@@ -10,6 +10,7 @@ from app.dialects.common.status_map import batch_words
 from app.dialects.quartile.examples import EXAMPLES
 
 NAME = "quartile"
+MOST_ITEMS = 100
 
 BATCH = batch_words(
     PENDING="OPEN SCHEDULED PENDING",
@@ -26,6 +27,7 @@ dialect = Dialect(
     words=BATCH,
     examples=EXAMPLES,
     prefixes=("/amazon",),
+    most_items=lambda _: MOST_ITEMS,
     extract=key_and_secret(api_key=header("Subscription-Key"), secret=authorization()),
     security={
         "quartileSubscriptionKey": in_header("Subscription-Key"),

@@ -10,13 +10,14 @@ from flask import Response
 from app.batches.batch_view import BatchView
 from app.batches.item_view import ItemView
 from app.core.lifecycle import SUCCESS
-from app.dialects.common.batches import find, items_from
+from app.dialects.common.batches import find
 from app.dialects.common.bodies import read_items
 from app.dialects.common.documents import array_of, takes
 from app.dialects.common.item_fields import members_of, message_of, result_of
+from app.dialects.common.lists import list_answer, pages_from
 from app.dialects.common.references import item_id, object_id
 from app.dialects.common.submitting import submit
-from app.dialects.quartile.dialect import BATCH, NAME, blueprint, dialect
+from app.dialects.quartile.dialect import BATCH, MOST_ITEMS, NAME, blueprint, dialect
 from app.dialects.quartile.examples import EXAMPLES
 from app.dialects.quartile.schemas import QuartileBatchId, QuartileProcessing, QuartileResults
 from app.web.batch_responses import batch_headers
@@ -24,7 +25,6 @@ from app.web.responses import answer, encode
 from app.web.submissions import submission_by_caller
 from handlers.shipped.catalog.handler import MasterlistSchema
 
-MOST_ITEMS = 100
 OPERATION = "catalog.masterlist"
 
 
@@ -66,10 +66,13 @@ def batch(batchId: str) -> Response:
     status = BATCH[found.status]
     if not found.ended:
         return answer({"detail": "processing", "status": status}, 206, batch_headers(found))
-    items = items_from(found, 0, found.summary.total)
-    data = [msgspec.Raw(_result(found, item)) for item in items]
-    body = {"batchId": found.reference, "status": status, "data": data}
-    return answer(body, 200 if found.status == SUCCESS else 206)
+    return list_answer(
+        {"batchId": found.reference, "status": status},
+        ("data",),
+        pages_from(found, 0, found.summary.total),
+        lambda item: msgspec.Raw(_result(found, item)),
+        status=200 if found.status == SUCCESS else 206,
+    )
 
 
 def _result(batch: BatchView, item: ItemView) -> bytes:
