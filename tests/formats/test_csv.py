@@ -51,7 +51,7 @@ def test_what_is_written_is_read(
     writer.writerow(names)
     writer.writerows(rows)
     text = file.getvalue()
-    assume("\r" not in text.replace("\r\n", "") or quoting == csv.QUOTE_ALL)
+    assume(quoting == csv.QUOTE_ALL or not any("\r" in cell for cell in sum(rows, names)))
     body = text.encode("utf-8-sig" if bom else "utf-8")
     expected = [
         {name: cell for name, cell in zip(names, cells, strict=True) if cell}
