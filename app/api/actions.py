@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
 from flask import Response, request
+from sqlalchemy import Connection
 
 from app.api.documents import items_body
 from app.api.envelope import ChangesSchema, changes_of
@@ -28,6 +30,7 @@ from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.item_limits import most_items
 from app.web.jsonbody import SMALL, fields_of, read_object
 from app.web.owners import owner_of
+from app.web.preconditions import IF_MATCH, check_if_match
 from app.web.problems import loaded, pointer_to
 from app.web.services import services
 
@@ -113,7 +116,10 @@ def do(batch_id: UUID, action: str) -> Response:
 @blueprint.route("", methods=["PATCH"])
 @require("batches.write", or_admin=True)
 @blueprint.response(200, BatchSchema)
-@blueprint.doc(requestBody={"required": True, "content": {JSON: {"schema": ChangesSchema}}})
+@blueprint.doc(
+    parameters=[IF_MATCH],
+    requestBody={"required": True, "content": {JSON: {"schema": ChangesSchema}}},
+)
 def change(batch_id: UUID) -> Response:
     """Change a batch's name, metadata, or time
 
@@ -123,7 +129,8 @@ def change(batch_id: UUID) -> Response:
     client_id = owner_of(batch_id)
     _nothing_else(request.args)
     media_type(request, (JSON,))
-    amend(here.engine, client_id, batch_id, changes_of(_fields()))
+    changes = changes_of(_fields())
+    amend(here.engine, client_id, batch_id, changes, unless=_unless_changed(client_id, batch_id))
     return _answer(client_id, batch_id, 200)
 
 
@@ -133,6 +140,7 @@ def change(batch_id: UUID) -> Response:
 @blueprint.alt_response(
     202, schema=BatchSchema, description="It is being deleted: see `doing`.", success=True
 )
+@blueprint.doc(parameters=[IF_MATCH])
 def delete(batch_id: UUID) -> Response:
     """Delete an ended batch and its items
 
@@ -141,11 +149,22 @@ def delete(batch_id: UUID) -> Response:
     """
     here, client_id = services(), owner_of(batch_id)
     _nothing_else(request.args)
-    if not remove(here.engine, client_id, batch_id):
+    if not remove(here.engine, client_id, batch_id, unless=_unless_changed(client_id, batch_id)):
         here.dispatcher.advance(batch_id)
         with suppress(NotFound):  # it may be gone by now
             return _answer(client_id, batch_id, 202)
     return Response(status=204)
+
+
+def _unless_changed(client_id: UUID, batch_id: UUID) -> Callable[[Connection], None]:
+    """What raises PreconditionFailed where the batch is not the one that `If-Match` names."""
+
+    def check(connection: Connection) -> None:
+        if "If-Match" in request.headers:
+            shown = batch_answer(find_batch(connection, client_id, batch_id), connection=connection)
+            check_if_match(request, shown.get_etag()[0])
+
+    return check
 
 
 def _fields() -> dict[str, Any]:

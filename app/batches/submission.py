@@ -21,7 +21,7 @@ from app.batches.intake import Intake
 from app.batches.item_keys import ItemReader, require_operation
 from app.batches.phase import first_phase
 from app.core import lifecycle
-from app.core.errors import FieldError, Invalid, WrongState
+from app.core.errors import AlreadyExists, FieldError, Invalid
 from app.core.ids import new_id
 from app.db import transaction
 from app.db.clock import has_passed
@@ -105,7 +105,7 @@ def accept(
     """Store the batch and its items in one transaction, all or nothing.
 
     Raises Invalid for an envelope that cannot be, for no items where it should start, and for an
-    item without an operation; Forbidden for an operation that its key may not submit; WrongState
+    item without an operation; Forbidden for an operation that its key may not submit; AlreadyExists
     where the reference is taken. The caller sends
     `advance` once this has returned.
     """
@@ -153,7 +153,7 @@ def write_intake(
     try:
         total, shown = intake.write(connection, values)
     except IntegrityError as error:
-        raise WrongState(
+        raise AlreadyExists(
             f"There is a batch with the reference {submission.reference!r} already."
         ) from error
     return Accepted(submission.id, total, submission.first_status, shown)

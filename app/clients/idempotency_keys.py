@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.errors import BatchlineError, FieldError, Invalid, WrongState
+from app.core.errors import BatchlineError, FieldError, KeyInFlight, KeyReused
 from app.core.ids import new_id
 from app.db import each_by_itself
 from app.db.statements.idempotency_keys import (
@@ -50,9 +50,9 @@ class Remembered:
     body: bytes
 
     def check(self, fingerprint: bytes) -> None:
-        """Raise Invalid unless the request is the one that was answered."""
+        """Raise KeyReused unless the request is the one that was answered."""
         if fingerprint != self.fingerprint:
-            raise Invalid(
+            raise KeyReused(
                 "This Idempotency-Key was used for another request.",
                 errors=[FieldError("", "Not the request that the key was used for.")],
             )
@@ -69,7 +69,7 @@ class Claim:
     def take(self) -> Remembered | None:
         """Claim the key, or tell what was answered before.
 
-        Raises WrongState where another request with the key is in flight.
+        Raises KeyInFlight where another request with the key is in flight.
         """
         while True:
             with each_by_itself(self._engine) as connection:
@@ -79,7 +79,7 @@ class Claim:
             if found is None:
                 continue  # given back in between
             if found.status is None:
-                raise WrongState(_IN_FLIGHT, retry_after=1)
+                raise KeyInFlight(_IN_FLIGHT, retry_after=1)
             return Remembered(
                 bytes(found.fingerprint), found.status, dict(found.headers), bytes(found.body)
             )
@@ -107,7 +107,7 @@ class Claim:
     ) -> None:
         """Remember the answer, in the transaction that does the work.
 
-        Raises WrongState where the claim has been lost to another request.
+        Raises KeyInFlight where the claim has been lost to another request.
         """
         kept = connection.execute(
             KEEP_ANSWER,
@@ -120,7 +120,7 @@ class Claim:
             },
         ).rowcount
         if kept != 1:
-            raise WrongState(_IN_FLIGHT, retry_after=1)
+            raise KeyInFlight(_IN_FLIGHT, retry_after=1)
 
     def release(self) -> None:
         """Give the key back, as the request was refused. Does nothing once it has been kept."""

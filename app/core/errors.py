@@ -1,22 +1,26 @@
 """The errors whose message is for whoever asked: a caller of the API, or an operator.
 
 BatchlineError
-├── SettingsError      a configuration value is wrong or missing
-├── ServeError         `batchline serve` cannot go on (app/local/serve/errors.py)
-├── ServerError        an embedded server does not do what it should (app/local/servers/errors.py)
-│   └── HomeInUse      another process uses this BATCHLINE_HOME
-├── WrongRevision      there is no way up to that revision of the schema (app/db/migrations)
-├── Malformed          400  the request cannot be read at all
-├── Unauthenticated    401  no credentials, or wrong ones
-├── Forbidden          403  known, but the key may not do this
-├── NotFound           404  no such thing, or another client's
-├── WrongState         409  the batch's state does not allow the move
-├── TooLarge           413  over a limit
-├── UnsupportedType    415  a media type that is not taken
-├── Invalid            422  readable, but a field is at fault
-├── TooMany            429  slow down
-└── Unavailable        503  a server this needs is away
-    └── CommitUnknown       it went away in the middle of a commit
+├── SettingsError       a configuration value is wrong or missing
+├── ServeError          `batchline serve` cannot go on (app/local/serve/errors.py)
+├── ServerError         an embedded server does not do what it should (app/local/servers/errors.py)
+│   └── HomeInUse            another process uses this BATCHLINE_HOME
+├── WrongRevision       there is no way up to that revision of the schema (app/db/migrations)
+├── Malformed           400  the request cannot be read at all
+├── Unauthenticated     401  no credentials, or wrong ones
+├── Forbidden           403  known, but the key may not do this
+├── NotFound            404  no such thing, or another client's
+├── WrongState          409  the batch's state does not allow the move
+├── KeyInFlight         409  the Idempotency-Key is of a request that is being carried out
+├── AlreadyExists       409  something of the caller's has this name already
+├── PreconditionFailed  412  not what If-Match names any more
+├── TooLarge            413  over a limit
+├── UnsupportedType     415  a media type that is not taken
+├── Invalid             422  readable, but a field is at fault
+│   └── KeyReused            the Idempotency-Key was another request's
+├── TooMany             429  slow down
+└── Unavailable         503  a server this needs is away
+    └── CommitUnknown        it went away in the middle of a commit
 
 Those with a number reach callers: `status` is the HTTP status that a dialect or the native API
 answers with, and the domain raises them without knowing the shape they take on the wire. The others
@@ -103,6 +107,27 @@ class WrongState(BatchlineError):
     title = "Not allowed in this state"
 
 
+class KeyInFlight(BatchlineError):
+    """A request with this `Idempotency-Key` is being carried out: send this one again later."""
+
+    status = 409
+    title = "Still being carried out"
+
+
+class AlreadyExists(BatchlineError):
+    """There is one with this name or code already; the message names it."""
+
+    status = 409
+    title = "Already exists"
+
+
+class PreconditionFailed(BatchlineError):
+    """`If-Match` names another state than the present one; nothing was changed."""
+
+    status = 412
+    title = "Precondition failed"
+
+
 class TooLarge(BatchlineError):
     """Over one of the limits that `GET /v1/limits` tells."""
 
@@ -122,6 +147,12 @@ class Invalid(BatchlineError):
 
     status = 422
     title = "Invalid request"
+
+
+class KeyReused(Invalid):
+    """This `Idempotency-Key` was used for another request, which differs from this one."""
+
+    title = "Key used for another request"
 
 
 class TooMany(BatchlineError):

@@ -19,6 +19,7 @@ from app.clients.checks import SCOPES
 from app.clients.credentials import Caller
 from app.core import actor, correlation
 from app.core.errors import Forbidden, Unauthenticated
+from app.web import preconditions
 from app.web.address import caller_address
 from app.web.services import services
 
@@ -50,18 +51,22 @@ def require(
     """Let the view be called only with a good key that has `scope`; `caller()` says who it is.
 
     `scope`: None for whoever has a key. `or_admin`: whether `admin` is enough. Raises
-    Unauthenticated and Forbidden. In the OpenAPI document the view wants a bearer; a dialect says
-    otherwise there (`Dialect.require`).
+    Unauthenticated and Forbidden, and what app/web/preconditions.py does for headers that the view
+    does not take. In the OpenAPI document the view wants a bearer; a dialect says otherwise there
+    (`Dialect.require`).
     """
     assert scope is None or scope in SCOPES, scope  # noqa: S101 (a programming error)
 
     def decorate(view: View) -> View:
+        takes = preconditions.headers_of(view)
+
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             found = g.caller = authenticate(extract)
             actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
             if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):
                 raise Forbidden(f"This needs the scope {scope}, which the key does not have.")
+            preconditions.check(request, takes)
             return view(*args, **kwargs)
 
         document: dict[str, Any] = dict(getattr(guarded, "_apidoc", {}))

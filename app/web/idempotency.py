@@ -67,7 +67,7 @@ class Attempt:
         return items if self._claim is None else _ticking(items, self._claim.touch)
 
     def replay(self, body: Body) -> Response:
-        """The answer given before. Reads `body`, which has to be the same. Raises Invalid."""
+        """The answer given before. Reads `body`, which has to be the same. Raises KeyReused."""
         if self.remembered is None or self.digest is None:
             raise RuntimeError("there is nothing to replay")
         body.drain()
@@ -102,7 +102,7 @@ def attempt(request: Request) -> Iterator[Attempt]:
     """Carry `request` out, by the caller that was authenticated, under its `Idempotency-Key`.
 
     An exception inside releases the key. Raises Malformed for a key that cannot be used, and
-    WrongState while another request with the key is in flight.
+    KeyInFlight while another request with the key is in flight.
     """
     key = request.headers.get(HEADER)
     if key is None:

@@ -24,7 +24,17 @@ class FieldErrorSchema(ma.Schema):
 class ProblemSchema(ma.Schema):
     """A problem (RFC 9457)."""
 
-    type = ma.fields.String(required=True)
+    type = ma.fields.String(
+        required=True,
+        metadata={
+            "description": "What kind of problem it is; there may be more of them one day.\n\n"
+            + "\n".join(
+                f"- `{name}` ({status}): {means}."
+                for name, status, means in problems.problem_types()
+            ),
+            "example": "urn:batchline:problem:invalid",
+        },
+    )
     title = ma.fields.String(required=True)
     status = ma.fields.Integer(required=True)
     detail = ma.fields.String(required=True)

@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 _RENDERERS = "batchline.errors"
+_URN = "urn:batchline:problem:"
+# Of what goes wrong before a view is called.
+_OF_STATUS = {404: f"{_URN}not-found", 405: f"{_URN}method-not-allowed"}
 # In words for a program's author rather than for a browser's user.
 _SAID = {404: "There is nothing at this path.", 405: "This path does not take this method."}
 
@@ -89,7 +92,10 @@ def problem_of(error: Exception) -> ProblemDetails:
     if is_away(error):
         return _of_ours(Unavailable("The database is not reachable just now.", retry_after=5))
     return ProblemDetails(
-        500, "Internal error", "Something went wrong on our side; it has been logged."
+        500,
+        "Internal error",
+        "Something went wrong on our side; it has been logged.",
+        f"{_URN}internal",
     )
 
 
@@ -113,6 +119,30 @@ def loaded(schema: marshmallow.Schema, fields: Mapping[str, Any]) -> dict[str, A
 def pointer_to(*parts: str | int) -> str:
     """A JSON Pointer (RFC 6901)."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def type_of(error: type[BatchlineError]) -> str:
+    """The `type` of problems of that kind, by which a program can tell them from others."""
+    return _URN + re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
+
+
+def problem_types() -> list[tuple[str, int, str]]:
+    """Every `type` that a problem may have, by its status, with that and what it means."""
+    found = [
+        (type_of(kind), kind.status, (kind.__doc__ or "").split(".")[0].replace("\n   ", ""))
+        for kind in _kinds(BatchlineError)
+    ]
+    found.append((_OF_STATUS[405], 405, "The path does not take this method"))
+    found.append((f"{_URN}internal", 500, "A fault of ours, which has been logged"))
+    return sorted(found, key=lambda each: (each[1], each[0]))
+
+
+def _kinds(base: type[BatchlineError]) -> Iterator[type[BatchlineError]]:
+    """The errors below `base` that reach callers: they have a status of their own or a parent's."""
+    for kind in base.__subclasses__():
+        if kind.status != BatchlineError.status:
+            yield kind
+        yield from _kinds(kind)
 
 
 def _handle(error: Exception) -> Response | HTTPException:
@@ -144,12 +174,11 @@ def _of_ours(error: BatchlineError) -> ProblemDetails:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="batchline"'
-    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     return ProblemDetails(
         error.status,
         error.title,
         error.detail,
-        f"urn:batchline:problem:{kind}",
+        type_of(type(error)),
         error.errors,
         headers,
     )
@@ -173,7 +202,8 @@ def _of_werkzeug(error: HTTPException) -> ProblemDetails:
     }
     title = HTTP_STATUS_CODES.get(status, error.name)
     detail = _SAID.get(status) or error.description or title
-    return ProblemDetails(status, title, detail, headers=headers)
+    kind = _OF_STATUS.get(status, "about:blank")
+    return ProblemDetails(status, title, detail, kind, headers=headers)
 
 
 def _pointers(messages: Any, pointer: str) -> Iterator[tuple[str, str]]:

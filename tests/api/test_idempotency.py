@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.idempotency_keys import Claim, forget_expired
-from app.core.errors import WrongState
+from app.core.errors import KeyInFlight
 from tests.api.conftest import ITEM, MASTERLIST, Caller
 
 NDJSON = "application/x-ndjson"
@@ -214,7 +214,7 @@ def test_who_says_to_be_at_work_keeps_the_claim(
     backdate("121 seconds")
     monkeypatch.setattr("app.clients.idempotency_keys._TOUCH_EVERY", 0)
     claim.touch()
-    with pytest.raises(WrongState):
+    with pytest.raises(KeyInFlight):
         Claim(engine, client.client_id, "feed-7").take()
 
 

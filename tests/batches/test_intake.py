@@ -16,7 +16,7 @@ from app.batches.intake import MOST_CHARACTERS, MOST_ITEMS
 from app.batches.queries import find_batch
 from app.batches.submission import Accepted, Submission, intake_of, write_intake
 from app.clients.credentials import ClientSecret
-from app.core.errors import Invalid, WrongState
+from app.core.errors import AlreadyExists, Invalid
 from app.db import each_by_itself, transaction
 from app.formats.raw_item import RawItem
 from handlers import Registry
@@ -114,7 +114,7 @@ def test_none_at_all(engine: Engine, take: Any) -> None:
 def test_a_taken_reference_leaves_nothing(engine: Engine, take: Any, count: int) -> None:
     texts = ['{"do": "succeed"}'] * count
     first = take(texts, dialect="kibo", reference="same")
-    with pytest.raises(WrongState, match="same"):
+    with pytest.raises(AlreadyExists, match="same"):
         take(texts, dialect="kibo", reference="same")
     assert len(stored(engine, first.batch_id)) == count
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,15 +18,24 @@ from app.db.clock import has_passed
 from app.db.statements.batches import AMEND_BATCH, BatchRow
 
 
-def amend(engine: Engine, client_id: UUID, batch_id: UUID, changes: Mapping[str, Any]) -> None:
+def amend(
+    engine: Engine,
+    client_id: UUID,
+    batch_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    unless: Callable[[Connection], None] = lambda _: None,
+) -> None:
     """Change `name`, `metadata` and `scheduled_at`, as far as they are in `changes`.
 
     Name and metadata may be changed in any state. `scheduled_at` (aware, in the future) only
     while the batch is OPEN, which makes it SCHEDULED, or SCHEDULED; None makes it OPEN again.
+    `unless`: called while nobody else can change the batch; what it raises is raised.
     Raises NotFound, Invalid (a time that is past) and WrongState, all before anything is changed.
     """
     with transaction(engine) as connection:
         batch = lock_batch(connection, client_id, batch_id)
+        unless(connection)
         values: dict[str, Any] = {}
         if "name" in changes:
             values["name"] = changes["name"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
@@ -13,15 +14,24 @@ from app.core import lifecycle
 from app.db import transaction
 
 
-def remove(engine: Engine, client_id: UUID, batch_id: UUID, *, pace: Pace = IN_REQUEST) -> bool:
+def remove(
+    engine: Engine,
+    client_id: UUID,
+    batch_id: UUID,
+    *,
+    pace: Pace = IN_REQUEST,
+    unless: Callable[[Connection], None] = lambda _: None,
+) -> bool:
     """Delete an ended batch with its items; whether it is gone.
 
     False where that takes longer than `pace` allows: workers go on with it, once `advance` is sent
-    or the sweep has found it. Asking again while it is under way is no error. Raises NotFound and
+    or the sweep has found it. `unless`: called while nobody else can change the batch; what it
+    raises is raised. Asking again while it is under way is no error. Raises NotFound and
     WrongState.
     """
     with transaction(engine) as connection:
         batch = lock_batch(connection, client_id, batch_id, also_while=lifecycle.DELETE)
+        unless(connection)
         require(batch, lifecycle.BATCH_ENDED, "be deleted")
         work = Work(lifecycle.DELETE, index=batch.total, total=batch.total)
         if batch.doing is None:

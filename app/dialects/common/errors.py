@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from flask import Response
 
-from app.core.errors import Malformed
-from app.web.problems import ProblemDetails
+from app.core.errors import KeyReused, Malformed
+from app.web.problems import ProblemDetails, type_of
 from app.web.problems import render as render_problem
 
 _ALL_BAD_REQUESTS = (413, 415, 422)
+_KEY_REUSED = type_of(KeyReused)
 
 
 def bad_request(problem: ProblemDetails) -> ProblemDetails:
@@ -25,7 +26,8 @@ def bad_request(problem: ProblemDetails) -> ProblemDetails:
         problem,
         status=Malformed.status,
         title=Malformed.title,
-        type="urn:batchline:problem:malformed",
+        # What a caller has to tell apart from a fault of the body stays told apart.
+        type=problem.type if problem.type == _KEY_REUSED else type_of(Malformed),
     )
 
 
