@@ -41,9 +41,12 @@ class Attempt:
         self.digest = hashlib.sha256() if claim is not None else None
         if self.digest is not None:
             # The same request: its method and path, its query, and how its body is to be read. And
-            # by whom: what an admin was answered of another's batch, no other key is told.
+            # what its key may: no other key is told what an admin was answered of another's batch,
+            # or that what it may not submit has been taken.
+            who = caller()
             for part in (
-                *(("admin",) if caller().is_admin else ()),
+                *(("admin",) if who.is_admin else ()),
+                *who.operations,
                 request.method,
                 request.path,
                 request.query_string.decode("latin-1"),

@@ -95,6 +95,32 @@ def test_nor_by_a_batch_that_another_key_opened(api: Caller, narrow: Caller, row
     assert narrow.post(f"/v1/batches/{batch_id}/items", [ALLOWED]).status_code == 200
 
 
+def test_nor_is_it_told_that_another_key_submitted_that(
+    api: Caller, narrow: Caller, rows: Any
+) -> None:
+    """Keys of one client share their Idempotency-Keys."""
+    bodies: list[dict[str, Any]] = [
+        {"operation": "demo.sleep", "items": [SLEEP], "start": "manual"},
+        {"items": [ALLOWED], "start": "manual"},
+    ]
+    for number, body in enumerate(bodies):
+        once = {"Idempotency-Key": f"once {number}"}
+        assert api.submit(body, headers=once).status_code == 202
+        refused = narrow.submit(body, headers=once)
+        assert refused.status_code == 422
+        assert "used for another request" in refused.json["detail"]
+    assert rows() == (2, 2)
+
+
+def test_a_narrowed_key_is_answered_again(narrow: Caller, rows: Any) -> None:
+    once = {"Idempotency-Key": "once"}
+    first, again = (
+        narrow.submit({"items": [ALLOWED], "start": "manual"}, headers=once) for _ in range(2)
+    )
+    assert (first.status_code, again.json) == (202, first.json)
+    assert rows() == (1, 1)
+
+
 def test_every_api_makes_its_submissions_by_its_caller() -> None:
     """One that makes them otherwise would forget what the key may."""
     made = [
