@@ -20,6 +20,7 @@ from app.api import (
     results,
     webhooks,
 )
+from app.web import rates
 from app.web import request_log as requests
 from app.web.openapi import make_api
 
@@ -43,6 +44,7 @@ _BLUEPRINTS = (
 def register(flask: Flask) -> None:
     """Serve the API, its errors, its OpenAPI document and the page that shows it from `flask`."""
     requests.register(flask)
+    rates.register(flask)
     api = make_api(flask)
     records.register_converter(flask)
     for blueprint in _BLUEPRINTS:

@@ -32,6 +32,7 @@ from app.web.jsonbody import SMALL, fields_of, read_object
 from app.web.owners import owner_of
 from app.web.preconditions import IF_MATCH, check_if_match
 from app.web.problems import loaded, pointer_to
+from app.web.quotas import submitting
 from app.web.services import services
 
 blueprint = Blueprint(
@@ -64,7 +65,7 @@ def append(batch_id: UUID) -> Response:
     """
     here = services()
     client_id = owner_of(batch_id)
-    with attempt(request) as this:
+    with submitting(request), attempt(request) as this:
         kind, body = body_of(request, here.settings, this)
         if this.remembered:
             return this.replay(body)
@@ -82,6 +83,7 @@ def append(batch_id: UUID) -> Response:
                     count=incoming.count,
                     most=most_items(batch.dialect),
                     operations=caller().operations,
+                    quotas=caller().quotas,
                 )
                 batch = find_batch(connection, client_id, batch_id)
                 response = batch_answer(batch, connection=connection)
@@ -108,7 +110,7 @@ def do(batch_id: UUID, action: str) -> Response:
         statuses = loaded(RetrySchema(), fields).get("statuses")
     else:
         _nothing_else(fields)
-    if act(here.engine, client_id, batch_id, action, statuses):
+    if act(here.engine, client_id, batch_id, action, statuses, quotas=caller().quotas):
         here.dispatcher.advance(batch_id)
     return _answer(client_id, batch_id, 202)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,15 @@ import marshmallow as ma
 
 from app.api.schemas import page_schema
 from app.clients.checks import SCOPES
+from app.clients.quotas import (
+    OPEN_BATCHES,
+    PENDING_ITEMS,
+    REQUESTS_PER_SECOND,
+    STORED_ITEMS,
+    STREAMS_AT_ONCE,
+    SUBMISSIONS_AT_ONCE,
+    WEBHOOKS,
+)
 from app.core.durations import parse_duration
 
 
@@ -87,6 +97,48 @@ class ClientSchema(ma.Schema):
     scopes = _texts("Of its first key.", required=True)
     createdAt = ma.fields.DateTime(required=True)
     revokedAt = ma.fields.DateTime(required=True, allow_none=True)
+
+
+_MEANINGS = {
+    REQUESTS_PER_SECOND: "Requests a second, and twice as many at once.",
+    SUBMISSIONS_AT_ONCE: "Submissions that are under way.",
+    OPEN_BATCHES: "Batches that have not ended.",
+    PENDING_ITEMS: "Items that are to be processed, those of OPEN batches too.",
+    STORED_ITEMS: "Items, whatever became of them.",
+    STREAMS_AT_ONCE: "Waits and event streams.",
+    WEBHOOKS: "Webhooks.",
+}
+
+
+def _quotas(name: str, field: Callable[[str], ma.fields.Field[Any]], *left_out: str) -> type:
+    named = {each: field(meaning) for each, meaning in _MEANINGS.items() if each not in left_out}
+    return ma.Schema.from_dict(named, name=name)  # type: ignore[arg-type]
+
+
+QuotasSchema = _quotas(
+    "Quotas",
+    lambda meaning: ma.fields.Integer(
+        required=True, allow_none=True, metadata={"description": meaning}
+    ),
+)
+QuotaChangesSchema = _quotas(
+    "QuotaChanges",
+    lambda meaning: ma.fields.Raw(
+        metadata={
+            "description": f"{meaning} A whole number; null or `none` for unlimited; `default`.",
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "nullable": True},
+                {"type": "string", "enum": ["none", "default"]},
+            ],
+            "example": 100,
+        }
+    ),
+)
+UsageSchema = _quotas(
+    "Usage",
+    lambda meaning: ma.fields.Integer(required=True, metadata={"description": meaning}),
+    REQUESTS_PER_SECOND,
+)
 
 
 class KeySchema(ma.Schema):

@@ -16,9 +16,12 @@ from app.api.client_schemas import (
     KeySecretSchema,
     NewClientSchema,
     NewKeySchema,
+    QuotaChangesSchema,
+    QuotasSchema,
 )
 from app.clients.credentials import ClientEntry, ClientSecret, create_client, revoke_client
 from app.clients.keys import KeyEntry, create_key, list_keys, revoke_key
+from app.clients.quotas import default_quotas, get_quotas, set_quotas
 from app.clients.reading import get_client, list_client_page, rename_client
 from app.core.errors import Malformed
 from app.core.jsontext import moment
@@ -139,6 +142,29 @@ def remove_key(client_id: UUID, key_id: UUID) -> Response:
     """Revoke a key"""
     revoke_key(services().engine, key_id, client_id=client_id)
     return Response(status=204)
+
+
+@blueprint.route("/<uuid:client_id>/quotas", methods=["GET"])
+@require("admin")
+@blueprint.response(200, QuotasSchema)
+def quotas(client_id: UUID) -> Response:
+    """Show a client's quotas; null is unlimited"""
+    here = services()
+    return answer(dict(get_quotas(here.engine, client_id, default_quotas(here.settings))))
+
+
+@blueprint.route("/<uuid:client_id>/quotas", methods=["PATCH"])
+@require("admin")
+@blueprint.response(200, QuotasSchema)
+@blueprint.doc(requestBody=_takes(QuotaChangesSchema))
+def change_quotas(client_id: UUID) -> Response:
+    """Set some of a client's quotas
+
+    Every process knows of them within a second. Who has more than it may keeps it, and gets no more.
+    """
+    here = services()
+    defaults = default_quotas(here.settings)
+    return answer(dict(set_quotas(here.engine, client_id, _fields(), defaults)))
 
 
 def _fields() -> dict[str, Any]:

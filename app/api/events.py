@@ -16,6 +16,7 @@ from app.db import read
 from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.owners import Bodies, owner_of
+from app.web.quotas import take_stream
 from app.web.responses import encode
 from app.web.services import services
 from app.web.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
@@ -54,11 +55,18 @@ def events(batch_id: UUID) -> Response:
     if batch.ended and last == _finished_id(batch):
         # 204 keeps a browser from reconnecting.
         return Response(status=204)
-    return Response(
-        _events(batch_watch(), batch, last, Line(request.environ), Bodies([batch]), still_good()),
+    told = _events(
+        batch_watch(), batch, last, Line(request.environ), Bodies([batch]), still_good()
+    )
+    place = take_stream()
+    response = Response(
+        told,
         headers=HEADERS,
         content_type=MIMETYPE,
     )
+    if place is not None:
+        response.call_on_close(place.give_back)
+    return response
 
 
 def _events(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import marshmallow as ma
 from flask import Response
 
+from app.api.client_schemas import QuotasSchema, UsageSchema
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
+from app.web.usage import usage_of
 
 blueprint = Blueprint("me", __name__, url_prefix="/v1", description="Who calls.")
 
@@ -21,9 +23,11 @@ class MeSchema(ma.Schema):
     scopes = ma.fields.List(
         ma.fields.String(), required=True, metadata={"description": "The key's, sorted."}
     )
-    quotas = ma.fields.Dict(required=True, metadata={"description": "The client's, by name."})
-    usage = ma.fields.Dict(
-        required=True, metadata={"description": "How much of each quota is used."}
+    quotas = ma.fields.Nested(
+        QuotasSchema, required=True, metadata={"description": "The client's; null is unlimited."}
+    )
+    usage = ma.fields.Nested(
+        UsageSchema, required=True, metadata={"description": "How much of each quota is used."}
     )
 
 
@@ -42,7 +46,7 @@ def me() -> Response:
             "name": who.name,
             "keyId": who.key_id,
             "scopes": sorted(who.scopes),
-            "quotas": {},
-            "usage": {},
+            "quotas": dict(who.quotas),
+            "usage": usage_of(who.client_id),
         }
     )

@@ -123,6 +123,7 @@ def create() -> Response:
             caller().client_id,
             fields["url"],
             fields["events"],
+            quotas=caller().quotas,
             policy=policy_of(here.settings),
         )
     headers = {"Location": f"/v1/webhooks/{webhook.id}"}

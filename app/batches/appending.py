@@ -14,11 +14,13 @@ from sqlalchemy import Connection
 
 from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
+from app.batches.admission import admit
 from app.batches.batch_view import BatchView
 from app.batches.copying import copy_items
 from app.batches.item_keys import ItemReader
 from app.batches.queries import find_batch
 from app.batches.submission import publish
+from app.clients.quotas import PENDING_ITEMS, STORED_ITEMS, Quotas
 from app.core.errors import FieldError, TooLarge
 from app.core.lifecycle import OPEN
 from app.db.statements.batches import ADD_ITEMS_TO_BATCH
@@ -43,6 +45,7 @@ def append(
     count: int,
     most: int,
     operations: Collection[str] = (),
+    quotas: Quotas | None = None,
 ) -> int:
     """Add `items`, of which there are `count`, to the client's batch; how many it has then.
 
@@ -81,5 +84,12 @@ def append(
             client_id=batch.client_id,
             batch_id=batch_id,
             detail={"items": added},
+        )
+        admit(
+            connection,
+            batch.client_id,
+            quotas,
+            raised=(PENDING_ITEMS, STORED_ITEMS),
+            added=added,
         )
     return batch.total + added

@@ -16,10 +16,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
+from app.batches.admission import admit
 from app.batches.batch_view import BatchView
 from app.batches.intake import Intake
 from app.batches.item_keys import ItemReader, require_operation
 from app.batches.phase import first_phase
+from app.clients.quotas import Quotas
 from app.core import lifecycle
 from app.core.errors import AlreadyExists, FieldError, Invalid
 from app.core.ids import new_id
@@ -37,12 +39,14 @@ MAX_NAME_LENGTH = 255
 class Submission:
     """One batch as its caller wants it, whatever API it came by.
 
-    All but `start`, `own_operations` and `operations` is stored, in the columns of these names.
+    All but `start`, `own_operations`, `operations` and `quotas` is stored, in the columns of these
+    names.
 
     `operation`: None where every item names its own. `scheduled_at`: aware. `reference`: the id
     that a dialect gave it, unique for the client and dialect. `own_operations`: whether an item
     that is `{"operation": ..., "data": ...}` names its own; a dialect's are all of its one.
-    `operations`: patterns of those that it may be of, as its key says; none: any.
+    `operations`: patterns of those that it may be of, as its key says; none: any. `quotas`: the
+    client's; None where they are not asked.
     """
 
     client_id: UUID
@@ -58,6 +62,7 @@ class Submission:
     reference: str | None = None
     own_operations: bool = True
     operations: tuple[str, ...] = ()
+    quotas: Quotas | None = None
     id: UUID = field(default_factory=new_id)
 
     @property
@@ -68,7 +73,7 @@ class Submission:
         return lifecycle.SCHEDULED if self.scheduled_at else lifecycle.PENDING
 
 
-_NOT_STORED = ("start", "own_operations", "operations")
+_NOT_STORED = ("start", "own_operations", "operations", "quotas")
 _STORED = tuple(each.name for each in fields(Submission) if each.name not in _NOT_STORED)
 
 
@@ -156,6 +161,7 @@ def write_intake(
         raise AlreadyExists(
             f"There is a batch with the reference {submission.reference!r} already."
         ) from error
+    admit(connection, submission.client_id, submission.quotas, added=total)
     return Accepted(submission.id, total, submission.first_status, shown)
 
 

@@ -121,3 +121,63 @@ def revoke(client: str) -> None:
         client_id = find_client(engine, client)
         revoke_client(engine, client_id)
     click.echo(f"Client {client_id} is revoked.")
+
+
+@clients.command()
+@click.argument("client")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a quota (more than once for several): a number, none for unlimited, or default.",
+)
+@as_json
+def quota(client: str, settings: tuple[str, ...], json_output: bool) -> None:
+    """Show CLIENT's quotas, or set some of them.
+
+    \b
+    requestsPerSecond  requests a second, and twice as many at once
+    submissionsAtOnce  submissions that are under way
+    openBatches        batches that have not ended
+    pendingItems       items that are to be processed
+    storedItems        items, whatever became of them
+    streamsAtOnce      waits and event streams
+    webhooks           webhooks
+    """  # noqa: D301 (click's mark for a paragraph that is not wrapped)
+    from app.cli.connection import database
+    from app.clients.keys import find_client
+    from app.clients.quotas import UNLIMITED, default_quotas, get_quotas, set_quotas
+
+    own = load_settings()
+    defaults = default_quotas(own)
+    changes = dict(_assigned(one) for one in settings)
+    with database(own) as engine:
+        client_id = find_client(engine, client)
+        if changes:
+            found = set_quotas(engine, client_id, changes, defaults)
+        else:
+            found = get_quotas(engine, client_id, defaults)
+    if json_output:
+        print_json(dict(found))
+        return
+    print_table(
+        ["QUOTA", "VALUE", ""],
+        [
+            [
+                name,
+                UNLIMITED if value is None else str(value),
+                "" if name in found.own else "(default)",
+            ]
+            for name, value in found.items()
+        ],
+    )
+
+
+def _assigned(text: str) -> tuple[str, int | str]:
+    """What `NAME=VALUE` says; whether that can be is for those who set it."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+    number = value.isascii() and value.isdigit() and len(value) < 20
+    return name, int(value) if number else value

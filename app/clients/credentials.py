@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from app.audit.recording import record
 from app.clients.checks import ADMIN, checked_name, checked_scopes, name_taken
 from app.clients.limits import Network, contains, fits
+from app.clients.quotas import NO_QUOTAS, Quotas
 from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.db import transaction
@@ -53,7 +54,7 @@ class Caller:
 
     `name`: the client's. `networks`: whence the key may be used, `operations`: patterns of what it
     may submit; empty: anything. `expires_at`: of the key. Whether it is still good is judged by
-    whoever finds it (`app.clients.recent_callers`).
+    whoever finds it (`app.clients.recent_callers`). `quotas`: the client's.
     """
 
     client_id: UUID
@@ -65,6 +66,7 @@ class Caller:
     networks: tuple[Network, ...] = ()
     operations: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    quotas: Quotas = NO_QUOTAS
 
     @property
     def is_admin(self) -> bool:
@@ -186,11 +188,12 @@ def find_caller(connection: Connection, secret: str) -> Caller | None:
 
 
 def find_caller_by_hash(
-    connection: Connection, secret_hash: str
+    connection: Connection, secret_hash: str, defaults: Quotas = NO_QUOTAS
 ) -> tuple[Caller, float | None] | None:
     """Who calls with a secret of that hash, and for how many seconds it is good yet (None: no end).
 
-    None where it is unknown, revoked or expired. One statement.
+    `defaults`: quotas of clients for which none was set. None where it is unknown, revoked or
+    expired. One statement.
     """
     row = connection.execute(FIND_CALLER, {"secret_hash": secret_hash}).one_or_none()
     if row is None:
@@ -208,6 +211,7 @@ def find_caller_by_hash(
         networks=_networks(tuple(row.networks)),
         operations=tuple(row.operations),
         expires_at=row.expires_at,
+        quotas=defaults.of(row.client_id, row.quotas),
     )
     return caller, left
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from app.clients.credentials import Caller, find_caller_by_hash, hash_secret
+from app.clients.quotas import NO_QUOTAS, Quotas
 from app.db import read
 
 KEPT_SECONDS = 1.0
@@ -25,7 +26,8 @@ MOST_CALLERS = 10_000
 class RecentCallers:
     """The callers of one process; safe to share between its threads.
 
-    `clock`: a monotonic one, in seconds. `most`: callers that are kept.
+    `clock`: a monotonic one, in seconds. `most`: callers that are kept. `defaults`: quotas of
+    clients for which none was set.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class RecentCallers:
         *,
         clock: Callable[[], float] = time.monotonic,
         most: int = MOST_CALLERS,
+        defaults: Quotas = NO_QUOTAS,
     ) -> None:
         self._engine = engine
+        self._defaults = defaults
         self._clock = clock
         self._most = most
         # By the hashes of their secrets, and until when each is good. What was asked for longest
@@ -62,7 +66,10 @@ class RecentCallers:
         known = self._known.get(secret_hash)
         if known is not None and now < known[0]:
             return known[1]
-        found = read(self._engine, lambda connection: find_caller_by_hash(connection, secret_hash))
+        found = read(
+            self._engine,
+            lambda connection: find_caller_by_hash(connection, secret_hash, self._defaults),
+        )
         with self._lock:
             self._known.pop(secret_hash, None)
             if found is None:

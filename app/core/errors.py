@@ -19,6 +19,7 @@ BatchlineError
 ├── Invalid             422  readable, but a field is at fault
 │   └── KeyReused            the Idempotency-Key was another request's
 ├── TooMany             429  slow down
+│   └── OverQuota            over one of the client's quotas
 └── Unavailable         503  a server this needs is away
     └── CommitUnknown        it went away in the middle of a commit
 
@@ -51,6 +52,8 @@ class BatchlineError(Exception):
 
     status = 500
     title = "Internal error"
+    kind: str | None = None
+    """What it is called in a problem's `type`, where that is not its own name."""
 
     def __init__(
         self,
@@ -160,6 +163,18 @@ class TooMany(BatchlineError):
 
     status = 429
     title = "Too many requests"
+
+
+class OverQuota(TooMany):
+    """The client would have more than one of its quotas allows, which `quota` names."""
+
+    title = "Quota used up"
+    kind = "quota"
+
+    def __init__(self, detail: str, *, quota: str, retry_after: int) -> None:
+        """`quota`: `storedItems`. `retry_after`: seconds after which there may be room."""
+        super().__init__(detail, retry_after=retry_after)
+        self.quota = quota
 
 
 class Unavailable(BatchlineError):

@@ -53,6 +53,21 @@ def _user_and_password(value: str) -> str:
     return value
 
 
+def _quota(value: str) -> int | None:
+    if value == "none":
+        return None
+    if not value.isascii() or not value.isdigit() or int(value) >= 2**53:
+        raise ValidationError("Must be a whole number, or none.")
+    return int(value)
+
+
+def _rate(value: str) -> int | None:
+    rate = _quota(value)
+    if rate == 0:
+        raise ValidationError("Must be above 0, or none.")
+    return rate
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What every part of Batchline is configured by. Variables are the field names in capitals."""
@@ -145,6 +160,27 @@ class Settings:
     default_page_size: int = setting(100, integer(1), "entries of a page, unless `limit` says")
     max_page_size: int = setting(1000, integer(1), "most entries of a page")
     max_wait_seconds: int = setting(60, integer(0, 600), "longest `?wait=`, in seconds")
+
+    # What a client may have, unless `batchline clients quota` says otherwise for it
+    quota_requests_per_second: int | None = setting(
+        None, parsed(_rate), "requests a second of a client, and twice as many at once; or `none`"
+    )
+    quota_submissions_at_once: int | None = setting(
+        8, parsed(_quota), "submissions that a client may have under way; or `none`"
+    )
+    quota_open_batches: int | None = setting(
+        None, parsed(_quota), "batches of a client that have not ended; or `none`"
+    )
+    quota_pending_items: int | None = setting(
+        None, parsed(_quota), "items of a client that are to be processed; or `none`"
+    )
+    quota_stored_items: int | None = setting(
+        None, parsed(_quota), "items of a client, whatever became of them; or `none`"
+    )
+    quota_streams_at_once: int | None = setting(
+        100, parsed(_quota), "waits and event streams of a client; or `none`"
+    )
+    quota_webhooks: int | None = setting(50, parsed(_quota), "webhooks of a client; or `none`")
 
     # Processes
     web_workers: int = setting(

@@ -10,6 +10,7 @@ from redis import Redis
 
 import app.api
 import app.dialects
+from app.clients.quotas import STREAMS_AT_ONCE, SUBMISSIONS_AT_ONCE, default_quotas
 from app.clients.recent_callers import RecentCallers
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, load_settings
@@ -19,6 +20,8 @@ from app.events.listeners import listen_with
 from app.messaging.dispatch import Dispatcher
 from app.metrics.listener import RedisListener, impatient_redis
 from app.operations.known import KnownOperations
+from app.web.places import Places
+from app.web.rates import Rates
 from app.web.services import EXTENSION, Services
 from handlers.load import load_handlers
 
@@ -46,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         pool_size=min(settings.web_threads, MOST_CONNECTIONS),
     )
     own = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
+    impatient = impatient_redis(settings.redis_url or "")
     flask.extensions[EXTENSION] = here = Services(
         settings=settings,
         engine=engine,
@@ -57,9 +61,12 @@ def create_app(settings: Settings | None = None) -> Flask:
             socket_connect_timeout=2,
             health_check_interval=25,
         ),
-        callers=RecentCallers(engine),
+        callers=RecentCallers(engine, defaults=default_quotas(settings)),
+        rates=Rates(impatient),
+        submissions=Places(impatient, SUBMISSIONS_AT_ONCE),
+        streams=Places(impatient, STREAMS_AT_ONCE),
     )
-    listen_with(RedisListener(impatient_redis(settings.redis_url or ""), own))
+    listen_with(RedisListener(impatient, own))
     trace_web(flask, here.engine)
     app.api.register(flask)
     app.dialects.register(flask)

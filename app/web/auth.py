@@ -21,6 +21,7 @@ from app.core import actor, correlation
 from app.core.errors import Forbidden, Unauthenticated
 from app.web import preconditions
 from app.web.address import caller_address
+from app.web.rates import count_request
 from app.web.services import services
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -64,6 +65,7 @@ def require(
         def guarded(*args: Any, **kwargs: Any) -> Any:
             found = g.caller = authenticate(extract)
             actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
+            count_request(found, services().rates)
             if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):
                 raise Forbidden(f"This needs the scope {scope}, which the key does not have.")
             preconditions.check(request, takes)

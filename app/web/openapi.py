@@ -39,6 +39,13 @@ class ProblemSchema(ma.Schema):
     status = ma.fields.Integer(required=True)
     detail = ma.fields.String(required=True)
     errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
+    quota = ma.fields.String(
+        metadata={
+            "description": "The quota that is used up, of a problem of the type "
+            "`urn:batchline:problem:quota`.",
+            "example": "pendingItems",
+        }
+    )
 
 
 class Api(flask_smorest.Api):

@@ -22,6 +22,7 @@ from app.core.errors import (
     FieldError,
     Invalid,
     Malformed,
+    OverQuota,
     Unauthenticated,
     Unavailable,
 )
@@ -42,7 +43,10 @@ _SAID = {404: "There is nothing at this path.", 405: "This path does not take th
 
 @dataclass(frozen=True, slots=True)
 class ProblemDetails:
-    """What went wrong, before it takes a shape on the wire. `headers` belong to the status."""
+    """What went wrong, before it takes a shape on the wire. `headers` belong to the status.
+
+    `quota`: the one that is used up.
+    """
 
     status: int
     title: str
@@ -50,6 +54,7 @@ class ProblemDetails:
     type: str = "about:blank"
     errors: tuple[FieldError, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    quota: str | None = None
 
 
 Renderer = Callable[[ProblemDetails], Response]
@@ -67,6 +72,8 @@ def render(problem: ProblemDetails) -> Response:
         body["errors"] = [
             {"pointer": error.pointer, "message": error.message} for error in problem.errors
         ]
+    if problem.quota is not None:
+        body["quota"] = problem.quota
     return Response(encode(body), problem.status, problem.headers, content_type=CONTENT_TYPE)
 
 
@@ -123,7 +130,7 @@ def pointer_to(*parts: str | int) -> str:
 
 def type_of(error: type[BatchlineError]) -> str:
     """The `type` of problems of that kind, by which a program can tell them from others."""
-    return _URN + re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
+    return _URN + (error.kind or re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower())
 
 
 def problem_types() -> list[tuple[str, int, str]]:
@@ -174,6 +181,7 @@ def _of_ours(error: BatchlineError) -> ProblemDetails:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="batchline"'
+    quota = error.quota if isinstance(error, OverQuota) else None
     return ProblemDetails(
         error.status,
         error.title,
@@ -181,6 +189,7 @@ def _of_ours(error: BatchlineError) -> ProblemDetails:
         type_of(type(error)),
         error.errors,
         headers,
+        quota,
     )
 
 

@@ -12,6 +12,8 @@ from app.clients.recent_callers import RecentCallers
 from app.core.settings import Settings
 from app.messaging.dispatch import Dispatcher
 from app.operations.known import KnownOperations
+from app.web.places import Places
+from app.web.rates import Rates
 
 EXTENSION = "batchline"
 
@@ -20,7 +22,8 @@ EXTENSION = "batchline"
 class Services:
     """The settings, the connections and the operations, shared by all threads of the process.
 
-    `registry`: the process's own operations, and those that only others have.
+    `registry`: the process's own operations, and those that only others have. `rates`,
+    `submissions`, `streams`: what clients with such quotas take of them.
     """
 
     settings: Settings
@@ -29,6 +32,9 @@ class Services:
     registry: KnownOperations
     redis: Redis
     callers: RecentCallers
+    rates: Rates
+    submissions: Places
+    streams: Places
 
 
 def services() -> Services:

@@ -15,4 +15,6 @@ def submission_by_caller(**fields: Any) -> Submission:
     that none forgets the key.
     """
     who = caller()
-    return Submission(client_id=who.client_id, operations=who.operations, **fields)
+    return Submission(
+        client_id=who.client_id, operations=who.operations, quotas=who.quotas, **fields
+    )

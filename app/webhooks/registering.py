@@ -13,7 +13,8 @@ import httpx
 from sqlalchemy import Connection, TextClause
 
 from app.audit.recording import record
-from app.core.errors import FieldError, Invalid, NotFound
+from app.clients.quotas import NO_QUOTAS, WEBHOOKS, Quotas, lock_quotas
+from app.core.errors import FieldError, Invalid, NotFound, OverQuota
 from app.core.ids import new_id
 from app.db.statements.webhooks import (
     COUNT_WEBHOOKS,
@@ -28,8 +29,6 @@ from app.webhooks.recording import EVENTS
 from app.webhooks.signing import new_secret
 
 LONGEST_URL = 2048
-MOST_WEBHOOKS = 50
-"""Most webhooks of a client. Each means a row and a request for every batch that ends."""
 ROTATION_HOURS = 24
 """How long the old secret signs beside the new one."""
 
@@ -54,11 +53,13 @@ def create_webhook(
     events: Sequence[str],
     *,
     policy: Policy,
+    quotas: Quotas = NO_QUOTAS,
 ) -> tuple[WebhookEntry, str]:
     """Register `url` for `events`; the webhook and its secret, which is told only here.
 
-    `policy`: where webhooks may go. Raises Invalid for an address that cannot be used and for an
-    unknown event.
+    `policy`: where webhooks may go. `quotas`: the caller's. Raises Invalid for an address that
+    cannot be used and for an unknown event, and OverQuota where the client has as many as it may.
+    Its row is locked until the end of the transaction, so that of two at once one sees the other.
     """
     errors = [FieldError("/url", why)] if (why := _at_fault(url, policy)) else []
     errors += [
@@ -70,9 +71,15 @@ def create_webhook(
         errors.append(FieldError("/events", "Must name at least one event."))
     if errors:
         raise Invalid(f"{errors[0].pointer.lstrip('/')}: {errors[0].message}", errors=errors)
-    existing = connection.execute(COUNT_WEBHOOKS, {"client_id": client_id})
-    if existing.scalar_one() >= MOST_WEBHOOKS:
-        raise Invalid(f"There are {MOST_WEBHOOKS} webhooks already; remove one first.")
+    most = lock_quotas(connection, client_id, quotas)[WEBHOOKS]
+    if most is not None:
+        existing = connection.execute(COUNT_WEBHOOKS, {"client_id": client_id}).scalar_one()
+        if existing >= most:
+            raise OverQuota(
+                f"The quota {WEBHOOKS} is {most}, and there are {existing}; remove one first.",
+                quota=WEBHOOKS,
+                retry_after=60,
+            )
     secret = new_secret()
     made = _entries(
         connection,

@@ -78,7 +78,8 @@ def check_problem(answer: Answer) -> None:
     problem = answer.json
     assert problem["status"] == answer.status_code
     assert all(isinstance(problem[name], str) for name in ("type", "title", "detail"))
-    assert problem.keys() <= {"type", "title", "status", "detail", "errors"}
+    of_quotas = {"quota"} if problem["type"] == "urn:batchline:problem:quota" else set()
+    assert problem.keys() - {"errors"} == {"type", "title", "status", "detail"} | of_quotas
     assert "Traceback" not in answer.text
     for error in problem.get("errors", []):
         assert error.keys() == {"pointer", "message"}

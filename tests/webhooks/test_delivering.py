@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from app.clients.credentials import ClientSecret
-from app.core.errors import Invalid, NotFound, WrongState
+from app.clients.quotas import WEBHOOKS, Quotas
+from app.core.errors import Invalid, NotFound, OverQuota, WrongState
 from app.db import transaction
 from app.webhooks.addresses import Policy
 from app.webhooks.claiming import (
@@ -23,7 +24,6 @@ from app.webhooks.claiming import (
 from app.webhooks.delivery_log import forget_old, list_deliveries, resend
 from app.webhooks.recording import BATCH_FINISHED, wants
 from app.webhooks.registering import (
-    MOST_WEBHOOKS,
     create_webhook,
     delete_webhook,
     get_webhook,
@@ -271,24 +271,18 @@ def test_events_are_checked(
 
 
 def test_there_is_a_limit_of_webhooks(engine: Engine, client: ClientSecret) -> None:
+    quotas = Quotas({WEBHOOKS: 50})
+
+    def add(connection: Connection) -> None:
+        url, events = "https://example.com/", [BATCH_FINISHED]
+        create_webhook(connection, client.client_id, url, events, policy=Policy(), quotas=quotas)
+
     with transaction(engine) as connection:
-        for _ in range(MOST_WEBHOOKS):
-            create_webhook(
-                connection,
-                client.client_id,
-                "https://example.com/",
-                [BATCH_FINISHED],
-                policy=Policy(),
-            )
-        assert len(list_webhooks(connection, client.client_id, limit=100)) == MOST_WEBHOOKS
-        with pytest.raises(Invalid, match=str(MOST_WEBHOOKS)):
-            create_webhook(
-                connection,
-                client.client_id,
-                "https://example.com/",
-                [BATCH_FINISHED],
-                policy=Policy(),
-            )
+        for _ in range(50):
+            add(connection)
+        assert len(list_webhooks(connection, client.client_id, limit=100)) == 50
+        with pytest.raises(OverQuota, match="webhooks is 50"):
+            add(connection)
 
 
 def test_webhooks_are_their_clients_alone(engine: Engine, client: ClientSecret) -> None:

@@ -23,13 +23,18 @@ from app.batches.actions.pause_resume import pause, resume
 from app.batches.actions.remove import remove
 from app.batches.actions.retry_reset import DEFAULT_RETRIED, reset, retry
 from app.batches.actions.start import start
+from app.batches.admission import admit
 from app.batches.long_work import IN_REQUEST, Pace, continue_long_work
+from app.clients.quotas import OPEN_BATCHES, PENDING_ITEMS, Quotas
 from app.core import lifecycle
 from app.core.errors import NotFound
 from app.db import transaction
 
 Action = Literal["start", "pause", "resume", "cancel", "retry", "reset"]
 ACTIONS: tuple[Action, ...] = ("start", "pause", "resume", "cancel", "retry", "reset")
+
+# The quotas that an action brings its client nearer to.
+_RAISES = {"retry": (OPEN_BATCHES, PENDING_ITEMS), "reset": (OPEN_BATCHES,)}
 
 __all__ = ["ACTIONS", "Action", "act", "amend", "remove"]
 
@@ -43,14 +48,16 @@ def act(
     *,
     honour_schedule: bool = False,
     pace: Pace = IN_REQUEST,
+    quotas: Quotas | None = None,
 ) -> bool:
     """Make the move; whether the caller has to send `advance` now that it is committed.
 
     `statuses`: which items `retry` runs again, FAILED ones unless said. `honour_schedule`: `start`
     makes an OPEN batch with a time still to come wait for that (SCHEDULED) instead of beginning.
     `pace`: for how long cancel, retry and reset are carried on here; what is left then is the
-    batch's `doing`, and a worker's. Raises NotFound (another client's batch, or no such action),
-    WrongState naming the state, and Invalid for statuses that cannot be retried.
+    batch's `doing`, and a worker's. `quotas`: the caller's, which `retry` and `reset` may be over
+    (OverQuota); None where they are not asked. Raises NotFound (another client's batch, or no such
+    action), WrongState naming the state, and Invalid for statuses that cannot be retried.
     """
     if action not in ACTIONS:
         raise NotFound(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
@@ -79,6 +86,8 @@ def act(
                 batch_id=batch_id,
                 detail=moved.detail,
             )
+        if action in _RAISES:
+            admit(connection, batch.client_id, quotas, raised=_RAISES[action])
     if moved.more:
         continue_long_work(engine, batch_id, pace)
     return moved.advance or moved.more

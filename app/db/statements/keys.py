@@ -12,6 +12,7 @@ FIND_CALLER = text(
     """
     SELECT k.id AS key_id, k.name AS key_name, k.api_key, k.scopes, k.networks, k.operations,
            k.expires_at, c.id AS client_id, c.name AS client_name,
+           c.quotas,
            extract(epoch FROM least(k.expires_at, s.until) - clock_timestamp()) AS seconds_left
     FROM key_secrets s
     JOIN keys k ON k.id = s.key_id

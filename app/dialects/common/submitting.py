@@ -14,6 +14,7 @@ from app.batches.submission import Submission, write
 from app.dialects.common.bodies import Items, Sent
 from app.web.bodies import Body
 from app.web.idempotency import attempt
+from app.web.quotas import submitting
 from app.web.services import services
 
 Parsed = TypeVar("Parsed")
@@ -37,7 +38,7 @@ def carry_out(
     `Idempotency-Key` is honoured as in the native API: its answer is kept in that transaction.
     """
     here = services()
-    with attempt(request) as this:
+    with submitting(request), attempt(request) as this:
         body = Body(request, here.settings.max_body_bytes, digest=this.digest, tick=this.tick)
         if this.remembered is not None:
             return this.replay(body)

@@ -39,6 +39,7 @@ def add_items(code: str, operation: str, read: Callable[[Sent], Items]) -> Respo
             count=len(items),
             most=most_items(NAME),
             operations=who.operations,
+            quotas=who.quotas,
         )
         return answer({"batchJobCode": code, "added": len(items), "totalCount": total}, 202)
 

@@ -135,7 +135,8 @@ def perform_action(code: str) -> Response:
     with Sent(read_body()) as body:
         action = read_envelope(body, _ACTION)["action"]
     here, job = services(), find_job(code)
-    if act(here.engine, caller().client_id, job.id, action, honour_schedule=True):
+    who = caller()
+    if act(here.engine, who.client_id, job.id, action, honour_schedule=True, quotas=who.quotas):
         here.dispatcher.advance(job.id)
     return answer(_shown(find_job(code)))
 
