@@ -112,7 +112,7 @@ _MEANINGS = {
 
 def _quotas(name: str, field: Callable[[str], ma.fields.Field[Any]], *left_out: str) -> type:
     named = {each: field(meaning) for each, meaning in _MEANINGS.items() if each not in left_out}
-    return ma.Schema.from_dict(named, name=name)  # type: ignore[arg-type]
+    return ma.Schema.from_dict(named, name=name)
 
 
 QuotasSchema = _quotas(

@@ -160,7 +160,8 @@ def quotas(client_id: UUID) -> Response:
 def change_quotas(client_id: UUID) -> Response:
     """Set some of a client's quotas
 
-    Every process knows of them within a second. Who has more than it may keeps it, and gets no more.
+    Every process knows of them within a second. Who has more than it may keeps it, and gets no
+    more.
     """
     here = services()
     defaults = default_quotas(here.settings)

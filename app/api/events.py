@@ -55,9 +55,7 @@ def events(batch_id: UUID) -> Response:
     if batch.ended and last == _finished_id(batch):
         # 204 keeps a browser from reconnecting.
         return Response(status=204)
-    told = _events(
-        batch_watch(), batch, last, Line(request.environ), Bodies([batch]), still_good()
-    )
+    told = _events(batch_watch(), batch, last, Line(request.environ), Bodies([batch]), still_good())
     place = take_stream()
     response = Response(
         told,

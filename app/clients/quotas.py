@@ -145,7 +145,8 @@ def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in changes.items():
         least = 1 if name == REQUESTS_PER_SECOND else 0
         if name not in QUOTAS:
-            errors.append(FieldError(f"/{name}", f"No quota; there are {', '.join(QUOTAS)}."))
+            pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+            errors.append(FieldError(pointer, f"No quota; there are {', '.join(QUOTAS)}."))
         elif value is None or value == UNLIMITED:
             checked[name] = None
         elif value == BY_DEFAULT:

@@ -1,0 +1,121 @@
+"""/v1/clients/{id}/quotas, and what /v1/me tells of quotas; an admin acts within the owner's."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from app.clients.credentials import ClientSecret, create_client
+from app.clients.quotas import NO_QUOTAS, set_quotas
+from app.web import usage
+from tests.api.conftest import ITEM, Caller
+from tests.api.test_reading import ended
+
+DEFAULTS = {
+    "requestsPerSecond": None,
+    "submissionsAtOnce": 8,
+    "openBatches": None,
+    "pendingItems": None,
+    "storedItems": None,
+    "streamsAtOnce": 100,
+    "webhooks": 50,
+}
+
+
+@pytest.fixture
+def admin(app: Flask, engine: Engine) -> Caller:
+    return Caller(app, create_client(engine, f"admin {uuid4()}", ["admin"]))
+
+
+def path_of(client: ClientSecret) -> str:
+    return f"/v1/clients/{client.client_id}/quotas"
+
+
+def test_an_admin_shows_and_sets_them(api: Caller, admin: Caller, client: ClientSecret) -> None:
+    path = path_of(client)
+    assert admin.get(path).json == DEFAULTS
+    asked = {"openBatches": 2, "webhooks": "none", "streamsAtOnce": None}
+    answer = admin.send("PATCH", path, json=asked)
+    expected = {**DEFAULTS, "openBatches": 2, "webhooks": None, "streamsAtOnce": None}
+    assert (answer.status_code, answer.json) == (200, expected)
+    assert admin.get(path).json == expected
+    assert admin.send("PATCH", path, json={"webhooks": "default"}).json["webhooks"] == 50
+    told = api.get("/v1/audit?action=quota.set").json["data"]
+    assert [entry["detail"]["quotas"] for entry in told] == [
+        {"webhooks": "default"},
+        {"openBatches": 2, "webhooks": None, "streamsAtOnce": None},
+    ]
+    assert admin.client is not None
+    assert {entry["keyId"] for entry in told} == {str(admin.client.key_id)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [({"nonsense": 1}, "/nonsense"), ({"a/b": 1}, "/a~1b"), ({"webhooks": -1}, "/webhooks"),
+     ({"webhooks": "5"}, "/webhooks"), ({"webhooks": 1.0}, "/webhooks")],
+)  # fmt: skip
+def test_what_cannot_be_is_named(
+    admin: Caller, client: ClientSecret, asked: dict[str, object], pointer: str
+) -> None:
+    answer = admin.send("PATCH", path_of(client), json=asked)
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
+
+
+def test_others_may_not(api: Caller, admin: Caller, client: ClientSecret) -> None:
+    for method in ("GET", "PATCH"):
+        options: dict[str, Any] = {"json": {"webhooks": 1}} if method == "PATCH" else {}
+        assert api.send(method, path_of(client), **options).status_code == 403
+        path = f"/v1/clients/{uuid4()}/quotas"
+        assert admin.send(method, path, **options).status_code == 404
+
+
+def test_me_tells_quotas_and_usage(api: Caller, engine: Engine, client: ClientSecret) -> None:
+    nothing = {
+        "submissionsAtOnce": 0,
+        "openBatches": 0,
+        "pendingItems": 0,
+        "storedItems": 0,
+        "streamsAtOnce": 0,
+        "webhooks": 0,
+    }
+    me = api.get("/v1/me").json
+    assert (me["quotas"], me["usage"]) == (DEFAULTS, nothing)
+    api.opened([ITEM] * 3)
+    ended(engine, api.opened([ITEM] * 2), completed=1, failed=1)
+    api.post("/v1/webhooks", {"url": "https://example.com/"})
+    counts = {"openBatches": 1, "pendingItems": 3, "storedItems": 5, "webhooks": 1}
+    assert api.get("/v1/me").json["usage"] == {**nothing, **counts}
+    set_quotas(engine, client.client_id, {"openBatches": 4}, NO_QUOTAS)
+    time.sleep(1)
+    assert api.get("/v1/me").json["quotas"] == {**DEFAULTS, "openBatches": 4}
+
+
+def test_what_took_long_to_count_is_kept_for_a_while(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "_QUICK", 0.0)
+    monkeypatch.setattr(usage, "_KEPT_FOR", 1e6)
+    assert api.get("/v1/me").json["usage"]["storedItems"] == 0
+    api.opened([ITEM])
+    assert api.get("/v1/me").json["usage"]["storedItems"] == 0
+
+
+def test_what_an_admin_does_for_another_counts_as_the_owners(
+    api: Caller, admin: Caller, client: ClientSecret, engine: Engine
+) -> None:
+    batch = api.opened([ITEM])
+    over = api.opened([ITEM] * 3)
+    ended(engine, over, failed=3)
+    set_quotas(engine, client.client_id, {"pendingItems": 2}, NO_QUOTAS)
+    path = f"/v1/batches/{batch}/items"
+    assert admin.post(path, [ITEM]).status_code == 200
+    refused = admin.post(path, [ITEM])
+    assert (refused.status_code, refused.json["quota"]) == (429, "pendingItems")
+    refused = admin.post(f"/v1/batches/{over}/retry")
+    assert (refused.status_code, refused.json["quota"]) == (429, "pendingItems")
