@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kombu import Connection
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
@@ -98,6 +99,12 @@ def test_database_urls_are_made_one_spelling(given: str) -> None:
         ("postgres://u:p@a:1,b:2/d", "?host=a,b&port=1,2"),
         ("postgresql://u:p@a,[::1]:2/d?sslmode=require", "?host=a,::1&port=,2&sslmode=require"),
         ("postgresql://u:p@/d?host=a,b&port=1,2", "?host=a,b&port=1,2"),
+        ("postgresql://u:p@%2Frun%2Fpg:5433/d", "?host=/run/pg&port=5433"),
+        ("postgres://u:p@%2frun%2fpg,b:2/d", "?host=/run/pg,b&port=,2"),
+        (
+            "postgresql://u:p@a,b:2/d?options=-c%20search_path%3Dx",
+            "?host=a,b&port=,2&options=-c%20search_path%3Dx",
+        ),
     ],
 )
 def test_several_servers_are_spelt_as_both_libraries_read_them(given: str, query: str) -> None:
@@ -115,10 +122,18 @@ def test_several_servers_are_spelt_as_both_libraries_read_them(given: str, query
         ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
         ("rediss://host/0", "rediss://host/0?ssl_cert_reqs=CERT_REQUIRED"),
         ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/0?ssl_cert_reqs=none"),
+        ("redis://:pw@host:1/?db=2", "redis://:pw@host:1/2"),
+        ("redis://host?db=2", "redis://host/2"),
+        ("redis://host/2?db=2", "redis://host/2"),
+        ("rediss://host?db=2&ssl_cert_reqs=none", "rediss://host/2?ssl_cert_reqs=none"),
     ],
 )
 def test_redis_is_the_broker_unless_another_is_given(redis_url: str, broker_url: str) -> None:
     assert load_settings({"REDIS_URL": redis_url}).broker_url == broker_url
+    # What workers do with it when they start.
+    with Connection(load_settings({"REDIS_URL": redis_url}).broker_url or "") as connection:
+        assert connection.virtual_host in ("0", "2", "/")  # of a socket it is in the host's name
+        assert connection.transport is not None
     other = load_settings({"REDIS_URL": redis_url, "BROKER_URL": "amqp://guest@rabbit//"})
     assert other.broker_url == "amqp://guest@rabbit//"
     assert other.result_backend_url == broker_url
@@ -147,6 +162,23 @@ def test_lists_and_maps() -> None:
         "crm": "http://crm",
     }
     assert settings.webhook_allow_private is True
+
+
+@pytest.mark.parametrize("variable", ["REDIS_URL", "BROKER_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@host/0?db=1",
+        "redis://:hunter2@host/?db=one",
+        "redis://:hunter2@host/0?health_check_interval=5",
+        "redis://:hunter2@host/0?ssl_cert_reqs=none",
+        "rediss://:hunter2@host/0?protocol=3",
+    ],
+)
+def test_a_parameter_that_would_end_the_workers_is_refused(variable: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: ") as refused:
+        load_settings({variable: url})
+    assert "hunter2" not in str(refused.value)
 
 
 def test_what_webhooks_may_reach() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit, urlunsplit
 
 from environs import ValidationError
 
@@ -53,6 +54,8 @@ def database_url(value: str) -> str:
 def _hosts_in_query(value: str) -> str:
     """`//a:1,b:2/name` as `///name?host=a,b&port=1,2`, which SQLAlchemy and libpq both read.
 
+    A socket's folder in the host's place, `//%2Frun%2Fpostgresql/name`, likewise.
+
     Raises ValidationError for a port that is none.
     """
     try:
@@ -60,14 +63,14 @@ def _hosts_in_query(value: str) -> str:
     except ValueError:
         return value  # _check_url says what is wrong
     credentials, at, servers = parts.netloc.rpartition("@")
-    if "," not in servers:
+    if "," not in servers and not servers.upper().startswith("%2F"):
         return value
     hosts, ports = [], []
     for server in servers.split(","):
         host, _, port = server.rpartition(":") if _HAS_PORT.search(server) else (server, "", "")
         if not host or (port and not port.isdecimal()):
             raise ValidationError("Not a valid URL (of several servers each is host or host:port).")
-        hosts.append(host.strip("[]"))
+        hosts.append(unquote(host.strip("[]")))
         ports.append(port)
     query = f"host={','.join(hosts)}&port={','.join(ports)}"
     if parts.query:
@@ -84,22 +87,43 @@ def libpq_url(url: str) -> str:
     return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
+# What both redis-py and kombu take of a URL's parameters, by scheme.
+_OF_TLS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_PARAMETERS: Mapping[str, frozenset[str]] = {"rediss": _OF_TLS, "redis": frozenset()}
+
+
 def redis_url(value: str) -> str:
-    """A Redis database, as redis-py spells it."""
+    """A Redis database, as redis-py and kombu both read it: `?db=1` becomes its path.
+
+    Raises ValidationError for a parameter that one of them does not know: a worker would end at it.
+    """
     _check_url(value, ("redis", "rediss", "unix"))
     parts = urlsplit(value)
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    if parts.scheme != "unix":
-        database = parts.path.strip("/") or database
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    database = query.pop("db", None)
+    if unknown := sorted(set(query) - _PARAMETERS.get(parts.scheme, frozenset())):
+        raise ValidationError(f"The parameter {unknown[0]!r} cannot be used.")
+    if parts.scheme == "unix":
+        _number(database or "0")
+        return value
+    path = parts.path.strip("/")
+    if database is not None and path not in ("", database):
+        raise ValidationError("The database is given twice (…/0?db=1).")
+    _number(path or database or "0")
+    if database is None:
+        return value
+    return urlunsplit(parts._replace(path=f"/{path or database}", query=urlencode(query)))
+
+
+def _number(database: str) -> None:
     if not database.isdecimal():
         raise ValidationError("The database must be a number (…/0).")
-    return value
 
 
 def broker_url(value: str) -> str:
     """A broker: Redis or RabbitMQ."""
     _check_url(value, ("redis", "rediss", "amqp", "amqps"))
-    return value
+    return redis_url(value) if value.startswith("redis") else value
 
 
 def kombu_url(url: str) -> str:

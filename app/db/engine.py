@@ -13,33 +13,20 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core.error_text import attribute_of
-from app.core.errors import CommitUnknown, Unavailable
+from app.core.errors import CommitUnknown, SettingsError, Unavailable
 from app.core.jsontext import dumps
 from app.db.connections import discard_cut_connections
-from app.db.statements.sessions import SET_NO_IDLE_SESSION_TIMEOUT, SET_NO_TRANSACTION_TIMEOUT
+from app.db.statements.sessions import (
+    SET_NO_IDLE_SESSION_TIMEOUT,
+    SET_NO_TRANSACTION_TIMEOUT,
+    SET_SESSION_DEFAULTS,
+)
 
 log = structlog.get_logger(__name__)
 
 _HOOKS = "batchline.after_commit"
 
-# Sessions whose client died, or that stay idle in a transaction, must not
-# hold locks for ever.
-_SESSION = {
-    "timezone": "UTC",
-    "idle_in_transaction_session_timeout": "60s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    # Nested-loop plans over short arrays are all there is here; compiling them costs more
-    # than running them.
-    "jit": "off",
-    # A role's own limits are for people at a prompt. A submission's COPY, or a long step, would
-    # break at them each time that it is tried.
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-}
-# The same for limits that older servers do not know, and would refuse the connection for: by the
-# version from which on there is one.
+# What older servers do not know, and would refuse: by the version from which on there is one.
 _LIMITS_SINCE = ((140000, SET_NO_IDLE_SESSION_TIMEOUT), (170000, SET_NO_TRANSACTION_TIMEOUT))
 MAYBE_STORED = (
     "The database went away just as this was being stored, so it may have been. Sent again with "
@@ -78,7 +65,8 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "target_session_attrs": parsed.query.get("target_session_attrs", "read-write"),
-            "options": " ".join(f"-c {key}={value}" for key, value in _SESSION.items()),
+            # Whatever PGCLIENTENCODING says.
+            "client_encoding": "utf8",
         },
         **options,
     )
@@ -92,16 +80,36 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, **options: Any) -> E
             context.is_disconnect = True
 
     @event.listens_for(engine, "connect")
-    def lift_limits(driver: Any, _record: Any) -> None:
-        lifting = [limit for since, limit in _LIMITS_SINCE if driver.server_version >= since]
-        if lifting:
-            before, driver.autocommit = driver.autocommit, True
-            with driver.cursor() as cursor:
-                cursor.execute("; ".join(lifting))
-            driver.autocommit = before
+    def set_up_session(driver: Any, _record: Any) -> None:
+        try:
+            check_encoding(driver)
+        except SettingsError:
+            driver.close()
+            raise
+        # Not as options of the connection's start, which PgBouncer refuses.
+        setting = [SET_SESSION_DEFAULTS]
+        setting += [limit for since, limit in _LIMITS_SINCE if driver.server_version >= since]
+        before, driver.autocommit = driver.autocommit, True
+        with driver.cursor() as cursor:
+            cursor.execute("; ".join(setting))
+        driver.autocommit = before
 
     discard_cut_connections(engine)
     return engine
+
+
+def check_encoding(driver: Any) -> None:
+    """Raise SettingsError unless the database of that psycopg2 connection is UTF-8.
+
+    Another could not hold what clients send, or not tell it from something else. It costs nothing:
+    the server says it when the connection is made.
+    """
+    encoding = driver.get_parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        raise SettingsError(
+            f"DATABASE_URL: the database's encoding is {encoding}; it has to be UTF8 "
+            "(CREATE DATABASE ... ENCODING 'UTF8')."
+        )
 
 
 @contextmanager

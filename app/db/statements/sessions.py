@@ -8,6 +8,21 @@ from sqlalchemy import text
 # numbers, and the batch's row may not be locked after a slice's. Until the transaction ends.
 LOCK_WAVE_NUMBERS = text("SELECT pg_advisory_xact_lock(hashtextextended(:batch_id, 7203))")
 
+# What holds for each of our sessions, in one round trip. Those whose client died, or that stay idle
+# in a transaction, must not hold locks for ever. Nested-loop plans over short arrays are all there
+# is here; compiling them costs more than running them. A role's own limits are for people at a
+# prompt: a submission's COPY, or a long step, would break at them each time that it is tried.
+SET_SESSION_DEFAULTS = """
+    SET timezone = 'UTC';
+    SET idle_in_transaction_session_timeout = '60s';
+    SET tcp_keepalives_idle = 10;
+    SET tcp_keepalives_interval = 5;
+    SET tcp_keepalives_count = 3;
+    SET jit = off;
+    SET statement_timeout = 0;
+    SET lock_timeout = 0
+"""
+
 # What a role may have been given, and our sessions do without: limits on how long a transaction
 # lasts (Postgres 17), and a session between two of them (14). For psycopg2, once it has connected.
 SET_NO_TRANSACTION_TIMEOUT = "SET transaction_timeout = 0"

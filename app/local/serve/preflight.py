@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import closing
 
 from app.core.errors import SettingsError
 from app.core.settings import Settings
@@ -30,8 +31,13 @@ def check_given_servers(settings: Settings) -> None:
     if settings.database_dsn is not None:
         import psycopg2
 
+        from app.db.engine import check_encoding
+
         try:
-            psycopg2.connect(settings.database_dsn, connect_timeout=5).close()
+            with closing(psycopg2.connect(settings.database_dsn, connect_timeout=5)) as connection:
+                check_encoding(connection)
+        except SettingsError as error:
+            problems.append(str(error))
         except psycopg2.Error as error:
             problems.append(f"DATABASE_URL: {str(error).strip()}")
     if settings.redis_url is not None:
