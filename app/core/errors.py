@@ -21,6 +21,7 @@ BatchlineError
 ├── TooMany             429  slow down
 │   └── OverQuota            over one of the client's quotas
 └── Unavailable         503  a server this needs is away
+    ├── Busy                 it is there, and others have taken what there is of something
     └── CommitUnknown        it went away in the middle of a commit
 
 Those with a number reach callers: `status` is the HTTP status that a dialect or the native API
@@ -182,6 +183,12 @@ class Unavailable(BatchlineError):
 
     status = 503
     title = "Temporarily unavailable"
+
+
+class Busy(Unavailable):
+    """All of something that is shared is taken: connections, memory, places."""
+
+    title = "Busy"
 
 
 class CommitUnknown(Unavailable):

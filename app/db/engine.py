@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core.error_text import attribute_of
-from app.core.errors import CommitUnknown, SettingsError, Unavailable
+from app.core.errors import Busy, CommitUnknown, SettingsError, Unavailable
 from app.core.jsontext import dumps
 from app.db.connections import discard_cut_connections
 from app.db.statements.sessions import (
@@ -131,6 +131,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             raise
         if committing:
             raise CommitUnknown(MAYBE_STORED, retry_after=5) from error
+        if isinstance(error, PoolTimeoutError):
+            raise busy() from error
         what = "takes no writes" if sqlstate(error) == READ_ONLY else "is not reachable"
         raise Unavailable(f"The database {what} just now.", retry_after=5) from error
     for hook in hooks:
@@ -143,6 +145,11 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 def after_commit(connection: Connection, hook: Callable[[], None]) -> None:
     """Call `hook` once the `transaction` that `connection` is in has committed, and only then."""
     connection.info[_HOOKS].append(hook)
+
+
+def busy() -> Busy:
+    """What to raise where all connections of the pool have been at work for too long."""
+    return Busy("Every connection to the database is in use just now.", retry_after=2)
 
 
 def sqlstate(error: BaseException | None) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.core.errors import Unavailable
-from app.db.engine import is_away
+from app.db.engine import busy, is_away
 
 Found = TypeVar("Found")
 
@@ -54,6 +54,8 @@ def each_by_itself(engine: Engine) -> Iterator[Connection]:
                 if not driver.closed:
                     driver.autocommit = before
     except (DBAPIError, PoolTimeoutError) as error:
+        if isinstance(error, PoolTimeoutError):
+            raise busy() from error
         if is_away(error):
             raise Unavailable("The database is not reachable just now.", retry_after=5) from error
         raise

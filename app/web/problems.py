@@ -14,6 +14,7 @@ from typing import Any
 import marshmallow
 import structlog
 from flask import Flask, Response, current_app, request
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -28,6 +29,7 @@ from app.core.errors import (
 )
 from app.db import is_away
 from app.web.request_log import shown_path
+from app.db.engine import busy
 from app.web.responses import encode
 
 log = structlog.get_logger(__name__)
@@ -96,6 +98,8 @@ def problem_of(error: Exception) -> ProblemDetails:
         return _of_werkzeug(error)
     if isinstance(error, marshmallow.ValidationError):
         return _of_ours(invalid(error.messages))
+    if isinstance(error, PoolTimeoutError):
+        return _of_ours(busy())
     if is_away(error):
         return _of_ours(Unavailable("The database is not reachable just now.", retry_after=5))
     return ProblemDetails(

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import Unavailable
+from app.core.errors import Busy, Unavailable
 from app.db import make_engine, read, transaction
 from app.db.connections import has_news
 
@@ -160,3 +160,20 @@ def test_a_closed_connection_is_news(victim: Engine) -> None:
         driver.close()
         assert has_news(driver)
         connection.invalidate()
+
+
+def test_a_pool_that_is_full_is_busy_and_not_away(
+    victim: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(victim.pool, "_timeout", 0.1)
+    taken = [victim.connect() for _ in range(3)]
+    try:
+        with pytest.raises(Busy, match="in use") as raised, transaction(victim):
+            pass
+        assert raised.value.retry_after
+        with pytest.raises(Busy, match="in use"):
+            read(victim, lambda connection: connection.execute(ONE).scalar_one())
+    finally:
+        for connection in taken:
+            connection.close()
+    assert read(victim, lambda connection: connection.execute(ONE).scalar_one()) == 1
