@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from flask import Response
@@ -15,6 +16,7 @@ from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
 from app.web.services import services
+from handlers import Operation
 
 blueprint = Blueprint(
     "operations", __name__, url_prefix="/v1", description="What can be asked for, and how much."
@@ -34,7 +36,7 @@ def operations() -> Response:
     stale = here.settings.heartbeat_timeout
     with transaction(here.engine) as connection:
         published = {one.name: one for one in list_operations(connection, stale=stale)}
-    entries = {operation.name: _entry(describe(operation)) for operation in here.registry.own}
+    entries = {operation.name: _own_entry(operation) for operation in here.registry.own}
     for one in published.values():
         if one.name not in entries and one.description and is_remembered(one):
             entries[one.name] = _entry(one.description)
@@ -50,6 +52,12 @@ def operations() -> Response:
             ]
         }
     )
+
+
+@cache
+def _own_entry(operation: Operation) -> Mapping[str, Any]:
+    """The same for one of the process's own, which is described once: it stays as it is."""
+    return _entry(describe(operation))
 
 
 def _entry(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import http
+import json
 from decimal import Decimal
 from typing import Any
 
 import flask_smorest
 import marshmallow as ma
-from flask import Flask
+from flask import Flask, Response, request
 from flask_smorest.utils import prepare_response
 
 from app.web import problems
+from app.web.prepared import Prepared
 
 
 class FieldErrorSchema(ma.Schema):
@@ -52,6 +54,7 @@ class Api(flask_smorest.Api):
     """flask-smorest's Api, whose errors are problems."""
 
     ERROR_SCHEMA = ProblemSchema
+    _document: Prepared | None = None
 
     def _register_error_handlers(self) -> None:
         problems.register(self._app)
@@ -66,6 +69,13 @@ class Api(flask_smorest.Api):
         response = {"description": "A problem.", "schema": self.ERROR_SCHEMA}
         prepare_response(response, self.spec, problems.CONTENT_TYPE)
         self.spec.components.response("DEFAULT_ERROR", response, lazy=True)
+
+    def _openapi_json(self) -> Response:
+        """The document: made when it is first asked for, as all blueprints are there by then."""
+        if self._document is None:
+            text = json.dumps(self.spec.to_dict(), indent=2)
+            self._document = Prepared(text.encode(), "application/json")
+        return self._document.answer(request)
 
 
 def make_api(flask: Flask) -> Api:

@@ -38,6 +38,7 @@ def _begin() -> None:
 
 def _answered(response: Response) -> Response:
     response.headers[correlation.HEADER] = g.request_id
+    _guard(response)
     say = log.debug if request.path in _QUIET else log.info
     say(
         "request.answered",
@@ -63,6 +64,14 @@ def shown_path() -> str:
         return str(value) if isinstance(value, (UUID, int)) else f"{{{part[1]}}}"
 
     return _VARYING.sub(shown, request.url_rule.rule)
+
+
+def _guard(response: Response) -> None:
+    """What no browser and no cache may make of an answer."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.method not in ("GET", "HEAD"):
+        # What has just been made may have a secret in it, which is shown this once.
+        response.headers.setdefault("Cache-Control", "no-store")
 
 
 def _end(_: BaseException | None) -> None:

@@ -93,8 +93,9 @@ def test_what_waits_is_seen(app: Flask, api: Caller) -> None:
 
     before = items(api.get("/metrics").text)
     api.opened([{"playerUniqueId": "p"}] * 7, operation="loyalty.balance")
+    # The page may be a second old.
+    wait_for(lambda: items(api.get("/metrics").text) - before == 7, within=10)
     text = api.get("/metrics").text
-    assert items(text) - before == 7
     labels = {"operation": "loyalty.balance", "status": "OPEN"}
     assert value(scrape(text), catalogue.BATCHES, **labels) >= 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request
 
@@ -123,13 +124,16 @@ def _detail(batch: BatchView, item: ItemView, resource: Resource) -> dict[str, A
 
 
 def _links(page: int, limit: int, total: int) -> dict[str, str]:
-    """The header that names the other pages, where there is more than one."""
+    """The header that names the other pages, where there is more than one.
+
+    Relative to this one: whoever sends a Host of their own must not lead others there.
+    """
     last = max(1, -(-total // limit))
     if last == 1 and page == 1:
         return {}
     pages = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
     links = [
-        f'<{request.base_url}?page={number}&limit={limit}>; rel="{name}"'
+        f'<{quote(request.root_path + request.path)}?page={number}&limit={limit}>; rel="{name}"'
         for name, number in pages.items()
         if 1 <= number <= last
     ]
