@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-fast test-long check format format-check lint types walls audit migrations-check bench chaos soak bench-fairness bench-scale lock clean install install-dev
+.PHONY: help run test test-fast test-long check format format-check lint types walls audit migrations-check bench chaos attack soak bench-fairness bench-scale lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -70,6 +70,9 @@ bench-scale: $(VENV)/.dev-installed ## Measure what is asked of a very large bat
 RUNS ?= 3
 chaos: $(VENV)/.dev-installed ## Inject faults while batches run: RUNS=3 SEED=1 ARGS="--broker rabbitmq"
 	$(BIN)/python -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+attack: $(VENV)/.dev-installed ## Try what a hostile client can do (ARGS="slow_heads --short" for some)
+	$(BIN)/python -m tests.attack $(ARGS)
 
 MINUTES ?= 60
 soak: $(VENV)/.dev-installed ## Full load for an hour (MINUTES=60), and what does not level off

@@ -31,7 +31,7 @@ from app.web.owners import Bodies, owner_of
 from app.web.paging import page_answer, page_of
 from app.web.quotas import submitting, take_stream
 from app.web.services import services
-from app.web.watch import batch_watch
+from app.web.watch import batch_watch, waiting_places
 
 blueprint = Blueprint(
     "batches", __name__, url_prefix="/v1", description="Submit batches, and see how far they got."
@@ -159,7 +159,9 @@ def _ended(client_id: UUID, batch_id: UUID, seconds: float) -> BatchView:
     if not waited(min(deadline, time.monotonic() + _UNCOUNTED)):
         place = take_stream() if time.monotonic() < deadline else None
         try:
-            waited(deadline)
+            with waiting_places().place(caller().client_id) as found:
+                if found:
+                    waited(deadline)
         finally:
             if place is not None:
                 place.give_back()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 from flask import Response, request
@@ -11,9 +12,9 @@ from flask import Response, request
 from app.batches.batch_view import BatchView
 from app.batches.queries import find_batch
 from app.batches.serializers import summary_body
-from app.batches.watching import BatchWatch
+from app.batches.watched_batch import Following
 from app.db import read
-from app.web.auth import require
+from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.owners import Bodies, owner_of
 from app.web.quotas import take_stream
@@ -21,7 +22,8 @@ from app.web.responses import encode
 from app.web.services import services
 from app.web.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
 from app.web.still_good import still_good
-from app.web.watch import batch_watch
+from app.web.turns import rest
+from app.web.watch import batch_watch, waiting_places
 
 blueprint = Blueprint(
     "events", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Follow a batch."
@@ -55,7 +57,15 @@ def events(batch_id: UUID) -> Response:
     if batch.ended and last == _finished_id(batch):
         # 204 keeps a browser from reconnecting.
         return Response(status=204)
-    told = _events(batch_watch(), batch, last, Line(request.environ), Bodies([batch]), still_good())
+    told = _events(
+        _follow(batch_id),
+        batch,
+        last,
+        Line(request.environ),
+        Bodies([batch]),
+        still_good(),
+        rest(),
+    )
     place = take_stream()
     response = Response(
         told,
@@ -67,15 +77,32 @@ def events(batch_id: UUID) -> Response:
     return response
 
 
+def _follow(batch_id: UUID) -> AbstractContextManager[Following | None]:
+    """A context in which the batch is followed; of None where the client, or all, follow enough."""
+    watch, places, client_id = batch_watch(), waiting_places(), caller().client_id
+
+    @contextmanager
+    def following() -> Iterator[Following | None]:
+        with places.place(client_id) as found:
+            if not found:
+                yield None
+                return
+            with watch.follow(batch_id) as following:
+                yield following
+
+    return following()
+
+
 def _events(
-    watch: BatchWatch,
+    follow: AbstractContextManager[Following | None],
     batch: BatchView,
     last: str,
     line: Line,
     body: Bodies,
     is_good: Callable[[], bool],
+    rest: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[bytes]:
-    with watch.follow(batch.id) as following:
+    with follow as following:
         # If too many follow already, the client gets one look, and reconnects for the next.
         yield _LATER if following is None else _RETRY
         newest: BatchView | None = batch
@@ -97,7 +124,9 @@ def _events(
                 written_at = time.monotonic()
             if following is None or following.over:
                 return
-            newest = following.next(_GLANCE_EVERY) or newest
+            with rest():
+                seen = following.next(_GLANCE_EVERY)
+            newest = seen or newest
 
 
 def _events_after(batch: BatchView, last: str, body: Bodies) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ import msgspec
 from flask import Request
 
 from app.api.envelope import FIELDS
+from app.batches.intake import MOST_ITEMS
 from app.core.errors import Malformed
 from app.core.settings import Settings
 from app.formats import Limits, Spool, read_csv, read_ndjson
@@ -27,6 +28,7 @@ from app.web.jsonbody import (
     spool_array,
     spool_object,
 )
+from app.web.turns import storing
 
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 _READERS = {NDJSON: read_ndjson, CSV: read_csv}
@@ -72,7 +74,12 @@ def received(kind: str, body: Body, settings: Settings, attempt: Attempt) -> Ite
             spool_array(stream, spool, limits)
         else:
             fields = spool_object(stream, spool, limits, known=FIELDS, items=_ITEMS)
-        yield Incoming(attempt.alive(spool.items()), fields, spool.count)
+        incoming = Incoming(attempt.alive(spool.items()), fields, spool.count)
+        if spool.count <= MOST_ITEMS:
+            yield incoming
+            return
+        with storing():
+            yield incoming
 
 
 def _split(data: bytes, limits: Limits) -> tuple[Raws, list[msgspec.Raw]]:

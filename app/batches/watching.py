@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from uuid import UUID
 
@@ -42,7 +42,8 @@ class BatchWatch:
 
     `most`: callers that may wait or follow at once. Further ones are answered without waiting, so
     that some threads are always free for other requests. `alive`: whether the process goes on; when
-    it does not, all callers are let go. `clock`: a monotonic one, in seconds.
+    it does not, all callers are let go. `clock`: a monotonic one, in seconds. `rest`: what a
+    caller waits in, so that it takes no other's place meanwhile.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class BatchWatch:
         most: int,
         alive: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
+        rest: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._clock = clock
+        self._rest = rest
         self._engine = engine
         self._redis = redis
         self._alive = alive
@@ -97,9 +100,9 @@ class BatchWatch:
         def over() -> bool:
             return watch.ended or watch.ends > before
 
-        with self._lock:
+        with self._rest(), self._lock:
             watch.changed.wait_for(lambda: over() or not self._alive(), seconds)
-            return over()
+        return over()
 
     @contextmanager
     def follow(self, batch_id: UUID) -> Iterator[Following | None]:

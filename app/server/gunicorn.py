@@ -15,6 +15,7 @@ from typing import Any
 
 from app.core.log_lines import print_objects_if_asked
 from app.core.settings import load_settings
+from app.server.bounds import MOST_CONNECTIONS
 
 # Beyond so many Postgres is busy before they are.
 _MOST_PROCESSES = 4
@@ -47,8 +48,8 @@ forwarded_allow_ips = ",".join(_proxies + _mapped)
 worker_class = "app.server.worker.WebWorker"
 workers = _settings.web_workers or min(_MOST_PROCESSES, _cores())
 threads = _settings.web_threads
-# Open connections, busy or idle; the threads bound how many are being answered.
-worker_connections = 2000
+# Open connections, idle or not, as far as the limit of open files allows.
+worker_connections = MOST_CONNECTIONS
 keepalive = 75
 
 # A worker that has not come back to its loop for so long is stuck. Threads that are busy with a

@@ -23,6 +23,7 @@ from app.web import preconditions
 from app.web.address import caller_address
 from app.web.rates import count_request
 from app.web.services import services
+from app.web.turns import identified
 
 View = TypeVar("View", bound=Callable[..., Any])
 BEARER = "bearer"
@@ -64,6 +65,7 @@ def require(
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             found = g.caller = authenticate(extract)
+            identified(found.client_id)
             actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
             count_request(found, services().rates)
             if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):

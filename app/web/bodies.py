@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from flask import Request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from app.core.errors import Malformed, TooLarge, UnsupportedType
 
@@ -22,8 +22,6 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
 _CHUNK = 256 * 1024
-# Seconds after which a client that sends nothing is taken for gone, and its thread is freed.
-_STALLED_AFTER = 30
 _GZIP = 16 + zlib.MAX_WBITS
 _CUT_SHORT = "The body is cut short."
 
@@ -72,7 +70,6 @@ class Body(io.RawIOBase):
             raise _too_large(most)
         self._stream = request.stream
         self._expected = request.content_length
-        self._socket = request.environ.get("gunicorn.socket")
         self._received = 0
         self._most = most
         self._given = 0
@@ -136,21 +133,12 @@ class Body(io.RawIOBase):
 
     def _read_from_client(self) -> bytes:
         try:
-            if self._socket is not None:
-                self._socket.settimeout(_STALLED_AFTER)
             data: bytes = self._stream.read(_CHUNK)
-        except TimeoutError:
-            raise Malformed(f"{_CUT_SHORT} Nothing came for {_STALLED_AFTER} s.") from None
+        except RequestTimeout:
+            raise  # by the server: too little came for too long
         except (OSError, HTTPException) as error:
             # The client has gone, the connection was reset, or a chunk has no end.
             raise Malformed(_CUT_SHORT) from error
-        except Exception as error:
-            if type(error).__module__.startswith("gunicorn."):
-                raise Malformed(f"{_CUT_SHORT} ({error})") from error
-            raise
-        finally:
-            if self._socket is not None:
-                self._socket.settimeout(None)
         return data
 
 

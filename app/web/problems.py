@@ -28,8 +28,8 @@ from app.core.errors import (
     Unavailable,
 )
 from app.db import is_away
-from app.web.request_log import shown_path
 from app.db.engine import busy
+from app.web.request_log import shown_path
 from app.web.responses import encode
 
 log = structlog.get_logger(__name__)

@@ -1,16 +1,16 @@
-"""Answers that are produced while they are sent: in pieces, compressed where that is asked for."""
+"""Answers that are produced while they are sent: in pieces, compressed where that is asked for.
+
+The server makes no more of them than the client takes (app/server/answering.py).
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from flask import Request, Response
 
 _PIECE = 64 * 1024
-# Seconds after which a client that takes not even one piece is taken for gone; its thread is freed.
-_STALLED_AFTER = 60
 _GZIP = 16 + zlib.MAX_WBITS
 # The text is repetitive: the quickest level takes off nine tenths of it.
 _LEVEL = 1
@@ -31,8 +31,7 @@ def streamed(
     if request.accept_encodings.quality("gzip") > 0:
         headers["Content-Encoding"] = "gzip"
         body = _gzipped(body)
-    stream = _sent(request.environ.get("gunicorn.socket"), _pieces(body))
-    return Response(stream, headers=headers, mimetype=mimetype)
+    return Response(_pieces(body), headers=headers, mimetype=mimetype)
 
 
 def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -56,15 +55,3 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
         kept = kept[whole:]
     if kept:
         yield kept
-
-
-def _sent(socket: Any, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces, while the server's socket gives up on a client that takes none."""
-    if socket is None:
-        yield from pieces
-        return
-    socket.settimeout(_STALLED_AFTER)
-    try:
-        yield from pieces
-    finally:
-        socket.settimeout(None)

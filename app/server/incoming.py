@@ -1,0 +1,107 @@
+"""What arrives from a peer: collected by the loop until a thread is given, then read by that.
+
+A thread that has to wait for more gives its place at work back meanwhile. A peer that brings less
+than `LEAST_BYTES` in `LEAST_WITHIN` seconds of such waiting is given up.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from gunicorn.http.errors import NoMoreData
+from gunicorn.http.unreader import Unreader
+from werkzeug.exceptions import RequestTimeout
+
+from app.server.bounds import LEAST_BYTES, LEAST_WITHIN
+
+_LARGEST_READ = 1024 * 1024
+_USUAL_READ = 64 * 1024
+_TOO_SLOW = f"Less than {LEAST_BYTES} bytes of the body came in {LEAST_WITHIN:.0f} s."
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Incoming(Unreader):
+    """The bytes of a connection, for gunicorn's parser and body readers.
+
+    `resting`: a context in which a thread waits without its place at work. `expected`: the peer
+    sends the body once it is told to.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._socket = sock
+        self.resting: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.expected = False
+        # Whether the peer has ended its side; whether to read what has arrived, and no more.
+        self.ended = False
+        self.only_arrived = True
+        self._waited = 0.0
+        self._came = 0
+
+    def begin(self, data: bytes) -> None:
+        """A request's head and what came with it; what the parser leaves of it is the body's."""
+        self.buf = io.BytesIO()
+        self.buf.write(data)
+        self.only_arrived = True
+        self.expected = False
+        self._waited, self._came = 0.0, 0
+
+    def drop(self) -> None:
+        """Forget what was not read, and whose it was."""
+        self.buf = io.BytesIO()
+        self.resting = nullcontext
+
+    def feed(self, data: bytes) -> None:
+        """More of the body."""
+        self.buf.seek(0, io.SEEK_END)
+        self.buf.write(data)
+
+    def arrived(self) -> int:
+        """Bytes that are here and not read yet."""
+        return self.buf.getbuffer().nbytes
+
+    def ends_with(self, tail: bytes) -> bool:
+        """Whether these are the last bytes that are here."""
+        return self.buf.getvalue().endswith(tail)
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """The next bytes; none at the end. Raises RequestTimeout for a peer that is too slow."""
+        if self.ended:
+            return b""
+        if self.only_arrived:
+            raise NoMoreData
+        if self.expected:
+            self.expected = False
+            self._socket.send(_CONTINUE)
+        size = min(max(size_hint or 0, _USUAL_READ), _LARGEST_READ)
+        try:
+            data = self._socket.recv(size)
+        except BlockingIOError:
+            with self.resting():
+                data = self._wait_for(size)
+        self._came += len(data)
+        self.ended = not data
+        return data
+
+    def _wait_for(self, size: int) -> bytes:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        while True:
+            began = time.monotonic()
+            left = max(0.0, LEAST_WITHIN - self._waited)
+            ready = poll.poll(left * 1000)
+            self._waited += time.monotonic() - began
+            if self._waited >= LEAST_WITHIN:
+                if self._came < LEAST_BYTES:
+                    raise RequestTimeout(_TOO_SLOW)
+                self._waited, self._came = 0.0, 0
+            if ready:
+                try:
+                    return self._socket.recv(size)
+                except BlockingIOError:
+                    continue

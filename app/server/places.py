@@ -1,0 +1,117 @@
+"""Places, of which each client gets a fair share: at work, or to send a body in.
+
+Those who find none wait in line, a line a client, and the lines have their turns one after the
+other. Waiting costs nothing but memory: who waits is called when its place is there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+Begin = Callable[["Place"], None]
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """One place, held or waited for. `begin` is called with it, in whichever thread, once it is."""
+
+    client: Hashable
+    begin: Begin
+    held: bool = False
+
+
+class Places:
+    """`most` places, of which a client gets at most `most_each`; safe to share between threads.
+
+    When one client asks for more its requests wait for each other, and nobody else's do. When
+    clients together ask for more than there is, the next free place is the next client's in turn.
+    """
+
+    def __init__(self, most: int, most_each: int) -> None:
+        self._free = most
+        self._most_each = most_each
+        self._lock = threading.Lock()
+        self._held: dict[Hashable, int] = {}
+        self._lines: dict[Hashable, deque[Place]] = {}
+
+    def ask(self, client: Hashable, begin: Begin) -> Place:
+        """A place for `client`. `begin` is called once it is held, maybe before this returns."""
+        place = Place(client, begin)
+        with self._lock:
+            if self._free and not self._lines and self._held.get(client, 0) < self._most_each:
+                granted = [self._give(place)]
+            else:
+                self._lines.setdefault(client, deque()).append(place)
+                granted = self._next()
+        for each in granted:
+            each.begin(each)
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give the place back, once."""
+        with self._lock:
+            if not place.held:
+                return
+            self._take_back(place)
+            granted = self._next()
+        for each in granted:
+            each.begin(each)
+
+    def withdraw(self, place: Place) -> bool:
+        """Stop waiting for the place; False if it has been got meanwhile."""
+        with self._lock:
+            line = self._lines.get(place.client, deque())
+            if place not in line:
+                return False
+            line.remove(place)
+            if not line:
+                del self._lines[place.client]
+            return True
+
+    def rename(self, place: Place, client: Hashable) -> None:
+        """The held place turns out to be this client's, even if that has its share already."""
+        if place.client == client:
+            return
+        with self._lock:
+            if not place.held:
+                return
+            self._take_back(place)
+            place.client = client
+            self._give(place)
+            granted = self._next()
+        for each in granted:
+            each.begin(each)
+
+    def _give(self, place: Place) -> Place:
+        self._free -= 1
+        self._held[place.client] = self._held.get(place.client, 0) + 1
+        place.held = True
+        return place
+
+    def _take_back(self, place: Place) -> None:
+        place.held = False
+        self._free += 1
+        left = self._held[place.client] - 1
+        if left:
+            self._held[place.client] = left
+        else:
+            del self._held[place.client]
+
+    def _next(self) -> list[Place]:
+        """Give free places out, to a client after the other. The caller holds the lock."""
+        granted: list[Place] = []
+        while self._free > 0 and self._lines:
+            for client in self._lines:
+                if self._held.get(client, 0) < self._most_each:
+                    break
+            else:
+                break
+            line = self._lines.pop(client)
+            granted.append(self._give(line.popleft()))
+            if line:
+                # Its next turn comes after all others'.
+                self._lines[client] = line
+        return granted

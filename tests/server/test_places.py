@@ -1,0 +1,110 @@
+"""Places: nobody gets more than a share, nobody is forgotten, and turns go round."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Hashable
+
+import pytest
+
+from app.server.places import Place, Places
+
+
+class Desk:
+    """Asks for places, and sees who got them, in order."""
+
+    def __init__(self, most: int, most_each: int) -> None:
+        self.places = Places(most, most_each)
+        self.got: list[Place] = []
+
+    def ask(self, client: Hashable) -> Place:
+        return self.places.ask(client, self.got.append)
+
+    def clients(self) -> list[Hashable]:
+        return [place.client for place in self.got]
+
+
+def test_a_client_gets_its_share_and_no_more() -> None:
+    desk = Desk(4, 2)
+    asked = [desk.ask("a") for _ in range(5)]
+    assert desk.got == asked[:2]
+    other = desk.ask("b")
+    assert other in desk.got, "what is left is for others"
+    desk.places.leave(asked[0])
+    assert desk.got[-1] is asked[2], "the one that waited longest"
+
+
+# Those whom nobody knows are None.
+@pytest.mark.parametrize("who", ["b", None])
+def test_turns_go_round(who: Hashable) -> None:
+    desk = Desk(2, 1)
+    first, second = desk.ask("a"), desk.ask("c")
+    for client in ("a", "a", who, "c"):
+        desk.ask(client)
+    desk.places.leave(first)
+    # Not the one that asked first: a client that had none yet has as good a claim as it.
+    assert desk.clients()[2:] == ["a"]
+    desk.places.leave(second)
+    assert desk.clients()[3:] == [who]
+
+
+def test_who_withdraws_is_not_called_and_blocks_nobody() -> None:
+    desk = Desk(1, 1)
+    held, gone, waits = (desk.ask("a") for _ in range(3))
+    assert desk.places.withdraw(gone)
+    assert not desk.places.withdraw(held), "it is held"
+    desk.places.leave(held)
+    assert desk.got == [held, waits]
+    desk.places.leave(held)  # again: nothing
+    assert desk.got == [held, waits]
+
+
+def test_a_place_turns_out_to_be_anothers() -> None:
+    desk = Desk(4, 2)
+    strangers = [desk.ask(None) for _ in range(3)]
+    assert desk.got == strangers[:2]
+    desk.places.rename(strangers[0], "a")
+    assert strangers[2] in desk.got, "the strangers have a place more"
+    desk.places.rename(strangers[1], "a")
+    desk.places.rename(strangers[2], "a")
+    late = desk.ask("a")
+    assert late not in desk.got
+    desk.places.leave(strangers[0])
+    assert late not in desk.got, "it still has its share"
+    desk.places.leave(strangers[1])
+    assert late in desk.got
+
+
+def test_in_the_end_all_are_served_and_all_places_are_free() -> None:
+    places = Places(5, 2)
+    done: list[Place] = []
+    serving = threading.Semaphore(0)
+    queue: list[Place] = []
+    most = [0]
+
+    def begin(place: Place) -> None:
+        queue.append(place)
+        serving.release()
+
+    def serve() -> None:
+        for _ in range(1000):
+            serving.acquire()
+            place = queue.pop()
+            if place.client is None:
+                places.rename(place, random.choice("abc"))
+            done.append(place)
+            places.leave(place)
+
+    threads = [threading.Thread(target=serve) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3000):
+        places.ask(random.choice([*"abc", None]), begin)
+        most[0] = max(most[0], len(queue))
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive(), "somebody was forgotten"
+    assert len(done) == 3000
+    asked = [places.ask(client, begin) for client in "aabbc"]
+    assert all(place.held for place in asked)
