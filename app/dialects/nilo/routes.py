@@ -22,6 +22,7 @@ from app.dialects.nilo.examples import EXAMPLES
 from app.dialects.nilo.resources import RESOURCES, Resource
 from app.dialects.nilo.schemas import DetailQuery, NiloDetails, NiloStatus, NiloUuid
 from app.web.batch_responses import batch_headers
+from app.web.own_url import own_url
 from app.web.responses import answer
 from app.web.submissions import submission_by_caller
 
@@ -126,14 +127,15 @@ def _detail(batch: BatchView, item: ItemView, resource: Resource) -> dict[str, A
 def _links(page: int, limit: int, total: int) -> dict[str, str]:
     """The header that names the other pages, where there is more than one.
 
-    Relative to this one: whoever sends a Host of their own must not lead others there.
+    By the host that the request came by if that can be believed, otherwise relative to this page.
     """
     last = max(1, -(-total // limit))
     if last == 1 and page == 1:
         return {}
     pages = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
+    here = own_url(request) + quote(request.root_path + request.path)
     links = [
-        f'<{quote(request.root_path + request.path)}?page={number}&limit={limit}>; rel="{name}"'
+        f'<{here}?page={number}&limit={limit}>; rel="{name}"'
         for name, number in pages.items()
         if 1 <= number <= last
     ]
