@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret, create_client
+from app.clients.quotas import STREAMS_AT_ONCE, default_quotas, set_quotas
+from app.core.settings import Settings
 from app.server import bounds
 from tests.api.conftest import ITEM
 from tests.server.talking import Talk
@@ -32,8 +34,10 @@ def get(client: ClientSecret, path: str) -> tuple[str, ...]:
 
 @pytest.mark.slow
 def test_a_wait_is_held_beside_anothers_event_streams(
-    web: Stack, client: ClientSecret, other: ClientSecret
+    web: Stack, client: ClientSecret, other: ClientSecret, engine: Engine, settings: Settings
 ) -> None:
+    unlimited = {STREAMS_AT_ONCE: None}
+    set_quotas(engine, client.client_id, unlimited, default_quotas(settings))
     with web.http(client) as http:
         batch = http.post("/v1/batches", json=OPEN).raise_for_status().json()["id"]
     streams = [Talk(web) for _ in range(600)]
