@@ -23,12 +23,10 @@ from app.clients.credentials import ClientEntry, ClientSecret, create_client, re
 from app.clients.keys import KeyEntry, create_key, list_keys, revoke_key
 from app.clients.quotas import default_quotas, get_quotas, set_quotas
 from app.clients.reading import get_client, list_client_page, rename_client
-from app.core.errors import Malformed
 from app.core.jsontext import moment
 from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
-from app.web.idempotency import HEADER
 from app.web.jsonbody import SMALL, fields_of, read_object
 from app.web.paging import PageQuery, page_answer, page_of
 from app.web.problems import loaded
@@ -169,9 +167,6 @@ def change_quotas(client_id: UUID) -> Response:
 
 
 def _fields() -> dict[str, Any]:
-    if HEADER in request.headers:
-        # To answer again it would have to be kept, with the secret in it.
-        raise Malformed(f"{HEADER} is not taken here: the answer is not kept.")
     media_type(request, (JSON,))
     return fields_of(read_object(Body(request, SMALL).read_all()))
 
