@@ -187,7 +187,7 @@ SHOWN: dict[str, dict[str, Any]] = {
         },
         "message": {"type": "string", "nullable": True},
         "result": {"nullable": True},
-        "input": {"description": "The JSON as it was sent."},
+        "input": {"description": "The JSON as it was sent; null if it could not be kept."},
         "createdAt": {
             "type": "string",
             "format": "date-time",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ THREADS = 32
 @pytest.fixture
 def other(engine: Engine) -> ClientSecret:
     """The client that must not be held up."""
-    return create_client(engine, "not held up")
+    return create_client(engine, f"not held up {uuid4()}")
 
 
 def submit(http: httpx.Client, operation: str, **item: Any) -> str:
@@ -87,7 +88,7 @@ def test_items_that_hang_take_no_thread_from_deliveries(
     stack: Stack, engine: Engine, client: ClientSecret, other: ClientSecret
 ) -> None:
     """All threads of the slow worker have an item that does not end soon."""
-    second = create_client(engine, "also hangs")
+    second = create_client(engine, f"also hangs {uuid4()}")
     with stack.http(client) as http, stack.http(second) as http2:
         items = [{"seconds": 8, "key": str(number)} for number in range(THREADS)]
         batches = [
