@@ -24,7 +24,6 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     BATCHLINE_HOME=/data \
     BIND_HOST=0.0.0.0 \
-    FLOWER_ADDRESS=0.0.0.0 \
     LOG_FORMAT=json
 USER batchline
 VOLUME /data

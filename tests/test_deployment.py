@@ -184,6 +184,12 @@ def test_servers_want_their_passwords_and_are_reached_from_inside_alone(
     assert "${FLOWER_BASIC_AUTH:?" in services["flower"]["environment"]["FLOWER_BASIC_AUTH"]
 
 
+def test_the_image_alone_has_flower_on_the_loopback(compose: dict[str, Any]) -> None:
+    """`batchline serve` is what it runs, without credentials for Flower."""
+    assert "FLOWER_ADDRESS" not in (ROOT / "Dockerfile").read_text()
+    assert compose["services"]["flower"]["environment"]["FLOWER_ADDRESS"] == "0.0.0.0"
+
+
 def test_postgres_quotes_nothing_of_clients_in_its_log(compose: dict[str, Any]) -> None:
     command = compose["services"]["postgres"]["command"]
     assert {"log_error_verbosity=terse", "log_min_error_statement=panic"} <= set(command)

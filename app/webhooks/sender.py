@@ -11,9 +11,7 @@ from uuid import UUID
 import structlog
 from redis import Redis
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.errors import BatchlineError
 from app.db import transaction
 from app.events.listening import listen
 from app.events.notify import DELIVERIES_CHANNEL
@@ -129,7 +127,7 @@ class Sender:
                 free = self._most - len(self._under_way)
             try:
                 self._begin(free)
-            except (SQLAlchemyError, BatchlineError) as error:  # the sweep says so again
+            except Exception as error:  # whatever it is, the thread goes on
                 log.warning("webhook.not_claimed", error=str(error))
                 time.sleep(_AFTER_TROUBLE)
 
@@ -145,11 +143,14 @@ class Sender:
         if free - len(claimed) <= spare:
             claimed += claim_due(self._engine, free - len(claimed), of_client=1)
         with self._news:
-            if not self._stopped:
-                self._under_way.update((one.id, one) for one in claimed)
-                for one in claimed:
-                    self._threads.submit(self._try, one)
-                return
+            while claimed and not self._stopped:
+                try:
+                    self._threads.submit(self._try, claimed[0])
+                except RuntimeError as error:  # the system has no thread left
+                    log.warning("webhook.no_thread", error=str(error))
+                    break
+                one = claimed.pop(0)
+                self._under_way[one.id] = one
         self._give_back(claimed)
 
     def _try(self, claimed: Claimed) -> None:

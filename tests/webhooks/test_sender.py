@@ -14,6 +14,7 @@ import httpcore
 import pytest
 from redis import Redis
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from app.clients.credentials import create_client
 from app.events.notify import notify_senders
@@ -139,6 +140,28 @@ def test_the_end_waits_for_what_is_nearly_done(engine: Engine) -> None:
             sender.close(5)
         assert sorted(entry.status for entry in hook.log()) == ["DELIVERED"] * 4 + ["PENDING"] * 2
         assert len(receiver.received) == 4, "nothing more was begun"
+
+
+def test_trouble_of_any_kind_ends_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a claim that fails nor a thread that cannot be made."""
+    broken = iter([ValueError("not known to anybody"), RuntimeError("can't start new thread")])
+
+    def fail(*_: object, **__: object) -> Any:
+        raise next(broken)
+
+    with receiving() as receiver, sending(engine) as sender:
+        hooked(engine, receiver.url, 3)
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr("app.webhooks.sender.claim_due", fail)
+            sender.look()
+            wait_for(lambda: "webhook.not_claimed" in {entry["event"] for entry in logs})
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr(sender._threads, "submit", fail)
+            sender.look()
+            wait_for(lambda: "webhook.given_back" in {entry["event"] for entry in logs})
+        wait_for(lambda: not sender._asked)
+        sender.look()
+        receiver.wait_for(3)
 
 
 def test_names_that_do_not_resolve_hold_up_their_client_alone(
