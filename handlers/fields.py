@@ -135,15 +135,22 @@ class Flag(_Checked, fields.Boolean):
 
 
 class Timestamp(_Checked, fields.DateTime):
-    """An RFC 3339 time; without an offset it is taken as UTC. Loaded as an aware UTC datetime."""
+    """An RFC 3339 time, which has an offset or `Z`. Loaded as an aware UTC datetime."""
 
-    default_error_messages = {"invalid": "Must be an RFC 3339 time."}  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012
+        "invalid": "Must be an RFC 3339 time.",
+        "no_offset": "Must be an RFC 3339 time with its offset, such as 2026-01-31T08:00:00Z.",
+    }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
         if not isinstance(value, str) or len(value) < 10:
             raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
         try:
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            # RFC 3339 takes a small z, and a small t, which Python takes too.
+            moment = datetime.fromisoformat(value[:-1] + "Z" if value[-1] == "z" else value)
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
+        # Which moment it means is for whoever sends it to say, not for us to guess.
+        raise self.make_error("no_offset", input=value, obj_type=self.OBJ_TYPE)

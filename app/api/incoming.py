@@ -30,6 +30,8 @@ from app.web.jsonbody import (
 )
 from app.web.turns import storing
 
+# Other names under which the same is sent.
+_ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON}
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 _READERS = {NDJSON: read_ndjson, CSV: read_csv}
 _BUFFER = 1 << 18
@@ -47,7 +49,9 @@ class Incoming:
 
 def body_of(request: Request, settings: Settings, attempt: Attempt) -> tuple[str, Body]:
     """The media type of a request that brings items, and its body, of which nothing is read yet."""
-    kind = media_type(request, MEDIA_TYPES)
+    kind = _ALIASES.get(request.mimetype)
+    kind = media_type(request, MEDIA_TYPES if kind is None else (request.mimetype,))
+    kind = _ALIASES.get(kind, kind)
     most = settings.max_body_bytes if kind == JSON else settings.max_stream_bytes
     return kind, Body(request, most, digest=attempt.digest, tick=attempt.tick)
 

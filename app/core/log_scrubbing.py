@@ -18,9 +18,9 @@ GONE = "***"
 _SHORTEST = 6
 
 _LOOKS = (
-    # user:password@ of a URL.
+    # user:password@ of a URL. A scheme is short: `a.a.a.` would be looked through from each letter.
     (
-        re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE),
+        re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE),
         rf"\1:{GONE}@",
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {GONE}"),
@@ -40,9 +40,10 @@ _QUOTING = re.compile(
     r"^[ \t]*(?:DETAIL|CONTEXT|QUERY|STATEMENT|WHERE|LINE \d+):[^\n]*(?:\n[ \t]*\^)?\n?",
     re.MULTILINE,
 )
-_PARAMETERS = re.compile(r"\n?\[parameters: [^\n]*\]")
+# To the end of the line: to look for its bracket would take long where there is none.
+_PARAMETERS = re.compile(r"\n?\[parameters: [^\n]*")
 # `invalid input syntax for type integer: "…"`: a value behind a colon.
-_VALUE = re.compile(r"((?:\(psycopg2\.|psycopg2\.errors\.)[^\n\"]*?: )\"[^\n]*\"")
+_VALUE = re.compile(r"((?:\(psycopg2\.|psycopg2\.errors\.)[^\n\"]{0,300}?: )\"[^\n]*\"")
 
 _values: tuple[str, ...] = ()
 

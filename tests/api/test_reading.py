@@ -127,6 +127,8 @@ def test_batches_are_filtered_by_time(api: Caller, engine: Engine) -> None:
         "status=DONE",
         "status=success",
         "createdAfter=yesterday",
+        "createdAfter=2026-01-01",
+        "createdBefore=2026-01-01T00:00:00",
         "createdBefore=2026-13-01T00:00:00Z",
         "cursor=x",
         "cursor=%00",

@@ -38,6 +38,18 @@ def test_ndjson_is_an_item_a_line(api: Caller) -> None:
     assert inputs(api, answer.json["id"]) == [{"asin": "A"}, 7, "x"]
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/ndjson", "application/jsonl", "application/jsonl; charset=utf-8"]
+)
+def test_ndjson_has_other_names(api: Caller, kind: str) -> None:
+    answer = send(api, LINE * 2, kind)
+    assert (answer.status_code, answer.json["summary"]["total"]) == (202, 2)
+    path = f"/v1/batches/{answer.json['id']}/items"
+    assert api.post(path, LINE, content_type=kind).json["summary"]["total"] == 3
+    refused = send(api, LINE, "application/jsonl; charset=latin-1")
+    assert refused.status_code == 415
+
+
 def test_csv_is_an_item_a_row(api: Caller) -> None:
     body = '\ufeffasin,countryCode,percACoS\r\nA1,US,2.7\r\n"A\n2",,\r\n'.encode()
     answer = send(api, body, CSV)

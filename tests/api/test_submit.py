@@ -72,6 +72,7 @@ def test_numbers_in_metadata_stay_exact(api: Caller) -> None:
     [
         ("OPEN", {"start": "manual"}),
         ("SCHEDULED", {"scheduledAt": "2099-01-01T00:00:00+02:00"}),
+        ("SCHEDULED", {"scheduledAt": "2098-12-31T22:00:00z"}),
         ("OPEN", {"start": "manual", "items": []}),
     ],
 )
@@ -96,6 +97,8 @@ def test_how_it_begins(api: Caller, status: str, fields: dict[str, Any]) -> None
         ({"start": None}, "/start"),
         ({"scheduledAt": "2020-01-01T00:00:00Z"}, "/scheduledAt"),
         ({"scheduledAt": "soon"}, "/scheduledAt"),
+        ({"scheduledAt": "2099-01-01T00:00:00"}, "/scheduledAt"),
+        ({"scheduledAt": "2099-01-01"}, "/scheduledAt"),
         ({"scheduledAt": 1}, "/scheduledAt"),
         ({"onInvalid": "ignore"}, "/onInvalid"),
         ({"maxFailures": -1}, "/maxFailures"),

@@ -22,7 +22,7 @@ NEVER_ENDS = "a handler never ends the transaction it is given"
 
 # Statements that end a transaction, or would begin one; savepoints are a handler's to use.
 _ENDING = re.compile(
-    r"""(?: \s | --[^\n]*\n | /\*.*?\*/ )*
+    r"""(?: \s | --[^\n]*+\n | (?>/\*.*?\*/) )*+
     ( COMMIT | END | ABORT | BEGIN | START\s+TRANSACTION | PREPARE\s+TRANSACTION
       | ROLLBACK (?! \s+ (?:WORK\s+|TRANSACTION\s+)? TO\b ) ) \b""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
