@@ -14,8 +14,10 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
+from sqlalchemy import Engine
 
 from app.clients.credentials import ClientSecret
+from app.clients.quotas import STREAMS_AT_ONCE, default_quotas, set_quotas
 from app.core.settings import Settings
 from app.web import sse
 from app.web.sse import Line
@@ -145,8 +147,11 @@ def test_a_connection_tells_whether_it_can_be_written_to(monkeypatch: pytest.Mon
 
 
 def test_five_hundred_who_wait_do_not_starve_a_submission(
-    stack: Stack, http: httpx.Client, client: ClientSecret
+    stack: Stack, http: httpx.Client, client: ClientSecret, engine: Engine, settings: Settings
 ) -> None:
+    # By default a hundred may; this is about what a process does with more.
+    unlimited = {STREAMS_AT_ONCE: None}
+    set_quotas(engine, client.client_id, unlimited, default_quotas(settings))
     batch_id = submit(http, [], start="manual", operation="test.bulk")
     host, port = stack.url.removeprefix("http://").split(":")
     request = (

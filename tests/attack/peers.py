@@ -10,6 +10,9 @@ from contextlib import contextmanager, suppress
 
 from tests.attack.kinds import Target
 
+# Connections that are opened anew in one turn.
+_ANEW = 50
+
 
 @contextmanager
 def peers(
@@ -47,6 +50,7 @@ def peers(
         turn = 0
         while not done.wait(every):
             turn += 1
+            anew = 0
             for place, peer in enumerate(opened):
                 if done.is_set():
                     return
@@ -58,7 +62,9 @@ def peers(
                 except BlockingIOError:
                     continue
                 except OSError:
-                    if again:
+                    # Slow peers are tried here, and not a flood of those that are refused.
+                    if again and anew < _ANEW:
+                        anew += 1
                         peer.close()
                         opened[place] = connect()
 
