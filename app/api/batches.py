@@ -14,6 +14,7 @@ from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
 from app.api.queries import BatchListQuery, BatchQuery
 from app.api.schemas import BatchPageSchema, BatchSchema
+from app.batches.admission import refuse_larger
 from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.storing import StoredAfterAll, storing
@@ -66,6 +67,7 @@ def submit() -> Response:
             fields = _merged(in_query, fields_of(incoming.fields))
             submission = submission_of(fields)
             check(submission, here.registry)
+            refuse_larger(caller().quotas, incoming.count)
             intake = intake_of(here.registry, submission, incoming.items)
             # What is one statement and no more needs no transaction around it.
             apart = intake.few and not this.claimed and not caller().quotas.any_counted

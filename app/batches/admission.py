@@ -62,6 +62,15 @@ def admit(
         _compare(asked, STORED_ITEMS, _stored(connection, client_id, known, added, asked))
 
 
+def refuse_larger(quotas: Quotas, items: int) -> None:
+    """Raise OverQuota where so many items are more than the client may have if it has no others.
+
+    So that a large body is not written only to be taken back.
+    """
+    for name in (PENDING_ITEMS, STORED_ITEMS):
+        _compare({name: most} if (most := quotas[name]) is not None else {}, name, items)
+
+
 def _stored(
     connection: Connection, client_id: UUID, known: int | None, added: int, asked: dict[str, int]
 ) -> int:

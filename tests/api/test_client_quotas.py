@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
+from app.batches.actions import act
+from app.batches.intake import Intake
+from app.batches.long_work import Pace
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.quotas import NO_QUOTAS, set_quotas
 from app.web import usage
@@ -104,6 +107,35 @@ def test_what_took_long_to_count_is_kept_for_a_while(
     assert api.get("/v1/me").json["usage"]["storedItems"] == 0
     api.opened([ITEM])
     assert api.get("/v1/me").json["usage"]["storedItems"] == 0
+
+
+def test_what_is_larger_than_the_quota_is_not_even_written(
+    api: Caller, client: ClientSecret, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_quotas(engine, client.client_id, {"storedItems": 299}, NO_QUOTAS)
+    written: list[object] = []
+    monkeypatch.setattr(Intake, "write", lambda *_: written.append(1))
+    body = {"operation": "catalog.masterlist", "start": "manual", "items": [ITEM] * 300}
+    refused = api.submit(body)
+    assert (refused.status_code, refused.json["quota"], written) == (429, "storedItems", [])
+
+
+def test_what_a_long_retry_will_bring_counts_already(
+    api: Caller, client: ClientSecret, engine: Engine
+) -> None:
+    """A batch that begins again step by step is shown as it ended until the last of them."""
+    batch_id = api.opened([ITEM] * 3)
+    ended(engine, batch_id, failed=3)
+    set_quotas(engine, client.client_id, {"pendingItems": 4, "openBatches": 2}, NO_QUOTAS)
+    act(engine, client.client_id, UUID(batch_id), "retry", pace=Pace(items=1, seconds=0))
+    batch = api.get(f"/v1/batches/{batch_id}").json
+    assert (batch["status"], batch["doing"]["action"]) == ("PARTIAL", "retry")
+    usage = api.get("/v1/me").json["usage"]
+    assert (usage["openBatches"], usage["pendingItems"]) == (1, 3)
+    body = {"operation": "catalog.masterlist", "start": "manual", "items": [ITEM] * 2}
+    assert api.submit(body).json["quota"] == "pendingItems"
+    api.opened([ITEM])
+    assert api.submit({**body, "items": []}).json["quota"] == "openBatches"
 
 
 def test_what_an_admin_does_for_another_counts_as_the_owners(

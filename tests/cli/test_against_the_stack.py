@@ -57,6 +57,23 @@ def test_a_batch_from_its_file_to_its_items(run: Run, tmp_path: Path) -> None:
     assert len(run("items", batch["id"]).stdout.splitlines()) == 51
 
 
+def test_who_did_what_is_told(run: Run, client: ClientSecret, tmp_path: Path) -> None:
+    path = tmp_path / "feed.json"
+    path.write_text(json.dumps(GOOD))
+    done = run("submit", str(path), "--operation", "catalog.masterlist", "--watch", "--json")
+    batch = json.loads(done.stdout)["id"]
+    [entry] = json.loads(run("audit", "--batch", batch, "--json").stdout)
+    assert (entry["action"], entry["keyId"]) == ("batch.submit", str(client.key_id))
+    assert (entry["address"], entry["detail"]["items"]) == ("127.0.0.1", 50)
+    lines = run("audit", "--limit", "2").stdout.splitlines()[1:]
+    assert [line.split()[1] for line in lines] == ["batch.submit", "client.create"]
+    assert "command line" in lines[1]
+    assert json.loads(run("audit", "--action", "batch.delete", "--json").stdout) == []
+    refused = run("audit", "--after", "yesterday")
+    assert refused.exit_code == 1
+    assert "/after" in refused.stderr
+
+
 def test_the_statuses_for_scripts(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "feed.json"
     for items, expected in ((GOOD, 0), ([BAD], 4)):

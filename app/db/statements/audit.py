@@ -47,6 +47,7 @@ _BOUNDS = {
 """What is found by an index. `below` and `from_id` are ids, or their beginning: a time."""
 
 AUDIT_FILTERS = {
+    "owner": "a.client_id = :owner",
     "action": "a.action = :action",
     "key_id": "a.key_id = :key_id",
     "after": "a.at > :after",
