@@ -124,9 +124,9 @@ def test_what_a_long_retry_will_bring_counts_already(
     api: Caller, client: ClientSecret, engine: Engine
 ) -> None:
     """A batch that begins again step by step is shown as it ended until the last of them."""
+    set_quotas(engine, client.client_id, {"pendingItems": 4, "openBatches": 2}, NO_QUOTAS)
     batch_id = api.opened([ITEM] * 3)
     ended(engine, batch_id, failed=3)
-    set_quotas(engine, client.client_id, {"pendingItems": 4, "openBatches": 2}, NO_QUOTAS)
     act(engine, client.client_id, UUID(batch_id), "retry", pace=Pace(items=1, seconds=0))
     batch = api.get(f"/v1/batches/{batch_id}").json
     assert (batch["status"], batch["doing"]["action"]) == ("PARTIAL", "retry")
