@@ -22,4 +22,4 @@ def _under_way(target: Target) -> Iterator[None]:
         yield
 
 
-ATTACK = Attack("8 gzip bodies of 100 MB", "a budget of bytes held", _under_way, seconds=20)
+ATTACK = Attack("8 gzip bodies of 100 MB", "256 KiB of a body are held", _under_way, seconds=20)
