@@ -76,3 +76,10 @@ def post_worker_init(worker: Any) -> None:
     from app.web.watch import ALIVE  # not in the parent process, which answers nothing
 
     worker.wsgi.extensions[ALIVE] = lambda: worker.alive
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """The process has ended, so none of the others leaves a connection to it."""
+    from app.server.balance import COUNTS
+
+    COUNTS.forget(worker.age)

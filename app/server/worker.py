@@ -24,6 +24,7 @@ from gunicorn.workers.base import Worker
 
 from app.server import bounds, refusals
 from app.server.answering import After, Answering
+from app.server.balance import COUNTS, Waiting
 from app.server.connection import FLUSH, GONE, HEAD, IDLE, Connection
 from app.server.known_clients import KnownClients
 from app.server.loop import READ, Loop
@@ -67,6 +68,8 @@ class WebWorker(Worker):
         self._by_state: dict[str, dict[Connection, None]] = {HEAD: {}, IDLE: {}, FLUSH: {}}
         self._hasty: deque[tuple[float, Connection]] = deque()
         self._listening = False
+        self._waiting = Waiting(self.age)
+        COUNTS.tell(self.age, 0)
         super().init_process()
 
     # Gunicorn's side.
@@ -88,6 +91,8 @@ class WebWorker(Worker):
         while self.alive and self.ppid == os.getppid():
             self.loop.turn(self._pause())
             self._hurry()
+            if self._waiting.is_over():
+                self._listen(True)
             if time.monotonic() - looked_at >= 1.0:
                 looked_at = time.monotonic()
                 self.notify()
@@ -124,6 +129,9 @@ class WebWorker(Worker):
 
     def _accept(self, listener: Any) -> None:
         for _ in range(_AT_ONCE):
+            if self._waiting.begins():
+                self._listen(False)
+                return
             try:
                 sock, peer = listener.accept()
             except OSError as error:
@@ -140,6 +148,7 @@ class WebWorker(Worker):
                 sock.close()
                 continue
             self._connections.add(Connection(self, sock, peer, listener.getsockname()))
+            COUNTS.tell(self.age, len(self._connections))
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest, or is slowest with its head."""
@@ -152,9 +161,12 @@ class WebWorker(Worker):
         return False
 
     def _pause(self) -> float:
-        if not self._hasty:
-            return 1.0
-        return min(1.0, max(0.0, self._hasty[0][0] - time.monotonic()))
+        pause = 1.0
+        if self._hasty:
+            pause = min(pause, max(0.0, self._hasty[0][0] - time.monotonic()))
+        if (left := self._waiting.left()) is not None:
+            pause = min(pause, left)
+        return pause
 
     def _hurry(self) -> None:
         while self._hasty and self._hasty[0][0] <= time.monotonic():
@@ -175,6 +187,7 @@ class WebWorker(Worker):
             entered[connection] = None
         elif state == GONE:
             self._connections.discard(connection)
+            COUNTS.tell(self.age, len(self._connections))
 
     def hurry(self, connection: Connection) -> None:
         """Call its `hurried` in a moment."""
