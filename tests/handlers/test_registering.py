@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def test_a_worker_with_such_a_module_ends_with_one_line(
         check=False,
     )
     assert worker.returncode == 1, worker.stderr
-    assert worker.stderr.splitlines()[-1] == (
+    assert json.loads(worker.stderr.splitlines()[-1])["event"] == (
         "HANDLERS: handlers module 'bad_module': it exits when it is imported (SystemExit: 0)"
     )
     assert "Traceback" not in worker.stderr
