@@ -24,6 +24,27 @@ def lines(stack: Stack, name: str) -> list[dict[str, Any]]:
 
 
 def test_a_requests_id_goes_with_its_batch(stack: Stack, client: ClientSecret) -> None:
+    """A message that comes by may do the batch's work; its own one does so if none does."""
+    for _ in range(10):
+        request_id, line = _settled(stack, client)
+        if line["requestId"] == request_id:
+            break
+    assert line["requestId"] == request_id
+    assert line["clientId"] == str(client.client_id)
+    assert "wave" not in line, "it was one slice, and needed no message but its first"
+    assert line["level"] == "info"
+    [answered] = [one for one in lines(stack, "web") if one.get("requestId") == request_id]
+    assert answered["event"] == "request.answered"
+    assert (answered["method"], answered["path"], answered["status"]) == (
+        "POST",
+        "/v1/batches",
+        202,
+    )
+    assert answered["clientId"] == str(client.client_id)
+
+
+def _settled(stack: Stack, client: ClientSecret) -> tuple[str, dict[str, Any]]:
+    """A request's id, and the line that tells of its batch's end."""
     request_id = f"test-{uuid4()}"
     with stack.http(client) as http:
         answer = http.post(
@@ -42,19 +63,7 @@ def test_a_requests_id_goes_with_its_batch(stack: Stack, client: ClientSecret) -
                 return line
         return None
 
-    line = wait_for(settled, within=10)
-    assert line["requestId"] == request_id
-    assert line["clientId"] == str(client.client_id)
-    assert "wave" not in line, "it was one slice, and needed no message but its first"
-    assert line["level"] == "info"
-    [answered] = [one for one in lines(stack, "web") if one.get("requestId") == request_id]
-    assert answered["event"] == "request.answered"
-    assert (answered["method"], answered["path"], answered["status"]) == (
-        "POST",
-        "/v1/batches",
-        202,
-    )
-    assert answered["clientId"] == str(client.client_id)
+    return request_id, wait_for(settled, within=10)
 
 
 @pytest.mark.parametrize("given", [None, "", "a b", "x" * 129, "new\tline", "ü"])

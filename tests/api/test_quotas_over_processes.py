@@ -33,9 +33,21 @@ QUOTA = "urn:batchline:problem:quota"
 
 
 @pytest.fixture(scope="module")
-def pair(settings: Settings) -> Iterator[Stack]:
+def engine(own_engine: Engine) -> Engine:
+    """On a database that the session's workers do not look at."""
+    return own_engine
+
+
+@pytest.fixture
+def client(own_client: ClientSecret) -> ClientSecret:
+    """A client there."""
+    return own_client
+
+
+@pytest.fixture(scope="module")
+def pair(own_settings: Settings, engine: Engine) -> Iterator[Stack]:
     """A web process of two, and no workers: what is submitted stays as it is."""
-    with running_stack(settings, processes=(), extra={"WEB_WORKERS": "2"}) as stack:
+    with running_stack(own_settings, processes=(), extra={"WEB_WORKERS": "2"}) as stack:
         stack.start("web")
         wait_for(lambda: len(processes(stack)) == 2 and answers(stack), what=stack.tail)
         yield stack
@@ -263,9 +275,11 @@ def under_way(places: Places, client: ClientSecret, number: int) -> None:
     wait_for(lambda: places.count(client.client_id) == number, within=10)
 
 
-def test_submissions_at_once(pair: Stack, client: ClientSecret, allow: Any, redis_url: str) -> None:
+def test_submissions_at_once(
+    pair: Stack, client: ClientSecret, allow: Any, own_settings: Settings
+) -> None:
     allow(submissionsAtOnce=2)
-    redis = impatient_redis(redis_url)
+    redis = impatient_redis(own_settings.redis_url or "")
     places = Places(redis, "submissionsAtOnce")
 
     with ExitStack() as opened, pair.http(client) as http:
@@ -287,9 +301,9 @@ def test_submissions_at_once(pair: Stack, client: ClientSecret, allow: Any, redi
 
 
 def test_large_submissions_are_counted_under_the_default_too(
-    pair: Stack, client: ClientSecret, redis_url: str
+    pair: Stack, client: ClientSecret, own_settings: Settings
 ) -> None:
-    redis = impatient_redis(redis_url)
+    redis = impatient_redis(own_settings.redis_url or "")
     places = Places(redis, "submissionsAtOnce")
     with ExitStack() as opened, pair.http(client) as http:
         opened.callback(redis.close)

@@ -28,8 +28,14 @@ _READ = text(
 )
 _OTHERS = text(
     """
-    SELECT count(*) FROM pg_stat_activity
+    SELECT pid, application_name, state, query FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type LIKE 'client%'
+    """
+)
+_END_IDLE = text(
+    """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle'
     """
 )
 
@@ -180,9 +186,12 @@ def test_slices_of_paused_batches_do_not_make_a_queue_look_short(rig: Rig) -> No
 
 def _keys_read(rig: Rig) -> int:
     """Rows of idempotency_keys that have been read so far, as Postgres counts them."""
-    rig.engine.dispose()  # a session tells what it read at the latest when it ends
-    with rig.engine.connect() as connection:
+    # A session tells what it read at the latest when it ends: those of other tests, too.
+    rig.engine.dispose()
+    with rig.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(_END_IDLE)
         wait_for(
-            lambda: connection.execute(_OTHERS).scalar_one() == 0, what="the other sessions' end"
+            lambda: not connection.execute(_OTHERS).all(),
+            what=lambda: f"the end of {connection.execute(_OTHERS).all()}",
         )
         return int(connection.execute(_READ).scalar_one())
