@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -22,35 +22,14 @@ from app.metrics.listener import impatient_redis
 from app.web.places import Places
 from tests.api.conftest import ITEM
 from tests.api.test_reading import ended
-from tests.api.test_two_web_processes import answers, connected, processes
+from tests.api.two_processes.processes import connected, processes
 from tests.dialects.facts import FACTS
-from tests.support.stack import Stack, running_stack, wait_for
+from tests.support.stack import Stack, wait_for
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.usefixtures("own_processes")
 AT_ONCE = 24
 QUOTA = "urn:batchline:problem:quota"
-
-
-@pytest.fixture(scope="module")
-def engine(own_engine: Engine) -> Engine:
-    """On a database that the session's workers do not look at."""
-    return own_engine
-
-
-@pytest.fixture
-def client(own_client: ClientSecret) -> ClientSecret:
-    """A client there."""
-    return own_client
-
-
-@pytest.fixture(scope="module")
-def pair(own_settings: Settings, engine: Engine) -> Iterator[Stack]:
-    """A web process of two, and no workers: what is submitted stays as it is."""
-    with running_stack(own_settings, processes=(), extra={"WEB_WORKERS": "2"}) as stack:
-        stack.start("web")
-        wait_for(lambda: len(processes(stack)) == 2 and answers(stack), what=stack.tail)
-        yield stack
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
-from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -16,81 +15,13 @@ import pytest
 from sqlalchemy import Engine
 
 from app.clients.credentials import ClientSecret, revoke_client
-from app.core.settings import Settings
 from tests.api.conftest import ITEM
 from tests.api.test_web_process import claims
-from tests.support.stack import Stack, running_stack, wait_for
+from tests.api.two_processes.processes import connected, held_by, only, processes
+from tests.support.stack import Stack, wait_for
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.usefixtures("own_processes")
-
-
-@pytest.fixture(scope="module")
-def engine(own_engine: Engine) -> Engine:
-    """On a database that the session's workers do not look at."""
-    return own_engine
-
-
-@pytest.fixture
-def client(own_client: ClientSecret) -> ClientSecret:
-    """A client there."""
-    return own_client
-
-
-@pytest.fixture(scope="module")
-def pair(own_settings: Settings, engine: Engine) -> Iterator[Stack]:
-    """A web process of two, and no workers: what is submitted stays as it is."""
-    with running_stack(own_settings, processes=(), extra={"WEB_WORKERS": "2"}) as stack:
-        stack.start("web")
-        wait_for(lambda: len(processes(stack)) == 2 and answers(stack), what=stack.tail)
-        yield stack
-
-
-def answers(stack: Stack) -> bool:
-    try:
-        return httpx.get(f"{stack.url}/healthz", timeout=5).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def processes(stack: Stack) -> list[psutil.Process]:
-    """Those that answer: the children of gunicorn's own."""
-    guard = psutil.Process(stack.processes["web"].process.pid)
-    return [worker for arbiter in guard.children() for worker in arbiter.children()]
-
-
-@contextmanager
-def only(stack: Stack, chosen: psutil.Process) -> Iterator[None]:
-    """Connections that are made meanwhile are taken by `chosen`: the other one is held."""
-    others = [process for process in processes(stack) if process != chosen]
-    for process in others:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in others:
-            process.send_signal(signal.SIGCONT)
-
-
-@contextmanager
-def connected(stack: Stack, chosen: psutil.Process, client: ClientSecret) -> Iterator[httpx.Client]:
-    """One connection, kept alive, to that process."""
-    limits = httpx.Limits(max_connections=1, keepalive_expiry=600)
-    with stack.http(client, timeout=90, limits=limits) as http:
-        with only(stack, chosen):
-            assert http.get("/v1/batches?limit=1").status_code == 200
-        assert len(held_by(stack, chosen)) >= 1
-        yield http
-
-
-def held_by(stack: Stack, process: psutil.Process) -> list[int]:
-    """The ports of the connections that the process has taken."""
-    port = urlsplit(stack.url).port
-    return [
-        connection.raddr.port
-        for connection in process.net_connections("tcp")
-        if connection.raddr and connection.laddr.port == port
-    ]
 
 
 @pytest.fixture
