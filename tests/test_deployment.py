@@ -77,8 +77,9 @@ def test_the_variables_that_are_passed_on_are_ones_we_know(compose: dict[str, An
 
     for service in OURS:
         names = compose["services"][service]["environment"]
-        # Python's own is there, too.
-        assert set(variables_given(dict.fromkeys(names, "x"))) == set(names) - {"TMPDIR"}
+        # Python's own is there, too, and `batchline migrate` has its own.
+        others = {"TMPDIR", *({"DATABASE_ROLE", "ROLE_PASSWORD"} if service == "migrate" else ())}
+        assert set(variables_given(dict.fromkeys(names, "x"))) == set(names) - others
 
 
 def test_services_that_can_be_scaled_have_no_fixed_name_or_port(compose: dict[str, Any]) -> None:
@@ -128,7 +129,13 @@ def test_both_locks_pin_the_same_versions() -> None:
 
 
 # What somebody else could guess, or what would be open without it.
-MUST_BE_SET = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "METRICS_TOKEN", "FLOWER_BASIC_AUTH"}
+MUST_BE_SET = {
+    "POSTGRES_PASSWORD",
+    "ROLE_PASSWORD",
+    "REDIS_PASSWORD",
+    "METRICS_TOKEN",
+    "FLOWER_BASIC_AUTH",
+}
 
 
 def test_every_password_has_to_be_set() -> None:
@@ -177,7 +184,9 @@ def test_servers_want_their_passwords_and_are_reached_from_inside_alone(
     assert "POSTGRES_HOST_AUTH_METHOD" not in services["postgres"]["environment"]
     for name in OURS:
         environ = services[name]["environment"]
-        assert "${POSTGRES_PASSWORD:?" in environ["DATABASE_URL"], name
+        owner = name == "migrate"
+        assert ("${POSTGRES_PASSWORD:?" in environ["DATABASE_URL"]) == owner, name
+        assert ("//batchline_processes:${ROLE_PASSWORD:?" in environ["DATABASE_URL"]) != owner, name
         assert "${REDIS_PASSWORD:?" in environ["REDIS_URL"], name
         assert "${METRICS_TOKEN:?" in environ["METRICS_TOKEN"], name
         assert "inside" in services[name]["networks"], name

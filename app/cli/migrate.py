@@ -11,14 +11,23 @@ from app.core.settings import load_settings
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 if there is work.")
 @click.option("--revision", default="head", show_default=True, help="Go up to this revision.")
-def migrate(check: bool, revision: str) -> None:
+@click.option(
+    "--role",
+    envvar="DATABASE_ROLE",
+    help="Then let this role, and make it if there is none, read and write the rows and no more.",
+)
+@click.option("--role-password", envvar="ROLE_PASSWORD", hidden=True)
+def migrate(check: bool, revision: str, role: str | None, role_password: str | None) -> None:
     """Bring the schema of DATABASE_URL up to date. Safe to run twice, and side by side.
 
-    It only goes up: an unknown revision, or one older than the schema, is an error.
+    It only goes up: an unknown revision, or one older than the schema, is an error. With --role (or
+    DATABASE_ROLE) DATABASE_URL is that of the schema's owner, and the processes get one of the
+    role's own; the password of one that is to be made comes from ROLE_PASSWORD.
     """
     print_objects_if_asked()
     from app.cli.connection import database
     from app.db.migrations import pending, upgrade
+    from app.db.roles import grant
 
     with database(load_settings()) as engine:
         if check:
@@ -28,3 +37,6 @@ def migrate(check: bool, revision: str) -> None:
         else:
             applied = upgrade(engine, revision)
         click.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+        if role and not check:
+            made = grant(engine, role, role_password)
+            click.echo(f"Made the role {role}." if made else f"The role {role} has what it needs.")

@@ -6,6 +6,7 @@ BatchlineError
 ├── ServerError         an embedded server does not do what it should (app/local/servers/errors.py)
 │   └── HomeInUse            another process uses this BATCHLINE_HOME
 ├── WrongRevision       there is no way up to that revision of the schema (app/db/migrations)
+├── NoPassword          a role of the database is to be made without one (app/db/roles.py)
 ├── Malformed           400  the request cannot be read at all
 ├── Unauthenticated     401  no credentials, or wrong ones
 ├── Forbidden           403  known, but the key may not do this
