@@ -53,7 +53,8 @@ def test_a_trace_reaches_from_the_request_to_the_items(settings: Settings) -> No
     for span in handled:
         assert span["attributes"]["batchline.batch"] == first["batch"]["id"]
         names = ancestors(span)
-        assert names[0] == "run/batchline.slice"
+        # What is one slice may be run by the task that moves the batch on.
+        assert names[0] in ("run/batchline.slice", "run/batchline.advance")
         assert "run/batchline.advance" in names
         assert names[-1] == "POST /v1/batches"
     statements = [span for span in spans if span["attributes"].get("db.system") == "postgresql"]

@@ -19,7 +19,7 @@ from tests.attack.kinds import Attack, Row, Target, all_attacks
 from tests.attack.measuring import tried
 from tests.support.stack import running_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def test_nobody_else_sees_an_error(

@@ -53,30 +53,24 @@ def announce(
     }
     if not api.offers("/console"):
         del places["console"]
-    click.echo("\nBatchline is ready.\n")
-    for name, url in places.items():
-        click.echo(f"  {name:<8} {url}")
+    lines = ["", "Batchline is ready.", ""]
+    lines += [f"  {name:<8} {url}" for name, url in places.items()]
     if secret is not None:
-        click.echo("\nSubmit a batch (as the demo client):\n")
-        echo_secret(f"  {sample_curl(addresses, secret)}")
-    click.echo("\nUse the command line or add a worker, in another terminal:\n")
-    click.echo(f"  set -a; . {shlex.quote(str(env_file))}; set +a")
-    if secret is None:
-        click.echo("  batchline clients create NAME")
-    click.echo("  batchline status")
-    if worker_line:
-        click.echo(f"  {worker_line}")
-    click.echo("\nCtrl-C stops everything.\n")
-
-
-def echo_secret(line: str) -> None:
-    """Print a line that bears a secret on standard output, as it is: it is no log."""
-    if isinstance(sys.stdout, ObjectLines):
-        # As an object too, but nothing is taken out of it.
-        sys.stdout.raw.write(json.dumps({"event": "serve.demo", "curl": line.strip()}) + "\n")
-        sys.stdout.raw.flush()
-    else:
-        click.echo(line)
+        lines += ["", "Submit a batch (as the demo client):", ""]
+        curl = sample_curl(addresses, secret)
+        if isinstance(sys.stdout, ObjectLines):
+            # As an object too, but nothing is taken out of it: it is no log.
+            sys.stdout.raw.write(json.dumps({"event": "serve.demo", "curl": curl}) + "\n")
+            sys.stdout.raw.flush()
+        else:
+            lines.append(f"  {curl}")
+    lines += ["", "Use the command line or add a worker, in another terminal:", ""]
+    lines.append(f"  set -a; . {shlex.quote(str(env_file))}; set +a")
+    lines += ["  batchline clients create NAME"] if secret is None else []
+    lines.append("  batchline status")
+    lines += [f"  {worker_line}"] if worker_line else []
+    # Written at once, so that no process's line comes between.
+    click.echo("\n".join([*lines, "", "Ctrl-C stops everything.", ""]))
 
 
 def sample_curl(addresses: Addresses, secret: str) -> str:
