@@ -61,7 +61,7 @@ def _returning_part(self: Any, request: Any, state: str, result: Any, **options:
     if _arms.strikes(Moment.WORKER_DIES_BEFORE_COUNTING, batch):
         _die_with_the_worker()
     script = self._chord_part_return_script
-    self._chord_part_return_script = partial(_counting, script, batch)
+    self._chord_part_return_script = partial(_counting, script, request)
     try:
         answer = _return_part(self, request, state, result, **options)
     finally:
@@ -71,13 +71,15 @@ def _returning_part(self: Any, request: Any, state: str, result: Any, **options:
     return answer
 
 
-def _counting(script: Any, batch: str | None, **options: Any) -> Any:
+def _counting(script: Any, request: Any, **options: Any) -> Any:
     """The script that counts a part, and gives the callback to whoever brings the last one."""
-    if _arms.strikes(Moment.COUNTING_FAILS, batch):
+    arguments = request.kwargs or {}
+    batch, wave = arguments.get("batch_id"), arguments.get("wave")
+    if _arms.strikes(Moment.COUNTING_FAILS, batch, wave=wave):
         raise redis.ConnectionError("the server is not there")
     answer = script(**options)
     claimed = answer[3]
-    if claimed and _arms.strikes(Moment.LAST_ANSWER_LOST, batch):
+    if claimed and _arms.strikes(Moment.LAST_ANSWER_LOST, batch, wave=wave):
         raise redis.ConnectionError("the answer was lost")
     return answer
 
@@ -89,7 +91,7 @@ def _part_returned(backend: RedisBackend, request: Any, batch: str | None) -> No
         if _arms.strikes(Moment.FLUSHED_MIDWAY, batch, of=int(size)):
             # All that these workers have is in this one database of the server.
             backend.client.flushdb()
-        if _arms.strikes(Moment.KEYS_EXPIRE_MIDWAY, batch, of=int(size)):
+        if _arms.strikes(Moment.KEYS_EXPIRE_MIDWAY, batch, wave=request.kwargs["wave"]):
             backend.client.delete(*keys)
     if not _redelivered(request) and _arms.strikes(Moment.GIVEN_OUT_AGAIN, batch):
         # As when the visibility timeout is over. It will say that it is a repetition.
@@ -104,7 +106,8 @@ def _redelivered(request: Any) -> bool:
 
 def _taking_lease(self: RedisBackend, initial_expires: int, callback: Any) -> Any:
     """Asked for between the claim of the callback and the extension of that claim's lease."""
-    if _arms.strikes(Moment.CLAIMER_DIES, callback.kwargs["batch_id"]):
+    of = callback.kwargs
+    if _arms.strikes(Moment.CLAIMER_DIES, of["batch_id"], wave=of["wave"]):
         _die()
     return _lease(self, initial_expires, callback)
 
@@ -136,7 +139,7 @@ def _publishing(sender: str | None = None, body: Any = None, headers: Any = None
         if _arms.strikes(Moment.PRODUCER_DIES_MIDWAY, batch, published=before):
             _die_with_the_worker()
         _published[batch] += 1
-    if sender == SETTLE and _arms.strikes(Moment.PUBLISHER_DIES, batch):
+    if sender == SETTLE and _arms.strikes(Moment.PUBLISHER_DIES, batch, wave=wave):
         _die()
     if sender in (RUN_SLICE, SETTLE):
         ignored = headers["ignore_result"]
