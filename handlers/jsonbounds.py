@@ -40,6 +40,10 @@ _NO_BRACKETS = bytes(byte for byte in range(256) if not _STEPS[byte])
 _WINDOW = 1 << 16
 _LEAST_LOOK = 1024
 
+# Texts that nest no deeper than this need no closer look.
+_USUAL_DEPTH = 8
+_NO_STRUCTURE = bytes(byte for byte in _NO_BRACKETS if byte != 0x22)
+
 # The digits of a number, and not those of its exponent.
 _LONG_NUMBER = re.compile(rb"(?<![\d.eE])(?<![eE][+-])[\d.]{1001,}")
 # What may be too large, by its exponent or by its length alone; or too small even for a Decimal.
@@ -76,6 +80,28 @@ def flaw_of(text: str | bytes) -> str | None:
     exponent = _EXPONENT in plain
     run = len(plain) >= len(_LONG_RUN) and _LONG_RUN in plain
     return _flaw(data, deep, run) if deep or exponent or run else None
+
+
+def all_within(texts: bytes) -> bool:
+    """Whether each of these JSON texts, with something between them, is within the bounds.
+
+    False also where that would take a closer look, as it does for few: then ask `flaw_of` of each.
+    For many short texts this is a tenth of that.
+    """
+    left = _without_escapes(texts).translate(None, _NO_STRUCTURE)
+    # Where a string has brackets in it, its first quote stays.
+    left = left.replace(b'""', b"")
+    for _ in range(_USUAL_DEPTH):
+        if not left:
+            break
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+    return not left and not (_has_long(texts) and _has_long(without_strings(texts)))
+
+
+def _has_long(data: bytes) -> bool:
+    """Whether there may be a number in it that is too long or too large."""
+    plain = data.translate(_PLAIN)
+    return _EXPONENT in plain or _LONG_RUN in plain
 
 
 def _flaw(data: bytes, deep: bool, run: bool) -> str | None:

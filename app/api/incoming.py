@@ -29,6 +29,7 @@ from app.web.jsonbody import (
     spool_object,
 )
 from app.web.turns import storing
+from handlers.jsonbounds import all_within
 
 # Other names under which the same is sent.
 _ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON}
@@ -66,7 +67,7 @@ def received(kind: str, body: Body, settings: Settings, attempt: Attempt) -> Ite
         head = stream.read(IN_MEMORY + 1)
         if len(head) <= IN_MEMORY:
             fields, raws = _split(head, limits)
-            yield Incoming(attempt.alive(_texts(raws, limits)), fields, len(raws))
+            yield Incoming(attempt.alive(_texts(raws, limits, all_within(head))), fields, len(raws))
             return
         stream = behind(head, stream)
     else:
@@ -99,7 +100,7 @@ def _is_array(head: bytes) -> bool:
     return head.lstrip(b" \t\r\n").startswith(b"[")
 
 
-def _texts(raws: list[msgspec.Raw], limits: Limits) -> Iterator[RawItem]:
+def _texts(raws: list[msgspec.Raw], limits: Limits, within: bool) -> Iterator[RawItem]:
     most = limits.item_bytes
     for index, raw in enumerate(raws):
         data = bytes(raw)
@@ -109,4 +110,4 @@ def _texts(raws: list[msgspec.Raw], limits: Limits) -> Iterator[RawItem]:
             text = data.decode()
         except UnicodeDecodeError:
             raise Malformed(f"Item {index} is not UTF-8.") from None
-        yield RawItem(text)
+        yield RawItem(text, None, within)

@@ -70,10 +70,10 @@ class ItemReader:
         default = self._operation
         own_operations = self._own_operations
         for index, item in enumerate(items):
-            text, operation = item.text, item.operation
+            text, operation, within = item
             if operation is None and own_operations and '"operation"' in text:
                 text, operation = unwrap(text)
-            flaw = flaw_of(text)
+            flaw = None if within else flaw_of(text)
             if flaw is not None:
                 text = refused(flaw)
             if operation is not None:

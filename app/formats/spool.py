@@ -12,8 +12,11 @@ from collections.abc import Iterable, Iterator
 
 from app.core.errors import Unavailable
 from app.formats.raw_item import RawItem
+from handlers.jsonbounds import all_within
 
 _BUFFER = 1 << 18
+# Bytes that are read at a time, with the rest of the last item.
+_READ = 64 * 1024
 # Stands in the file for a line break, which in JSON can only be between tokens; this never is.
 _BREAK = b"\x1e"
 
@@ -36,13 +39,19 @@ class Spool:
 
     def fill(self, items: Iterable[bytes]) -> Spool:
         """Write `items`, JSON texts. What the iterable raises is raised."""
+        return self.fill_blocks([item] for item in items)
+
+    def fill_blocks(self, blocks: Iterable[list[bytes]]) -> Spool:
+        """The same, with items that come some at a time."""
         write = self._file.write
         try:
-            for item in items:
-                if b"\n" in item:
-                    item = item.replace(b"\n", _BREAK)
-                write(item + b"\n")
-                self.count += 1
+            for block in blocks:
+                lines = b"\n".join(block)
+                if lines.count(b"\n") >= len(block):
+                    lines = b"\n".join(item.replace(b"\n", _BREAK) for item in block)
+                write(lines)
+                write(b"\n")
+                self.count += len(block)
             self._file.flush()
         except OSError as error:
             raise Unavailable("There is no room to receive the body.", retry_after=60) from error
@@ -51,11 +60,14 @@ class Spool:
     def items(self) -> Iterator[RawItem]:
         """The items that were written, from the first on."""
         self._file.seek(0)
-        for line in self._file:
-            item = line[:-1]
-            if _BREAK in item:
-                item = item.replace(_BREAK, b"\n")
-            yield RawItem(item.decode())
+        while block := self._file.read(_READ):
+            block += self._file.readline()
+            within = all_within(block)
+            lines = block[:-1].decode().split("\n")
+            if _BREAK in block:
+                lines = [line.replace(_BREAK.decode(), "\n") for line in lines]
+            for line in lines:
+                yield RawItem(line, None, within)
 
     def clear(self) -> None:
         """Forget what was written."""

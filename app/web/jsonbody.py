@@ -91,7 +91,7 @@ def spool_array(stream: BinaryIO, spool: Spool, limits: Limits) -> None:
     text = JsonStream(stream)
     if text.peek() != b"[":
         raise _must_be("an array", "")
-    spool.fill(_entries(text, limits))
+    spool.fill_blocks(_blocks(text, limits))
     text.end()
 
 
@@ -114,7 +114,7 @@ def spool_object(
             if text.peek() != b"[":
                 text.value(limits.item_bytes, lambda _: _too_long(items))
                 raise _must_be("an array", pointer_to(items))
-            spool.fill(_entries(text, limits))
+            spool.fill_blocks(_blocks(text, limits))
         elif name not in known:
             raise Invalid(
                 f"{name[:100]}: Unknown field.",
@@ -149,14 +149,17 @@ def beyond(name: str, flaw: str) -> NoReturn:
     raise Invalid(f"{shown}: {why}", errors=[FieldError(pointer_to(name), f"{shown}: {why}")])
 
 
-def _entries(text: JsonStream, limits: Limits) -> Iterator[bytes]:
+def _blocks(text: JsonStream, limits: Limits) -> Iterator[list[bytes]]:
     def over(index: int, size: int) -> NoReturn:
         limits.check_size(index, size)
         raise AssertionError("an item was said to be too large that is not")
 
-    for index, entry in enumerate(text.entries(limits.item_bytes, over)):
-        limits.check_count(index)
-        yield entry
+    count = 0
+    for block in text.blocks(limits.item_bytes, over):
+        count += len(block)
+        if count > limits.items:
+            limits.check_count(limits.items)
+        yield block
 
 
 def _decode(body: bytes, kind: Any, expected: str, pointer: str = "") -> Any:

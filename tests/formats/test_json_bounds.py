@@ -16,6 +16,7 @@ from handlers.jsonbounds import (
     LONGEST_REFUSAL,
     MOST_DEPTH,
     MOST_DIGITS,
+    all_within,
     end_of,
     flaw_of,
     refusal_of,
@@ -76,6 +77,56 @@ def test_beyond(text: str, path: str, why: str) -> None:
     assert why in flaw
     spaced = re.sub(r'(?<=[{,:])(?=["\d\[{-])', " \n", text)
     assert flaw_of(spaced) == flaw
+    assert not all_within(f'{{"a":1}}\n{text}\n{{"a":1}}\n'.encode())
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        '["[]"],' * 90 + "[" * 65 + '"{}"' + "]" * 65,
+        '["]",' * 65 + '["' + "[" * 65 + '"],' + "1]," * 65 + "1]",
+        '["]",' * 65 + "1" + ',"["]' * 65,
+        '["\\"]",' * 65 + "1" + ',"[\\\\"]' * 65,
+    ],
+)
+def test_depth_is_not_hidden_by_brackets_in_strings(levels: str) -> None:
+    """Nor by those of other items: together they may well be balanced."""
+    assert not all_within(levels.encode())
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.text(st.sampled_from('"\\[]{}1e9'), max_size=4)
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.sampled_from([10**400, 1e300, "1e999"]),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.text(st.sampled_from('"[{]}a'), max_size=3), inner, max_size=3)
+            ),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 70),
+)
+def test_what_is_within_together_is_within(values: list[Any], levels: int) -> None:
+    texts = [json.dumps(value) for value in values]
+    texts[-1] = nested(levels, texts[-1])
+    if all_within("\n".join(texts).encode()):
+        assert [flaw_of(text) for text in texts] == [None] * len(texts)
+
+
+def test_usual_items_need_no_closer_look() -> None:
+    usual = {
+        "id": "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "names": ["ü", 'a "quoted" \\ one'],
+        "price": {"amount": 12.5, "of": [{}, []]},
+        "rate": 0.5,
+    }
+    texts = [json.dumps(usual | {"sku": f"{number}e{number}"}) for number in range(100)]
+    assert all_within("\n".join(texts).encode())
 
 
 def test_a_long_path_is_cut() -> None:

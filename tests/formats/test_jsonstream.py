@@ -23,10 +23,12 @@ JSONS = st.recursive(
 STYLES = st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}])
 
 
-@pytest.fixture(autouse=True, scope="module", params=[3, 1 << 18])
-def _chunk(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(autouse=True, scope="module", params=[(3, 64), (1 << 18, 32), (1 << 18, 1 << 16)])
+def _windows(request: pytest.FixtureRequest) -> Any:
+    chunk, piece = request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonstream, "_CHUNK", request.param)
+        patch.setattr(jsonstream, "_CHUNK", chunk)
+        patch.setattr(jsonstream, "_PIECE", piece)
         yield
 
 
@@ -54,6 +56,44 @@ def test_the_entries_of_an_array(values: list[Any], style: dict[str, Any], aroun
     for cut in {1, len(body) // 2, len(body) - len(blank) - 1}:
         with pytest.raises(Malformed):
             entries(body[:cut])
+
+
+ALIKE = st.fixed_dictionaries({"a": JSONS | st.lists(st.fixed_dictionaries({"a": JSONS}))})
+
+
+@given(values=st.lists(ALIKE, min_size=3, max_size=9), style=STYLES)
+def test_entries_that_begin_alike(values: list[Any], style: dict[str, Any]) -> None:
+    texts = [json.dumps(value, **style).encode() for value in values]
+    assert entries(b"[" + b" , ".join(texts) + b"]") == texts
+    with pytest.raises(TooLarge) as found:
+        entries(b"[" + b",".join([*texts, b'{"a":' + b" " * 300 + b"1}", b'{"a":1}]']), 300)
+    first = next((number for number, text in enumerate(texts) if len(text) > 300), len(texts))
+    assert found.value.detail == str(first)
+
+
+def test_entries_that_begin_alike_are_found_together() -> None:
+    items = [b'{"a":[{"a":%d},{"a":"}"}]}' % number for number in range(300)]
+    blocks = list(stream(b"[" + b",\n".join(items) + b"]").blocks(100, over))
+    assert [item for block in blocks for item in block] == items
+    if jsonstream._PIECE == 1 << 16 and jsonstream._CHUNK == 1 << 18:
+        assert [len(block) for block in blocks] == [299, 1]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"a":nul}',
+        b'{"a":"\xff"}',
+        b'{"a":1},',
+        b'{"a":[1}',
+        b'{"a":1}]',
+        b'{"a":1} {"a":1}',
+    ],
+)
+def test_one_among_many_that_is_no_json_is_named(bad: bytes) -> None:
+    items = [b'{"a":1}'] * 9
+    with pytest.raises(Malformed, match=r"Item [67]|byte"):
+        entries(b"[" + b",".join([*items[:6], bad, *items]) + b"]")
 
 
 @given(value=st.dictionaries(TEXT, JSONS, max_size=5), style=STYLES)

@@ -43,7 +43,7 @@ class Items:
         found = self._texts.items() if isinstance(self._texts, Spool) else iter(self._texts)
         if self._operation is None:
             return found
-        return (RawItem(item.text, self._operation) for item in found)
+        return (RawItem(item.text, self._operation, item.within) for item in found)
 
     def of(self, operation: str) -> Items:
         """The same items, each naming this operation."""
