@@ -43,6 +43,9 @@ _LEAST_LOOK = 1024
 # Texts that nest no deeper than this need no closer look.
 _USUAL_DEPTH = 8
 _NO_STRUCTURE = bytes(byte for byte in _NO_BRACKETS if byte != 0x22)
+# With this, and without what is in the second, a number with an exponent is a colon and an e.
+_BEFORE_EXPONENT = bytes.maketrans(b",[\nE", b":::e")
+_OF_A_NUMBER = b"0123456789.+- \t\r"
 
 # The digits of a number, and not those of its exponent.
 _LONG_NUMBER = re.compile(rb"(?<![\d.eE])(?<![eE][+-])[\d.]{1001,}")
@@ -95,13 +98,13 @@ def all_within(texts: bytes) -> bool:
         if not left:
             break
         left = left.replace(b"{}", b"").replace(b"[]", b"")
-    return not left and not (_has_long(texts) and _has_long(without_strings(texts)))
+    return not left and not (_has_large(texts) and _has_large(without_strings(texts)))
 
 
-def _has_long(data: bytes) -> bool:
-    """Whether there may be a number in it that is too long or too large."""
-    plain = data.translate(_PLAIN)
-    return _EXPONENT in plain or _LONG_RUN in plain
+def _has_large(data: bytes) -> bool:
+    """Whether there is a number with an exponent in it, or one of many digits, or may be."""
+    marks = data.translate(_BEFORE_EXPONENT, _OF_A_NUMBER)
+    return b":e" in marks or marks[:1] == b"e" or _LONG_RUN in data.translate(_PLAIN)
 
 
 def _flaw(data: bytes, deep: bool, run: bool) -> str | None:
