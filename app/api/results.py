@@ -9,14 +9,11 @@ from uuid import UUID
 
 import marshmallow as ma
 from flask import Response, request
-from sqlalchemy import Connection
 
 from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
 from app.batches.item_pages import read_items
-from app.batches.queries import find_batch, names_its_operations
 from app.core.errors import Unauthenticated
 from app.core.lifecycle import ITEM_STATUSES_SHOWN
-from app.db import read
 from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.bodies import CSV, NDJSON
@@ -38,8 +35,8 @@ class ResultsQuery(ma.Schema):
         load_default="ndjson",
         validate=ma.validate.OneOf(["ndjson", "csv", "resubmit"]),
         metadata={
-            "description": "`ndjson` and `csv`: the fields of the item list. `resubmit`: the "
-            "items as they were submitted, to be submitted again."
+            "description": "`ndjson` and `csv`: the fields of the item list. `resubmit`: NDJSON "
+            "that can be submitted as it is; every line names its operation."
         },
     )
     status = ma.fields.String(validate=ma.validate.OneOf(ITEM_STATUSES_SHOWN))
@@ -71,13 +68,7 @@ def results(query: dict[str, Any], batch_id: UUID) -> Response:
     """
     here = services()
     client_id = owner_of(batch_id)
-
-    def is_mixed(connection: Connection) -> bool:
-        find_batch(connection, client_id, batch_id)
-        return names_its_operations(connection, batch_id)
-
-    mixed = read(here.engine, is_mixed)
-    head, lines = _writer(query, mixed=mixed)
+    head, lines = _writer(query)
     pages = read_items(
         here.engine, client_id, batch_id, status=query.get("status"), after=query["after"]
     )
@@ -101,8 +92,8 @@ def results(query: dict[str, Any], batch_id: UUID) -> Response:
     )
 
 
-def _writer(query: dict[str, Any], *, mixed: bool) -> tuple[bytes, Lines]:
+def _writer(query: dict[str, Any]) -> tuple[bytes, Lines]:
     """The first line, if the format has one, and the function that makes lines of items."""
     if query["format"] == "csv":
         return csv_header(), csv_rows(guarded=query["spreadsheet"])
-    return b"", resubmission(mixed=mixed) if query["format"] == "resubmit" else ndjson
+    return b"", resubmission if query["format"] == "resubmit" else ndjson

@@ -29,12 +29,12 @@ def ndjson(items: Sequence[ItemView]) -> bytes:
     return b"".join(_one_line(_encoder.encode(item_body(item))) for item in items)
 
 
-def resubmission(*, mixed: bool) -> Lines:
-    """The items' input, a line each, as it was submitted.
+def resubmission(items: Sequence[ItemView]) -> bytes:
+    """A line an item, which can be submitted as it is: it names its operation, in an envelope.
 
-    `mixed`: the batch's items name their operations, and so do the lines, in an envelope.
+    One that is of no operation that is known stands as it was sent.
     """
-    return _enveloped if mixed else _inputs
+    return b"".join(_one_line(_resubmitted(item)) for item in items)
 
 
 def csv_header() -> bytes:
@@ -69,17 +69,11 @@ def _guarded_cell(field: ViewField) -> Callable[[Any], object] | None:
     return _guard if is_text else _cell(field)
 
 
-def _inputs(items: Sequence[ItemView]) -> bytes:
-    return b"".join(_one_line(item.input.encode()) for item in items)
-
-
-def _enveloped(items: Sequence[ItemView]) -> bytes:
-    return b"".join(
-        _one_line(
-            _encoder.encode({"operation": item.operation, "data": msgspec.Raw(item.input.encode())})
-        )
-        for item in items
-    )
+def _resubmitted(item: ItemView) -> bytes:
+    data = item.input.encode()
+    if item.operation is None:
+        return data
+    return _encoder.encode({"operation": item.operation, "data": msgspec.Raw(data)})
 
 
 def _one_line(text: bytes) -> bytes:

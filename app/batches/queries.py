@@ -12,7 +12,6 @@ from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
 from app.batches.item_view import ITEM_COLUMNS, ItemView, item_views
 from app.core.errors import NotFound
 from app.db.statements.batch_views import (
-    SELECT_MIXED,
     SELECT_OPERATION,
     SELECT_UNFINISHED,
     select_batch,
@@ -164,8 +163,3 @@ def batch_operation(connection: Connection, client_id: UUID, batch_id: UUID) -> 
         raise NotFound(f"There is no batch {batch_id}.")
     operation: str | None = row.operation
     return operation
-
-
-def names_its_operations(connection: Connection, batch_id: UUID) -> bool:
-    """Whether an item of the batch was submitted with an operation of its own."""
-    return bool(connection.execute(SELECT_MIXED, {"batch_id": batch_id}).scalar())

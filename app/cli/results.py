@@ -19,7 +19,7 @@ from app.cli.options import remote
     type=click.Choice(["ndjson", "csv", "resubmit"]),
     default="ndjson",
     show_default=True,
-    help="'resubmit': the items as they were sent, for `batchline submit`.",
+    help="'resubmit': the items with their operations, for `batchline submit`.",
 )
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only these.")
 @click.option("--after", type=click.IntRange(-1), help="Begin behind this index.")

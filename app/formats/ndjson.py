@@ -13,7 +13,8 @@ from app.formats.limits import Limits, bad_line, not_json
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
-# What may stand around an item on its line.
+_ENVELOPE = {"operation", "data"}
+# What may stand around an item on its line: blanks, its operation.
 _SLACK = 1024
 
 # Checks the JSON without making objects of it.
@@ -31,7 +32,8 @@ def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
         if number == 1 and text.startswith(_BOM):
             text = text.removeprefix(_BOM).lstrip(_BLANKS)
         if len(text) > limits.item_bytes or (len(line) == longest and line[-1:] != b"\n"):
-            limits.check_size(index, max(len(text), len(line)))
+            whole = len(line) < longest or line[-1:] == b"\n"
+            limits.check_size(index, _size(text) if whole else len(line))
         if not text:
             continue
         limits.check_count(index)
@@ -50,3 +52,15 @@ def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
                 raise bad_line(number, index, error.detail) from None
         yield text
         index += 1
+
+
+def _size(text: bytes) -> int:
+    """Bytes of the item, without the envelope `{"operation", "data"}` that it may stand in.
+
+    So the largest item can be submitted again as results show it, with its operation.
+    """
+    try:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return len(text)
+    return len(bytes(members["data"])) if members.keys() == _ENVELOPE else len(text)

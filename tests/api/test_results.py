@@ -121,14 +121,8 @@ def test_what_failed_can_be_submitted_as_it_is(
 ) -> None:
     answer = results(http, batch, format="resubmit", status="FAILED")
     failed = [item["input"] for item in all_items(http, batch) if item["status"] == "FAILED"]
-    assert lines(answer) == failed
-    again = ended(
-        stack,
-        http,
-        params={"operation": "test.bulk"},
-        content=answer.content,
-        headers=NDJSON,
-    )
+    assert lines(answer) == [{"operation": "test.bulk", "data": item} for item in failed]
+    again = ended(stack, http, content=answer.content, headers=NDJSON)
     assert again["summary"]["total"] == len(failed) == 2
     assert [item["input"] for item in all_items(http, again)] == failed
 
@@ -146,6 +140,28 @@ def test_items_that_name_their_operation_name_it_again(stack: Stack, http: httpx
     again = ended(stack, http, content=answer.content, headers=NDJSON)
     shown = [(item["operation"], item["key"]) for item in all_items(http, again)]
     assert shown == [("test.bulk", "a"), ("test.probe", "b"), ("test.bulk", "c")]
+
+
+def test_an_item_of_no_known_operation_is_as_it_was_sent(stack: Stack, http: httpx.Client) -> None:
+    items = [{"operation": "test.nobodys", "data": {"a": 1}}, {"operation": 5, "data": {"b": 2}}]
+    batch = ended(stack, http, json={"items": items, "operation": "test.bulk"})
+    assert batch["summary"]["invalid"] == 2
+    answer = results(http, batch, format="resubmit", status="INVALID")
+    assert lines(answer) == [items[0], {"operation": "test.bulk", "data": items[1]}]
+
+
+def test_the_largest_item_can_be_submitted_again(stack: Stack, http: httpx.Client) -> None:
+    """The line says more than the item did; only the item is bounded."""
+    most = http.get("/v1/limits").json()["maxItemBytes"]
+    item = {"do": "reject", "key": "large", "payload": ""}
+    item["payload"] = "x" * (most - len(json.dumps(item)))
+    path = {"params": {"operation": "test.bulk"}, "headers": NDJSON}
+    batch = ended(stack, http, content=json.dumps(item), **path)
+    again = results(http, batch, format="resubmit").content
+    assert len(again) > most
+    assert ended(stack, http, content=again, headers=NDJSON)["summary"]["total"] == 1
+    over = http.post("/v1/batches", content=again.replace(b"xx", b"xxx", 1), headers=NDJSON)
+    assert (over.status_code, over.json()["errors"][0]["pointer"]) == (413, "/items/0")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def test_results_in_every_format(run: Run, tmp_path: Path) -> None:
     [row] = csv.DictReader(io.StringIO(path.read_text()))
     assert (row["index"], row["key"], row["status"]) == ("30", "x", "FAILED")
     again = run("results", batch_id, "--format", "resubmit", "--status", "FAILED").stdout
-    assert [json.loads(line) for line in again.splitlines()] == [items[-1]]
+    [line] = again.splitlines()
+    assert json.loads(line) == {"operation": "test.bulk", "data": items[-1]}
 
 
 def test_retry_and_cancel(run: Run) -> None:

@@ -61,6 +61,54 @@ def test_what_is_written_is_read(
     assert read(body) == expected
 
 
+@given(
+    table=st.integers(1, 5).flatmap(
+        lambda columns: st.lists(
+            st.lists(
+                st.sampled_from(["", "1", "x y", 'a"b', "line\nbreak", ",;\t"]), max_size=columns
+            ),
+            max_size=8,
+        ).map(lambda rows: (columns, rows))
+    ),
+    separator=st.sampled_from([None, ",", ";", "\t"]),
+    padding=st.integers(0, 3),
+    blanks=st.lists(st.integers(0, 3), min_size=9, max_size=9),
+    beyond=st.none() | st.integers(0, 7),
+)
+def test_a_rectangle_with_blank_rows_in_it(
+    table: tuple[int, list[list[str]]],
+    separator: str | None,
+    padding: int,
+    blanks: list[int],
+    beyond: int | None,
+) -> None:
+    """Blank rows count as lines only; short rows are filled, and what is empty at the end goes."""
+    columns, rows = table
+    names = [f"c{number}" for number in range(columns)]
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=separator or ",", lineterminator="\n")
+    if separator is not None:
+        file.write(f"sep={separator}\n")
+    expected, bad_line = [], None
+    for number, row in enumerate([names, *rows]):
+        for _ in range(blanks[number]):
+            writer.writerow([""] * (columns + padding) if columns + padding > 1 else [])
+        if bad_line is None and number - 1 == beyond:
+            bad_line = file.getvalue().count("\n") + 1
+            row = [*row, *[""] * (columns - len(row)), "", "too much"]
+        # A lone empty cell is written as a pair of quotes, which is as empty.
+        writer.writerow([*row, *[""] * padding])
+        if number and any(row):
+            expected.append({n: cell for n, cell in zip(names, row, strict=False) if cell})
+    body = file.getvalue().encode()
+    if bad_line is None:
+        assert read(body) == expected
+        return
+    with pytest.raises(Malformed) as caught:
+        read(body)
+    assert caught.value.detail.startswith(f"Line {bad_line}: Has a value beyond the {columns}")
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_items_or_a_bad_line(data: bytes) -> None:
     items: list[dict[str, str]] = []

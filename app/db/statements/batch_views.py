@@ -112,9 +112,6 @@ SELECT_OPERATION = text(
     "SELECT operation FROM batches WHERE id = :batch_id AND client_id = :client_id"
 )
 
-# Whether an item of the batch was submitted with an operation of its own. By the primary key.
-SELECT_MIXED = text("SELECT mixed FROM batches WHERE id = :batch_id")
-
 
 def _batch_views(
     columns: Mapping[str, str], *, where: str = "", source: str = "batches", plain: bool = False
