@@ -20,7 +20,8 @@ from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import load_settings, variables_given
 from app.db import make_engine
 from app.db.migrations import upgrade
-from app.local.serve.procfile import ROOT, load_procfile
+from app.local.serve.procfile import load_procfile
+from app.local.serve.shipped import ROOT
 from app.local.servers import start_postgres, start_valkey
 from app.local.servers.guarded import Guarded, Spec, Steps
 from app.local.servers.ports import free_port

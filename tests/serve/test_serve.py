@@ -32,11 +32,18 @@ pytestmark = pytest.mark.timeout(300)
 class Served:
     """One run of `batchline serve` on `home`, and what it printed."""
 
-    def __init__(self, home: Path, *args: str, launcher: str | None = None, **environ: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *args: str,
+        launcher: str | None = None,
+        program: str = BATCHLINE,
+        **environ: str,
+    ) -> None:
         self.home = home
         self.lines: list[str] = []
         self._new: queue.Queue[str | None] = queue.Queue()
-        command = [BATCHLINE, "serve", *args]
+        command = [program, "serve", *args]
         self.process = subprocess.Popen(
             [sys.executable, "-c", launcher, *command] if launcher else command,
             stdout=subprocess.PIPE,

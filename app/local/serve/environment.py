@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.core.secret_files import SUFFIX
 from app.core.settings import Settings, variables_given
-from app.local.serve.procfile import ROOT
+from app.local.serve.shipped import ROOT
 from app.local.servers import ServerUrls
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from rich.console import Console
 
-from app.local.serve.procfile import ROOT
+from app.local.serve.shipped import SHIPPED
 from app.terminal import progress
 from batchline.client.api import Api
 from batchline.client.submission import File, describe, submit
 
-FOLDER = ROOT / "examples"
+FOLDER = SHIPPED / "examples"
 
 
 @dataclass(frozen=True, slots=True)

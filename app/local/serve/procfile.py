@@ -7,12 +7,10 @@ from pathlib import Path
 from honcho.environ import parse_procfile
 
 from app.core.errors import SettingsError
-
-ROOT = Path(__file__).parents[3]
-"""The project's folder, which holds Procfile and examples."""
+from app.local.serve.shipped import SHIPPED
 
 
-def load_procfile(path: Path = ROOT / "Procfile") -> dict[str, str]:
+def load_procfile(path: Path = SHIPPED / "Procfile") -> dict[str, str]:
     """Name and shell line of every process, in the file's order. Raises SettingsError."""
     try:
         text = path.read_text()

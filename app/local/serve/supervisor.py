@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from app.local.serve.errors import ServeError
 from app.local.serve.output import Output
-from app.local.serve.procfile import ROOT
+from app.local.serve.shipped import ROOT
 from app.local.servers import Server, ServerError
 from app.local.servers.guarded import Guarded, Spec, Steps
 
