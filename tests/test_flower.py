@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import httpx
+from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret
 from app.local.servers.ports import free_port
 from tests.support.stack import Stack, wait_for
 
 
+def swept_at(engine: Engine) -> datetime:
+    """When the last sweep was."""
+    with engine.connect() as connection:
+        found: datetime = connection.execute(text("SELECT swept_at FROM sweeps")).scalar_one()
+    return found
+
+
 def test_flower_shows_tasks_to_those_with_its_credentials(
-    stack: Stack, client: ClientSecret
+    stack: Stack, client: ClientSecret, engine: Engine
 ) -> None:
     port = free_port()
     environ = {
@@ -58,6 +67,12 @@ def test_flower_shows_tasks_to_those_with_its_credentials(
                     return False
 
             wait_for(told, within=30, what=lambda: f"Flower\n{stack.tail()}")
+            # It hears of tasks now; of the sweeps, one a second, it hears nothing.
+            before = swept_at(engine)
+            wait_for(lambda: (swept_at(engine) - before).total_seconds() > 2)
+            wait_for(told, within=30, what=lambda: f"Flower\n{stack.tail()}")
+        tasks = httpx.get(f"{url}/api/tasks", auth=("watcher", "secret")).json().values()
+        assert "batchline.sweep" not in {task["name"] for task in tasks}
     finally:
         flower.terminate()
         flower.wait()

@@ -45,7 +45,8 @@ def settle(batch_id: str, wave: int) -> None:  # noqa: ARG001 (the wave is for t
     turns.settle_wave(runtime(), UUID(batch_id))
 
 
-@app.task(name="batchline.sweep", **_OPTIONS)
+# Flower is for work to be seen in: it is told nothing of what is done each second.
+@app.task(name="batchline.sweep", send_events=False, **_OPTIONS)
 def sweep() -> None:
     """Repair what crashes and lost messages left, and have due webhooks sent."""
     if not _pace.step():

@@ -9,17 +9,17 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.api.documents import FIELDS_IN_QUERY, submission_body
+from app.api.documents import FIELDS_IN_QUERY, WAIT, submission_body
 from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
-from app.api.queries import BatchListQuery, BatchQuery
+from app.api.queries import BatchListQuery, BatchQuery, wait_apart
 from app.api.schemas import BatchPageSchema, BatchSchema
 from app.batches.admission import refuse_larger
 from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.storing import StoredAfterAll, storing
 from app.batches.submission import check, intake_of, line_of, write_intake
-from app.core.errors import FieldError, Forbidden, Invalid
+from app.core.errors import BatchlineError, FieldError, Forbidden, Invalid
 from app.core.lifecycle import PENDING
 from app.db import read
 from app.web.auth import caller, require
@@ -46,20 +46,23 @@ _UNCOUNTED = 0.25
 @blueprint.route("/batches", methods=["POST"])
 @require("batches.write")
 @blueprint.response(202, BatchSchema, headers={"Location": {"schema": {"type": "string"}}})
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY, FIELDS_IN_QUERY], requestBody=submission_body())
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY, WAIT, FIELDS_IN_QUERY], requestBody=submission_body())
 def submit() -> Response:
     """Submit a batch
 
     Answered once the batch and all its items are stored. NDJSON and CSV are streamed, and take
-    the other fields as query parameters; each may be gzipped.
+    the other fields as query parameters; each may be gzipped. With `wait` the answer is held until
+    the batch has ended or the time has passed; an answer that is given again for its idempotency
+    key is not.
     """
     here = services()
+    wait, arguments = wait_apart(request.args)
     client_id = caller().client_id
     with submitting(request), attempt(request) as this:
         kind, body = body_of(request, here.settings, this)
         if this.remembered:
             return this.replay(body)
-        in_query = fields_in_query(request.args)
+        in_query = fields_in_query(arguments)
         if kind != JSON:
             # Before a body that may be long, check all fields that come in the query.
             check(submission_of(in_query), here.registry)
@@ -78,12 +81,19 @@ def submit() -> Response:
                     response = _accepted(batch)
                     this.keep(connection, response)
             except StoredAfterAll:
-                response = _accepted(
-                    read(here.engine, lambda found: find_batch(found, client_id, submission.id))
-                )
+                batch = _find(client_id, submission.id)
+                response = _accepted(batch)
     if submission.first_status == PENDING:
         here.dispatcher.advance(submission.id, line_of(here.registry, submission.operation))
-    return response
+    return _accepted(_held(client_id, batch, wait)) if wait else response
+
+
+def _held(client_id: UUID, batch: BatchView, seconds: int) -> BatchView:
+    """The batch after the wait; as it was stored where there can be none: stored it is."""
+    try:
+        return _ended(client_id, batch.id, seconds)
+    except BatchlineError:
+        return batch
 
 
 def _accepted(batch: BatchView) -> Response:

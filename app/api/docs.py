@@ -6,8 +6,9 @@ import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, redirect, render_template, request
 from swagger_ui_bundle import swagger_ui_path
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.web.prepared import Prepared
 
@@ -42,6 +43,12 @@ _START = """window.addEventListener("load", () => {
 _MADE: dict[str, Prepared] = {}
 
 blueprint = Blueprint("docs", __name__, template_folder="templates")
+
+
+@blueprint.get("/")
+def start_page() -> BaseResponse:
+    """Where a browser begins."""
+    return redirect("/docs")
 
 
 @blueprint.get("/docs")

@@ -27,6 +27,12 @@ _InQuerySchema = EnvelopeSchema.from_dict(
 )
 FIELDS_IN_QUERY: dict[str, Any] = {"in": "query", "schema": _InQuerySchema}
 """Beside a body of items alone: NDJSON, CSV, or a JSON array."""
+WAIT: dict[str, Any] = {
+    "in": "query",
+    "name": "wait",
+    "description": "Hold the answer until the batch ends, at most so many seconds.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 
 class SubmissionSchema(EnvelopeSchema):

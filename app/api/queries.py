@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow as ma
+from werkzeug.datastructures import MultiDict
 
 from app.api.envelope import Name
+from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
 from app.web.paging import PageQuery
+from app.web.problems import loaded
 from app.web.services import services
 from handlers.fields import Timestamp
 
@@ -27,6 +30,21 @@ class BatchQuery(ma.Schema):
         most = services().settings.max_wait_seconds
         if wait > most:
             raise ma.ValidationError(f"Must be at most {most}.")
+
+
+_BATCH_QUERY = BatchQuery()
+
+
+def wait_apart(query: MultiDict[str, str]) -> tuple[int, MultiDict[str, str]]:
+    """The seconds of `wait` (0 without it), and the other parameters. Raises Invalid."""
+    if "wait" not in query:
+        return 0, query
+    others = MultiDict([pair for pair in query.items(multi=True) if pair[0] != "wait"])
+    if len(query.getlist("wait")) > 1:
+        raise Invalid(
+            "wait: Stands more than once.", errors=[FieldError("/wait", "Stands more than once.")]
+        )
+    return int(loaded(_BATCH_QUERY, {"wait": query["wait"]})["wait"]), others
 
 
 class BatchListQuery(PageQuery):

@@ -12,19 +12,21 @@ from app.core.log_lines import print_objects_if_asked
 @click.option(
     "--examples", is_flag=True, help="Submit the batches in examples/, and watch. Includes --demo."
 )
-def serve(demo: bool, examples: bool) -> None:
+@click.option("--verbose", "-v", is_flag=True, help="Print all that the processes log.")
+def serve(demo: bool, examples: bool, verbose: bool) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     Starts Postgres and Valkey under BATCHLINE_HOME unless DATABASE_URL and REDIS_URL name others,
     migrates, runs the Procfile's processes (web, worker, slow, beat, flower), and prints the
-    addresses. With LOG_FORMAT=json every line is an object; what processes log goes to standard
-    error then. A process that dies is started again; one that
+    addresses. What processes log goes to BATCHLINE_HOME/log, a file each; of it only warnings are
+    printed, and what handlers print. With LOG_FORMAT=json every line is an object, printed to
+    standard error, and there are no files. A process that dies is started again; one that
     keeps dying brings the rest down. Ctrl-C, SIGTERM and the death of the parent process stop
     everything, in order.
 
     PORT=0 and FLOWER_PORT=0 take free ports.
     """
     print_objects_if_asked()
-    from app.local.serve import run
+    from app.local.serve import Asked, run
 
-    raise SystemExit(run(demo=demo or examples, examples=examples))
+    raise SystemExit(run(Asked(demo, examples, verbose)))

@@ -43,8 +43,8 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
 
-def batch_bars(console: Console) -> Progress:
-    """Bars for batches, a line each. A context manager."""
+def batch_bars(console: Console, *, transient: bool = False) -> Progress:
+    """Bars for batches, a line each. A context manager. `transient`: they are gone at its end."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -54,6 +54,7 @@ def batch_bars(console: Console) -> Progress:
         TimeRemainingColumn(elapsed_when_finished=False),
         TextColumn("{task.fields[status]}"),
         console=console,
+        transient=transient,
     )
 
 
@@ -63,13 +64,14 @@ def watch(
     console: Console,
     *,
     meanwhile: Callable[[], None] = lambda: None,
+    transient: bool = False,
 ) -> list[dict[str, Any]]:
     """Show `batches` until every one has ended; returns them as they ended, in the same order.
 
-    `meanwhile` is called after every look. Raises ApiError.
+    `meanwhile` is called after every look. `transient`: nothing of it stays. Raises ApiError.
     """
     with ExitStack() as stack:
-        bars = stack.enter_context(batch_bars(console))
+        bars = stack.enter_context(batch_bars(console, transient=transient))
         tasks = {
             batch["id"]: bars.add_task(
                 escape(label(batch)), total=batch["summary"]["total"], status=_status(batch)

@@ -94,6 +94,7 @@ class Served:
         self.api = self.wait_for(r"^  API +(http://[\d.:]+)/v1$")[1]
         self.docs = self.wait_for(r"^  docs +(\S+)$")[1]
         self.flower = self.wait_for(r"^  Flower +(\S+)$")[1]
+        self.wait_for(r"^  logs +(\S+)")
         self.curl = self.wait_for(r"^  (curl .*)$")[1]
         match = re.search(r"Bearer (\w\S+?)['\"]", self.curl)
         assert match is not None
@@ -196,15 +197,20 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     said = "\n".join(served.lines)
     assert re.search(r"SUCCESS +nightly feed: 3,000 completed of 3,000", said)
     assert re.search(r"PARTIAL +quartile with mistakes: 2 completed, 3 invalid of 5", said)
+    # What processes log is in files, and beside it there is nothing worth a line.
+    assert not [line for line in served.lines if re.search(r" (web|worker|slow|flower) +\|", line)]
+    logged = (served.home / "log" / "web.log").read_text()
+    assert '"path": "/v1/batches"' in logged
+    assert served.secret not in logged
 
+    assert httpx.get(f"{served.api}/").headers["Location"] == "/docs"
     assert httpx.get(f"{served.api}/healthz").is_success
     assert httpx.get(served.docs).is_success
     assert httpx.get(f"{served.flower}/healthcheck").is_success
 
     # The curl works when pasted, and the command line without being told anything more.
     batch = shell(f"{served.curl} --silent", served.home)
-    with served.http() as http:
-        assert finished(http, batch["id"])["status"] == "SUCCESS"
+    assert (batch["status"], batch["summary"]["completed"]) == ("SUCCESS", 2)
     assert shell(f"batchline status {batch['id']} --json", served.home)["status"] == "SUCCESS"
     made = shell("batchline clients create another --json", served.home)
     assert made["secret"] != served.secret

@@ -27,8 +27,8 @@ class Recorder(Output):
         super().__init__()
         self.lines: list[tuple[str, str]] = []
 
-    def line(self, data: str | bytes, name: str = "batchline") -> None:
-        self.lines.append((name, data.decode() if isinstance(data, bytes) else data))
+    def line(self, data: str, name: str = "batchline") -> None:
+        self.lines.append((name, data))
 
     def of(self, name: str) -> list[str]:
         return [text for who, text in self.lines if who == name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from rich.console import Console
@@ -19,9 +19,10 @@ from app.core.errors import BatchlineError
 from app.core.settings import Settings, flower_is_open, load_settings
 from app.local.serve.addresses import Addresses, announce
 from app.local.serve.demo import demo_client
-from app.local.serve.environment import child_environ, shared_environ
+from app.local.serve.environment import child_environ, log_format_given, shared_environ
 from app.local.serve.errors import ServeError
 from app.local.serve.examples import submit_examples
+from app.local.serve.log_files import LogFiles
 from app.local.serve.output import Output
 from app.local.serve.preflight import check_given_servers, check_handlers, listen, reserve
 from app.local.serve.procfile import load_procfile
@@ -38,33 +39,43 @@ READY_POLL_SECONDS = 0.3
 FLOWER_SECONDS = 20.0
 
 
-def run(*, demo: bool = False, examples: bool = False) -> int:
-    """Serve until asked to stop. Returns the exit status: 0 if asked, 1 if something gave up.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `serve` is asked for beside serving.
 
     `demo`: make the demo client, and print its secret. `examples`: as that client submit the
-    batches in `examples/` once everything is up. Raises BatchlineError for
-    what is wrong before anything is started.
+    batches in `examples/` once everything is up. `verbose`: print all that processes say.
+    """
+
+    demo: bool = False
+    examples: bool = False
+    verbose: bool = False
+
+
+def run(asked: Asked) -> int:
+    """Serve until told to stop. Returns the exit status: 0 if told, 1 if something gave up.
+
+    Raises BatchlineError for what is wrong before anything is started.
     """
     output = Output()
     stack = ExitStack()
     with Stopper() as stopper:
         try:
-            _start(load_settings(), demo or examples, examples, stack, stopper, output)
+            _start(load_settings(), asked, stack, stopper, output)
         except (StopRequested, ServeError) as reason:
             output.line(f"stopping: {reason}")
-            asked = isinstance(reason, StopRequested)
+            told = isinstance(reason, StopRequested)
         finally:
             # From here on a signal only makes the stop faster.
             stopper.begin()
             stack.close()
         output.line("everything is stopped")
-        return 0 if asked else 1
+        return 0 if told else 1
 
 
 def _start(
     settings: Settings,
-    demo: bool,
-    examples: bool,
+    asked: Asked,
     stack: ExitStack,
     stopper: Stopper,
     output: Output,
@@ -83,6 +94,10 @@ def _start(
         flower_port=flower_socket.getsockname()[1],
     )
     addresses = Addresses.of(settings)
+    files = None if asked.verbose or log_format_given() else LogFiles(home / "log")
+    if files is not None:
+        stack.callback(files.close)
+        output.keep_in(files)
 
     output.line("starting the servers" if _embeds(settings) else "using the servers given")
     servers = stack.enter_context(embedded_servers(settings))
@@ -91,7 +106,7 @@ def _start(
     write_env(home, {**variables, "BATCHLINE_URL": addresses.api})
 
     supervisor = Supervisor(
-        child_environ(variables),
+        child_environ(variables, readable=files is None),
         output,
         servers.embedded,
         # Longer than a worker takes to stop by itself, so that it is not killed.
@@ -102,21 +117,34 @@ def _start(
     release = procfile.pop("release", None)
     if release:
         supervisor.run_to_the_end("release", release)
+    flower = procfile.pop("flower", None)
     for name, line in procfile.items():
         if name == "web":
             supervisor.start(name, line, hand_down=("BATCHLINE_WEB_FD", web_socket.fileno()))
         else:
             supervisor.start(name, line)
 
-    secret = demo_client(settings).secret if demo else None
+    secret = demo_client(settings).secret if asked.demo or asked.examples else None
     known = {"BATCHLINE_URL": addresses.api} | ({"BATCHLINE_SECRET": secret} if secret else {})
     env_file = write_env(home, {**variables, **known})
     with Api(addresses.api, secret) as api:
         _wait_until_ready(api, supervisor)
-        _wait_for_flower(addresses, supervisor)
-        if examples:
+        if flower:
+            # Flower asks workers about themselves as it starts, and warns where none answers.
+            supervisor.start("flower", flower)
+        if asked.examples:
             submit_examples(api, Console(), meanwhile=supervisor.check)
-        announce(addresses, api, secret, env_file, procfile.get("worker"))
+        if flower:
+            _wait_for_flower(addresses, supervisor)
+        announce(
+            addresses,
+            api,
+            output,
+            secret=secret,
+            env_file=env_file,
+            logs=None if files is None else files.folder,
+            worker_line=procfile.get("worker"),
+        )
     supervisor.watch()
 
 

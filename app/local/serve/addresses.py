@@ -8,12 +8,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from app.core.log_lines import ObjectLines
 from app.core.settings import Settings
+from app.local.serve.output import Output
 from batchline.client.api import Api
 
+_WAIT_SECONDS = 20
 SAMPLE = {
     "operation": "catalog.masterlist",
     "items": [
@@ -42,9 +42,19 @@ class Addresses:
 
 
 def announce(
-    addresses: Addresses, api: Api, secret: str | None, env_file: Path, worker_line: str | None
+    addresses: Addresses,
+    api: Api,
+    output: Output,
+    *,
+    secret: str | None,
+    env_file: Path,
+    logs: Path | None,
+    worker_line: str | None,
 ) -> None:
-    """Print the addresses, and lines to paste; those with a secret only where there is one."""
+    """Print the addresses, and lines to paste; those with a secret only where there is one.
+
+    `logs`: the folder that processes log to, if they do. `worker_line`: starts one more worker.
+    """
     places = {
         "API": f"{addresses.api}/v1",
         "docs": f"{addresses.api}/docs",
@@ -55,8 +65,9 @@ def announce(
         del places["console"]
     lines = ["", "Batchline is ready.", ""]
     lines += [f"  {name:<8} {url}" for name, url in places.items()]
+    lines += [f"  {'logs':<8} {logs}"] if logs is not None else []
     if secret is not None:
-        lines += ["", "Submit a batch (as the demo client):", ""]
+        lines += ["", "Submit a batch (as the demo client), and see how it ended:", ""]
         curl = sample_curl(addresses, secret)
         if isinstance(sys.stdout, ObjectLines):
             # As an object too, but nothing is taken out of it: it is no log.
@@ -69,15 +80,20 @@ def announce(
     lines += ["  batchline clients create NAME"] if secret is None else []
     lines.append("  batchline status")
     lines += [f"  {worker_line}"] if worker_line else []
-    # Written at once, so that no process's line comes between.
-    click.echo("\n".join([*lines, "", "Ctrl-C stops everything.", ""]))
+    lines += [
+        "",
+        "Write an operation of your own: docs/handlers.md. Send your items: docs/integrating.md.",
+        "Ctrl-C stops everything.",
+        "",
+    ]
+    output.block("\n".join(lines))
 
 
 def sample_curl(addresses: Addresses, secret: str) -> str:
-    """A line for a shell that submits a small batch."""
+    """A line for a shell that submits a small batch, waits for it and shows its summary."""
     words = [
         "curl",
-        f"{addresses.api}/v1/batches",
+        f"{addresses.api}/v1/batches?wait={_WAIT_SECONDS}",
         "-H",
         f"Authorization: Bearer {secret}",
         "-H",

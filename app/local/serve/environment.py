@@ -35,11 +35,19 @@ def shared_environ(settings: Settings, servers: ServerUrls) -> dict[str, str]:
     return variables
 
 
-def child_environ(variables: dict[str, str]) -> dict[str, str]:
-    """The whole environment of a child, from the variables of `shared_environ`."""
+def log_format_given() -> bool:
+    """Whether somebody has said how processes log. If not, they write objects to a pipe."""
+    return os.environ.get("LOG_FORMAT", "").strip().lower() not in ("", "auto")
+
+
+def child_environ(variables: dict[str, str], *, readable: bool) -> dict[str, str]:
+    """The whole environment of a child, from the variables of `shared_environ`.
+
+    `readable`: its log is printed, and nothing else is done with it.
+    """
     path = os.pathsep.join([variables["PATH"], os.environ.get("PATH", os.defpath)])
     quieter = {}
-    if sys.stdout.isatty() and os.environ.get("LOG_FORMAT", "auto") in ("", "auto"):
+    if readable and sys.stdout.isatty() and not log_format_given():
         # They write to a pipe, and would log JSON as for a log collector.
         quieter["LOG_FORMAT"] = "console"
     if os.geteuid() == 0:

@@ -48,7 +48,7 @@ def submit_examples(
         for example in find_examples(folder)
         if example.operations <= offered
     ]
-    ended = progress.watch(api, batches, console, meanwhile=meanwhile)
+    ended = progress.watch(api, batches, console, meanwhile=meanwhile, transient=True)
     for batch in ended:
         console.print(progress.summary_line(batch))
     return ended
