@@ -1,8 +1,8 @@
 """Batchline for those who write handlers, and for those who call it.
 
 Handlers: `from batchline import operation, Item, Context, Outcome, Reject, Retry, Defer`, and
-fields for their schemas in `batchline.fields`. Callers: `batchline.client`. These names stay; where
-the code behind them is, may change.
+fields for their schemas in `batchline.fields`; `batchline.testing` tries them without a server.
+Callers: `batchline.client`. These names stay; where the code behind them is, may change.
 """
 
 from __future__ import annotations

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-from marshmallow import ValidationError
 from sqlalchemy import Connection
 
-from app.core.error_text import text_of
-from app.core.jsontext import loads
 from app.db.statements.held_items import held_by
 from app.db.statements.items import find_held_indexes, load_items
+from app.operations.item_input import WrongInput, read_input
 from app.operations.known import KnownOperations
 from handlers import Item, Operation
 from handlers.jsonbounds import refusal_of
@@ -79,11 +76,9 @@ def load_slice(
                     blocked.add(lane)
             continue
         try:
-            data, key = operation.load_keyed(loads(sent))
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            invalid.append(InvalidItem(index, f"Cannot be read: {text_of(error)}"))
-        except BaseException as error:  # a schema's own code may raise anything
-            invalid.append(InvalidItem(index, _why(error)))
+            data, key = read_input(operation, sent)
+        except WrongInput as wrong:
+            invalid.append(InvalidItem(index, wrong.message))
         else:
             valid.append(Loaded(Item(index, key, data, attempts + 1), operation, lane))
     return valid, invalid, None
@@ -98,32 +93,3 @@ def pending_from(connection: Connection, claimed: ClaimedSlice, first: int) -> l
 def _from(first: int | None, claimed: ClaimedSlice) -> dict[str, Any]:
     these = held_by(claimed)
     return these if first is None else {**these, "first_index": first}
-
-
-def _why(error: BaseException) -> str:
-    """What is wrong with an item that its schema did not take, whatever the schema raised."""
-    if isinstance(error, ValidationError):
-        try:
-            return describe(error)
-        except BaseException as broken:  # its messages are somebody else's objects
-            error = broken
-    return f"Cannot be checked: {type(error).__name__}"
-
-
-def describe(error: ValidationError) -> str:
-    """What marshmallow found, in one line.
-
-    Such as `price: Must be a number.; units: Unknown field.`
-    """
-    return "; ".join(_lines(error.normalized_messages(), ""))
-
-
-def _lines(messages: Any, path: str) -> list[str]:
-    if isinstance(messages, dict):
-        return [
-            line
-            for name, inner in messages.items()
-            for line in _lines(inner, path if name == "_schema" else f"{path}.{name}".lstrip("."))
-        ]
-    text_ = " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
-    return [f"{path}: {text_}" if path else text_]

@@ -12,6 +12,8 @@ from app.db.records import RecordStore
 from handlers import Item
 from workers.engine.claim.claims import ClaimedSlice
 
+NO_CONNECTION = "the operation is registered with in_database=False, so it has no connection"
+
 
 class SliceContext:
     """The context of one slice. Without a `connection` the operation has no effects in it."""
@@ -39,9 +41,7 @@ class SliceContext:
     def connection(self) -> Connection:
         """The transaction that also writes the outcomes; only the engine ends it."""
         if self._connection is None:
-            raise RuntimeError(
-                "the operation is registered with in_database=False, so it has no connection"
-            )
+            raise RuntimeError(NO_CONNECTION)
         return self._connection
 
     @property

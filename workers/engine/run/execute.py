@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-
-from sqlalchemy import Connection, NestedTransaction
+from uuid import UUID
 
 from app.core.tracing import span
 from app.db import is_retryable
-from handlers import Operation
+from handlers import Context, Operation
 from handlers.contract import Problem
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.claim.load_items import Loaded
@@ -29,14 +28,8 @@ from workers.engine.outcome.outcomes import Completed, Failure, Outcomes, Verdic
 from workers.engine.process.time_limit import TimeLimitExceeded, limited_call
 from workers.engine.retries.attempts import NOT_COUNTED
 from workers.engine.retries.policy import RetryLater
-from workers.engine.run.context import SliceContext
-from workers.engine.run.given_connection import (
-    ConnectionLost,
-    SliceTransaction,
-    State,
-    TransactionEnded,
-    is_gone,
-)
+from workers.engine.run.effects import Effects, Savepoint, State
+from workers.engine.run.given_connection import ConnectionLost, TransactionEnded, is_gone
 from workers.engine.run.handler_log import handler_log
 from workers.engine.run.ordering import by_operation, chunks, rounds
 from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
@@ -47,22 +40,25 @@ INVALID_CODE = 422
 class Run:
     """One pass of a slice's items. `outcomes` grows.
 
-    `connection`: the transaction of effects in our database, None for those elsewhere.
-    `after_each` is called after every call of a handler (effects elsewhere: to write what there
-    is).
+    `context`: what handlers are given. `effects`: the transaction of effects in our database, None
+    for those elsewhere. `after_each` is called after every call of a handler (effects elsewhere: to
+    write what there is), `on_failure` with operation, batch, index and error of an item that did
+    not complete (else they are logged).
     """
 
     def __init__(
         self,
         claimed: ClaimedSlice,
-        connection: Connection | None,
+        context: Context,
+        effects: Effects | None,
         terms: Terms,
         *,
         after_each: Callable[[Outcomes], None] | None = None,
+        on_failure: Callable[[str, UUID, int, Exception], None] | None = None,
     ) -> None:
-        self._transaction = None if connection is None else SliceTransaction(connection)
-        given = None if self._transaction is None else self._transaction.given
-        self._context = SliceContext(claimed, given)
+        self._context = context
+        self._effects = effects
+        self._on_failure = on_failure or handler_log.failed
         self._claimed = claimed
         self._terms = terms
         self._after_each = after_each
@@ -146,7 +142,7 @@ class Run:
             note(answers, loaded, verdict)
             if not isinstance(verdict, Completed):
                 name, index = loaded.operation.name, loaded.item.index
-                handler_log.failed(name, self._claimed.batch_id, index, verdict)
+                self._on_failure(name, self._claimed.batch_id, index, verdict)
         deferred = [late for late in answers.retry_later if not late.attempts]
         answers.retry_later = [late for late in answers.retry_later if late.attempts]
         self._blocked |= _lanes(chunk, {late.index for late in answers.retry_later})
@@ -175,11 +171,11 @@ class Run:
     def _answers(self, operation: Operation, items: list[Loaded]) -> list[Verdict]:
         if self._claimed.phase == "dry":
             return [Completed() for _ in items]
-        if self._transaction is None:
+        if self._effects is None:
             return self._elsewhere(operation, items)
         if operation.bulk and not self._terms.singly:
-            return self._together(self._transaction, operation, items)
-        return [self._alone(self._transaction, operation, items)]
+            return self._together(self._effects, operation, items)
+        return [self._alone(self._effects, operation, items)]
 
     def _elsewhere(self, operation: Operation, items: list[Loaded]) -> list[Verdict]:
         """Call for items whose effects are elsewhere."""
@@ -192,7 +188,7 @@ class Run:
         return [self._elsewhere(operation, [loaded])[0] for loaded in items]
 
     def _together(
-        self, transaction: SliceTransaction, operation: Operation, items: list[Loaded]
+        self, effects: Effects, operation: Operation, items: list[Loaded]
     ) -> list[Verdict]:
         """Call a bulk handler in the slice's transaction.
 
@@ -200,67 +196,59 @@ class Run:
         what was done for the others, so all of it has to go.
         """
         alone = items[0].item.index if len(items) == 1 else None
-        transaction.begin_call()
+        effects.begin_call()
         try:
             verdicts = self._call(operation, items)
             for verdict in verdicts:
                 if not isinstance(verdict, Completed) and _spoils(verdict):
                     raise verdict
-            transaction.check(None)
+            effects.check(None)
         except TimeLimitExceeded as problem:
-            transaction.connection.invalidate()
+            effects.give_up()
             if alone is None:
                 raise SliceSpoiled from problem
             raise ItemGivenUp(alone, problem) from problem
         except Exception as error:
-            state = transaction.state()
+            state = effects.state()
             if state is State.LOST or (is_retryable(error) and not self._terms.last_try):
                 raise SliceTransactionLost(alone) from error
             if state is State.ENDED:
-                transaction.connection.invalidate()
+                effects.give_up()
             raise SliceSpoiled from error
         return verdicts
 
-    def _alone(
-        self, transaction: SliceTransaction, operation: Operation, items: list[Loaded]
-    ) -> Verdict:
+    def _alone(self, effects: Effects, operation: Operation, items: list[Loaded]) -> Verdict:
         """Call for one item in a savepoint; unless it completes, its writes are undone."""
-        savepoint = transaction.connection.begin_nested()
+        savepoint = effects.savepoint()
         index = items[0].item.index
-        transaction.begin_call()
+        effects.begin_call()
         try:
             [verdict] = self._call(operation, items)
             if isinstance(verdict, Completed):
-                transaction.check(savepoint)
+                effects.check(savepoint)
                 savepoint.commit()
                 return verdict
         except TimeLimitExceeded as problem:
             # It was interrupted anywhere: what state its connection is in cannot be known.
-            transaction.connection.invalidate()
+            effects.give_up()
             raise ItemGivenUp(index, problem) from problem
         except Exception as error:
             verdict = error
-        self._undo(transaction, savepoint, index, verdict)
+        self._undo(effects, savepoint, index, verdict)
         return verdict
 
-    def _undo(
-        self,
-        transaction: SliceTransaction,
-        savepoint: NestedTransaction,
-        index: int,
-        error: Exception,
-    ) -> None:
+    def _undo(self, effects: Effects, savepoint: Savepoint, index: int, error: Exception) -> None:
         """Back to before the item. Raises what is to happen where there is no way back."""
         if is_retryable(error) and not self._terms.last_try:
             raise SliceTransactionLost from error
         if is_gone(error) and not savepoint.is_active:
             error = TransactionEnded()
         try:
-            transaction.undo(savepoint)
+            effects.undo(savepoint)
             if isinstance(error, TransactionEnded):
                 raise error
         except TransactionEnded as ended:
-            transaction.connection.invalidate()
+            effects.give_up()
             raise ItemGivenUp(index, ended) from ended
         except ConnectionLost as lost:
             raise SliceTransactionLost(index) from lost

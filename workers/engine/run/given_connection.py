@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import Enum
 from typing import Any, NoReturn
 
 import psycopg2.extensions as driver
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, NestedTransaction, event
 
 from app.db import sqlstate
 from handlers.contract import Reject
+from workers.engine.run.effects import Savepoint, State
 
 NEVER_ENDS = "a handler never ends the transaction it is given"
 
@@ -120,15 +120,6 @@ def _look(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None
         connection.look_at(statement)
 
 
-class State(Enum):
-    """How the slice's transaction is, after a handler used it."""
-
-    ALIVE = "alive"
-    FAILED = "a statement failed"
-    ENDED = "the handler has ended it"
-    LOST = "the connection is gone"
-
-
 class SliceTransaction:
     """The transaction that a slice's handlers work in. Looking at it costs no round trip."""
 
@@ -143,6 +134,14 @@ class SliceTransaction:
     def begin_call(self) -> None:
         """Before a handler is called."""
         self.given.refused = None
+
+    def savepoint(self) -> NestedTransaction:
+        """One of Postgres, to which `undo` leads back."""
+        return self.connection.begin_nested()
+
+    def give_up(self) -> None:
+        """Throw the connection away: what state it is in cannot be known."""
+        self.connection.invalidate()
 
     def state(self) -> State:
         """How it is now, as far as can be told from here."""
@@ -160,7 +159,7 @@ class SliceTransaction:
             return State.FAILED
         return State.LOST if status == driver.TRANSACTION_STATUS_UNKNOWN else State.ENDED
 
-    def check(self, savepoint: NestedTransaction | None) -> None:
+    def check(self, savepoint: Savepoint | None) -> None:
         """After a handler said that all is well; raises what is not.
 
         ConnectionLost, TransactionEnded, SwallowedError or TransactionRefused. `savepoint`: the one
@@ -178,7 +177,7 @@ class SliceTransaction:
         for inner in self._left_open(savepoint):
             inner.commit()
 
-    def undo(self, savepoint: NestedTransaction) -> None:
+    def undo(self, savepoint: Savepoint) -> None:
         """Back to the savepoint that a handler was called in.
 
         Raises ConnectionLost or TransactionEnded where there is no way back.
@@ -195,7 +194,7 @@ class SliceTransaction:
         except Exception as error:
             raise TransactionEnded if is_gone(error) else ConnectionLost from error
 
-    def _left_open(self, savepoint: NestedTransaction | None) -> Iterator[NestedTransaction]:
+    def _left_open(self, savepoint: Savepoint | None) -> Iterator[NestedTransaction]:
         """The savepoints that the handler has begun and not ended."""
         while (inner := self.connection.get_nested_transaction()) is not savepoint:
             if inner is None:

@@ -33,8 +33,9 @@ from workers.engine.outcome.writing import (
     write_with_effects,
 )
 from workers.engine.plan.waves import planned
+from workers.engine.run.context import SliceContext
 from workers.engine.run.execute import Run
-from workers.engine.run.given_connection import TransactionEnded
+from workers.engine.run.given_connection import SliceTransaction, TransactionEnded
 from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
 from workers.engine.runtime import Runtime
 
@@ -195,7 +196,8 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
         looking = claimed.phase == "validate"
         calling = claimed.phase == "run"
         if looking or not calling or all(one.operation.in_database for one in valid):
-            run = Run(claimed, connection, terms)
+            effects = SliceTransaction(connection)
+            run = Run(claimed, SliceContext(claimed, effects.given), effects, terms)
             run.refuse(invalid)
             while looking and rest is not None:
                 _, invalid, rest = load_slice(connection, claimed, runtime.known, first=rest)
@@ -215,7 +217,7 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
             return write_with_effects(runtime, connection, claimed, run.outcomes)
         left = [] if rest is None else pending_from(connection, claimed, rest)
     writer = Writer(runtime, claimed)
-    run = Run(claimed, None, terms, after_each=writer.maybe_write)
+    run = Run(claimed, SliceContext(claimed, None), None, terms, after_each=writer.maybe_write)
     run.refuse(invalid)
     run.leave(left)
     run.process(valid)
