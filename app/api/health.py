@@ -13,9 +13,7 @@ from kombu import Connection
 from app.core.errors import Unavailable
 from app.db import transaction
 from app.db.statements.gauges import SELECT_TRUE
-from app.db.statements.workers import LIST_TAKEN_QUEUES
-from app.messaging.broker import FAST_QUEUE
-from app.operations.known import PATIENCE, list_operations
+from app.operations.lacking import queues_without_worker
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
 from app.web.services import Services, services
@@ -91,22 +89,11 @@ class Probes:
         return []
 
     def _workers(self) -> list[str]:
-        settings = self._here.settings
         with transaction(self._here.engine) as connection:
-            known = list_operations(connection, stale=settings.heartbeat_timeout)
-            taken = set(
-                connection.execute(
-                    LIST_TAKEN_QUEUES,
-                    {"stale": settings.heartbeat_timeout, "patience": settings.starving_seconds},
-                ).scalars()
+            lacking = queues_without_worker(
+                connection, self._here.registry.own, self._here.settings
             )
-        needed = {operation.queue for operation in self._here.registry.own}
-        # What only workers have is needed for as long as its items wait for it.
-        for one in known:
-            lately = one.seconds_without is not None and one.seconds_without < PATIENCE
-            if lately and one.description is not None:
-                needed.add(one.description.get("queue", FAST_QUEUE))
-        return [f"a worker for {queue}" for queue in sorted(needed - taken)]
+        return [f"a worker for {queue}" for queue in lacking]
 
     def _broker(self) -> list[str]:
         with Connection(

@@ -28,6 +28,7 @@ COMMANDS = {
     "cancel": "Cancel batches.",
     "webhooks": "Be told when batches end.",
     "audit": "List who did what.",
+    "doctor": "Say what is wrong with this installation, and what helps.",
 }
 
 

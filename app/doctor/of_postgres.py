@@ -1,0 +1,106 @@
+"""Postgres: whether it is one that Batchline can work with, and this role may do what it must."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.exc import OperationalError
+
+from app.core.settings import Settings
+from app.db import make_engine
+from app.db.migrations import WrongRevision, pending
+from app.db.statements.doctor import DESCRIBE_SERVER, LIST_FORBIDDEN_TABLES
+from app.doctor.finding import Finding, doubtful, fine, wrong
+
+_ABOUT = "Postgres"
+# Multiranges, which statements here use.
+_OLDEST = 140000
+# Of the connections that there may be.
+_FULL = 0.85
+_APART_SECONDS = 2.0
+# What libpq says where a connection takes no writes.
+_STANDBY = "read-only"
+_PRIMARY = "let DATABASE_URL lead to the primary; it may name several hosts"
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Engine]:
+    """An engine of one connection. Raises SettingsError where none is given."""
+    settings.require_servers(redis=False)
+    engine = make_engine(settings.database_url or "", name="batchline-doctor", pool_size=1)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def look_at_postgres(settings: Settings) -> Iterator[Finding]:
+    """Raises SettingsError for a database that is not UTF-8."""
+    with connected(settings) as engine:
+        try:
+            connection = engine.connect()
+        except OperationalError as error:
+            said = " ".join(str(error.orig).split())
+            cure = _PRIMARY if _STANDBY in said else "start it, or set DATABASE_URL to where it is"
+            yield wrong(_ABOUT, said, cure)
+            return
+        with connection:
+            before = time.time()
+            server = connection.execute(DESCRIBE_SERVER).one()
+            yield from _server(server)
+            yield from _clock(float(server.clock) - (before + time.time()) / 2)
+            yield from _tables(connection)
+        yield from _schema(engine)
+
+
+def _server(server: Row[Any]) -> Iterator[Finding]:
+    used = f"{server.connections} of {server.most_connections} connections"
+    yield fine(_ABOUT, f"{server.release}, {server.encoding}, {used}, as {server.role}")
+    if server.number < _OLDEST:
+        yield wrong(
+            _ABOUT, f"release {server.release} is too old", "Postgres 14 or newer is needed"
+        )
+    if server.connections > server.most_connections * _FULL:
+        yield doubtful(
+            _ABOUT,
+            f"{used} are used",
+            "raise max_connections, or put PgBouncer before it",
+        )
+
+
+def _clock(apart: float) -> Iterator[Finding]:
+    if abs(apart) > _APART_SECONDS:
+        ahead = "behind" if apart > 0 else "ahead of"
+        yield doubtful(
+            "clock",
+            f"this machine is {abs(apart):,.0f} s {ahead} Postgres",
+            "set it by NTP: receivers of webhooks go by it, and whoever reads logs",
+        )
+    else:
+        yield fine("clock", "this machine's and Postgres' agree")
+
+
+def _tables(connection: Connection) -> Iterator[Finding]:
+    forbidden = list(connection.execute(LIST_FORBIDDEN_TABLES).scalars())
+    if forbidden:
+        yield wrong(
+            _ABOUT,
+            f"the role may not read and write {', '.join(forbidden)}",
+            "run `batchline migrate --role` as the schema's owner",
+        )
+
+
+def _schema(engine: Engine) -> Iterator[Finding]:
+    try:
+        missing = pending(engine)
+    except WrongRevision as error:
+        yield wrong("schema", str(error), "run the release that made it, or a newer one")
+        return
+    if missing:
+        yield wrong("schema", f"it lacks {', '.join(missing)}", "run `batchline migrate`")
+    else:
+        yield fine("schema", "up to date")

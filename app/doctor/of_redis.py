@@ -1,0 +1,54 @@
+"""Redis: whether it keeps what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from app.core.settings import Settings
+from app.doctor.finding import Finding, doubtful, fine, wrong
+
+_ABOUT = "Redis"
+_PATIENCE = 5.0
+_FULL = 0.8
+_OLDEST = (6, 2)
+
+
+def look_at_redis(settings: Settings) -> Iterator[Finding]:
+    """Raises SettingsError where none is given."""
+    settings.require_servers(database=False)
+    client = redis.Redis.from_url(
+        settings.redis_url or "", socket_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0)
+    )
+    with client:
+        try:
+            info: Any = client.info()
+        except (redis.RedisError, OSError) as error:
+            yield wrong(_ABOUT, str(error), "start it, or set REDIS_URL to where it is")
+            return
+    release = str(info.get("redis_version", "?"))
+    yield fine(_ABOUT, f"{release}, {info.get('used_memory_human', '?')} used")
+    if _number(release) < _OLDEST:
+        yield doubtful(_ABOUT, f"release {release} is old", "6.2 or newer is what is tried")
+    if info.get("role") not in (None, "master"):
+        yield wrong(_ABOUT, "it is a replica, and takes no writes", "set REDIS_URL to its primary")
+    most, policy = int(info.get("maxmemory", 0)), info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        yield wrong(
+            _ABOUT,
+            f"it throws keys away when it is full (maxmemory-policy {policy}): messages are lost",
+            "set maxmemory-policy to noeviction",
+        )
+    if most and int(info.get("used_memory", 0)) > most * _FULL:
+        yield doubtful(
+            _ABOUT, "it has used most of its maxmemory", "raise maxmemory, or add workers"
+        )
+
+
+def _number(release: str) -> tuple[int, ...]:
+    parts = release.split(".")[:2]
+    return tuple(int(part) for part in parts) if all(map(str.isdigit, parts)) else _OLDEST

@@ -1,0 +1,223 @@
+"""`batchline doctor`: each thing that can be wrong is named, by itself, with what helps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg2
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from sqlalchemy import Engine, make_url, text
+
+from app.cli import main
+from app.core.settings import Settings
+from app.db import make_engine
+from app.db.migrations import upgrade
+from app.doctor import examine
+from app.doctor.finding import Finding, Level
+from app.doctor.of_settings import look_at_settings
+from app.local.servers.ports import free_port
+from handlers.registry import registry
+from tests.conftest import fresh_database
+from tests.support.stack import Stack, wait_for
+
+
+def wrongs(settings: Settings) -> dict[str, list[str]]:
+    """What is wrong, and how it is cured, by what it is about."""
+    found: dict[str, list[str]] = {}
+    for finding in examine(settings):
+        assert bool(finding.cure) == (finding.level != Level.OK), finding
+        assert "\n" not in finding.found + finding.cure
+        if finding.level == Level.WRONG:
+            found.setdefault(finding.about, []).append(f"{finding.found}: {finding.cure}")
+    return found
+
+
+def test_a_system_that_runs_is_well(stack: Stack, engine: Engine) -> None:
+    wait_for(
+        lambda: not wrongs(stack.settings), within=60, what=lambda: str(wrongs(stack.settings))
+    )
+    abouts = {finding.about for finding in examine(stack.settings)}
+    assert {"settings", "machine", "handlers", "Postgres", "clock", "schema", "Redis"} < abouts
+    assert {"broker", "workers", "sweep"} < abouts
+
+
+def test_nobody_works(own_settings: Settings, own_engine: Engine) -> None:
+    found = wrongs(own_settings)
+    assert found.keys() == {"workers", "sweep"}
+    said = "\n".join(found["workers"])
+    for part in ("none lives", "none takes from the queue fast", "none takes from the queue slow"):
+        assert part in said
+    assert "beat" in found["sweep"][0]
+
+
+def test_workers_lack_an_operation(stack: Stack, engine: Engine) -> None:
+    more = replace(stack.settings, handlers=(*stack.settings.handlers, "tests.doctor.only_here"))
+    try:
+        found = wrongs(more)
+    finally:
+        registry.discard("doctor.only_here")
+    assert "doctor.only_here" in found["operations"][0]
+    assert found.keys() == {"operations"}
+
+
+@pytest.fixture
+def unused() -> int:
+    return free_port()
+
+
+def test_servers_that_are_away_are_named_each(settings: Settings, unused: int) -> None:
+    nowhere = replace(
+        settings.with_servers(
+            database_url=f"postgresql://127.0.0.1:{unused}/none",
+            redis_url=f"redis://127.0.0.1:{unused}/0",
+        )
+    )
+    found = wrongs(nowhere)
+    assert found.keys() == {"Postgres", "Redis", "broker"}
+    assert "DATABASE_URL" in found["Postgres"][0]
+    assert "REDIS_URL" in found["Redis"][0]
+    none = replace(settings, database_url=None, redis_url=None)
+    assert {"Postgres", "Redis", "broker", "workers"} == wrongs(none).keys()
+
+
+def test_a_schema_that_is_behind(settings: Settings, postgres_url: str) -> None:
+    with fresh_database(postgres_url) as url:
+        found = wrongs(replace(settings, database_url=make_settings_url(url)))
+    [schema] = found["schema"]
+    assert "batchline migrate" in schema
+
+
+def make_settings_url(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
+@pytest.fixture
+def migrated(postgres_url: str) -> Iterator[str]:
+    with fresh_database(postgres_url) as url:
+        engine = make_engine(url, name="batchline-tests")
+        upgrade(engine)
+        engine.dispose()
+        yield make_settings_url(url)
+
+
+def test_a_schema_of_a_newer_release(settings: Settings, migrated: str) -> None:
+    engine = make_engine(migrated, name="batchline-tests")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    [found] = wrongs(replace(settings, database_url=migrated))["schema"]
+    assert "newer than this release knows" in found
+
+
+def test_a_role_that_may_not(settings: Settings, migrated: str) -> None:
+    engine = make_engine(migrated, name="batchline-tests")
+    role = f"doctor_{make_url(migrated).database}"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'x'"))
+        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"))
+        connection.execute(text(f"GRANT INSERT, UPDATE, DELETE ON batches TO {role}"))
+    try:
+        url = make_url(migrated).set(username=role, password="x")
+        given = url.render_as_string(hide_password=False)
+        [found] = wrongs(replace(settings, database_url=given))["Postgres"]
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP OWNED BY {role}"))
+            connection.execute(text(f"DROP ROLE {role}"))
+        engine.dispose()
+    assert "may not read and write" in found
+    for forbidden, named in (("items", True), ("batches", False), ("alembic_version", False)):
+        assert (f" {forbidden}" in found.split(": ")[0]) is named
+    assert "migrate --role" in found
+
+
+def test_a_server_that_takes_no_writes(settings: Settings, migrated: str) -> None:
+    engine = make_engine(migrated, name="batchline-tests", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = make_url(migrated).database
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    engine.dispose()
+    [found] = wrongs(replace(settings, database_url=migrated))["Postgres"]
+    assert "session is read-only: let DATABASE_URL lead to the primary" in found
+
+
+def test_a_database_that_is_not_utf8(settings: Settings, postgres_url: str) -> None:
+    name = "doctor_ascii"
+    connection = psycopg2.connect(make_url(postgres_url).set(drivername="postgresql")
+                                  .render_as_string(hide_password=False))  # fmt: skip
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'")
+    try:
+        url = make_url(make_settings_url(postgres_url)).set(database=name)
+        given = url.render_as_string(hide_password=False)
+        [found] = wrongs(replace(settings, database_url=given))["Postgres"]
+        assert "SQL_ASCII" in found
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.close()
+
+
+def test_a_redis_that_throws_keys_away(own_settings: Settings, own_engine: Engine) -> None:
+    with Redis.from_url(own_settings.redis_url or "") as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            [found] = wrongs(own_settings)["Redis"]
+        finally:
+            redis.config_set("maxmemory-policy", "noeviction")
+    assert "allkeys-lru" in found
+    assert "noeviction" in found
+
+
+def test_handlers_that_cannot_be_loaded(settings: Settings) -> None:
+    found = wrongs(replace(settings, handlers=("no_such_module",)))
+    assert "HANDLERS" in found["machine"][0]
+
+
+def doubts(settings: Settings, environ: dict[str, str]) -> list[Finding]:
+    return [one for one in look_at_settings(settings, environ) if one.level != Level.OK]
+
+
+def test_settings_that_nobody_means(settings: Settings) -> None:
+    safe = replace(settings, webhook_allow_private=False)
+    assert (
+        doubts(safe, {"PATH": "/bin", "WORKER_CONCURRENCY": "2", "PORTS": "1", "port": "2"}) == []
+    )
+    [misspelt] = doubts(safe, {"WORKER_CONCURENCY": "2"})
+    assert (misspelt.found, misspelt.cure) == (
+        "WORKER_CONCURENCY is no setting",
+        "perhaps WORKER_CONCURRENCY is meant",
+    )
+    [metrics] = doubts(replace(safe, bind_host="0.0.0.0"), {})
+    assert metrics.cure == "set METRICS_TOKEN"
+    [webhooks] = doubts(settings, {})
+    assert "WEBHOOK_ALLOW" in webhooks.cure
+    [flower] = doubts(replace(safe, flower_address="0.0.0.0"), {})
+    assert flower.level == Level.WRONG
+
+
+def test_the_command(own_settings: Settings, own_engine: Engine) -> None:
+    environ = {
+        "DATABASE_URL": own_settings.database_url or "",
+        "REDIS_URL": own_settings.redis_url or "",
+        "BATCHLINE_HOME": str(own_settings.batchline_home),
+    }
+    run = CliRunner(env=environ)
+    for_people = run.invoke(main, ["doctor"])
+    assert for_people.exit_code == 1
+    lines = for_people.stdout.splitlines()
+    assert "wrong    workers    none lives: start workers" in lines
+    assert all(line.split()[0] in ("ok", "warning", "wrong") for line in lines)
+    for_programs = run.invoke(main, ["doctor", "--json"])
+    assert for_programs.exit_code == 1
+    assert {
+        "level": "wrong",
+        "about": "workers",
+        "found": "none lives",
+        "cure": "start workers",
+    } in (json.loads(for_programs.stdout))
