@@ -25,6 +25,8 @@ COMMANDS = {
     "events": "Print what happens to a batch, as it happens.",
     "results": "Download what became of a batch's items.",
     "retry": "Run the items of a batch that failed again.",
+    "pause": "Let no more items of batches begin.",
+    "resume": "Let paused batches go on.",
     "cancel": "Cancel batches.",
     "webhooks": "Be told when batches end.",
     "audit": "List who did what.",

@@ -44,11 +44,13 @@ def run(stack: Stack, client: ClientSecret, tmp_path: Path) -> Run:
     return run
 
 
-def submit(run: Run, items: list[Any], *options: str, exits: int = 0) -> str:
+def submit(
+    run: Run, items: list[Any], *options: str, operation: str = "test.bulk", exits: int = 0
+) -> str:
     with NamedTemporaryFile("w", suffix=".ndjson") as file:
         file.write("\n".join(json.dumps(item) for item in items))
         file.flush()
-        result = run("submit", file.name, "--operation", "test.bulk", *options, exits=exits)
+        result = run("submit", file.name, "--operation", operation, *options, exits=exits)
     return result.stdout.split()[0]
 
 
@@ -87,6 +89,15 @@ def test_results_in_every_format(run: Run, tmp_path: Path) -> None:
     again = run("results", batch_id, "--format", "resubmit", "--status", "FAILED").stdout
     [line] = again.splitlines()
     assert json.loads(line) == {"operation": "test.bulk", "data": items[-1]}
+
+
+def test_pause_and_resume(run: Run) -> None:
+    batch_id = submit(run, [{"seconds": 0.5}] * 100, operation="demo.sleep")
+    assert json.loads(run("pause", batch_id, "--json").stdout)["status"] == "PAUSED"
+    assert "is PAUSED" in run("pause", batch_id, exits=1).output
+    assert json.loads(run("resume", batch_id, "--json").stdout)["status"] in ("PENDING", "RUNNING")
+    run("cancel", batch_id)
+    run("watch", batch_id, exits=4)
 
 
 def test_retry_and_cancel(run: Run) -> None:
