@@ -11,7 +11,13 @@ import marshmallow as ma
 from flask import Response, request
 from sqlalchemy import Connection
 
-from app.api.documents import items_body
+from app.api.documents import (
+    BATCH_HEADERS,
+    CONTENT_ENCODING,
+    MADE_ONCE,
+    items_body,
+    json_body,
+)
 from app.api.envelope import ChangesSchema, changes_of
 from app.api.incoming import body_of, received
 from app.api.schemas import BatchSchema
@@ -53,10 +59,27 @@ class RetrySchema(ma.Schema):
     )
 
 
+_LONG = "What takes longer goes on behind the answer: `doing` says how far it is."
+# In words for the OpenAPI document: a title, and what it does.
+_ACTIONS = {
+    "start": ("Start a batch", "One that is OPEN or SCHEDULED, and not empty."),
+    "pause": ("Pause a batch", "No item of it is begun any more, until it is resumed."),
+    "resume": ("Resume a batch", "One that is PAUSED goes on."),
+    "cancel": ("Cancel a batch", f"What has not begun ends CANCELED. {_LONG}"),
+    "retry": ("Retry a batch", f"The FAILED items of one that has ended run again. {_LONG}"),
+    "reset": ("Reset a batch", f"One that has ended is OPEN again, and empty. {_LONG}"),
+}
+_RETRY_BODY = json_body(RetrySchema, {"statuses": ["FAILED", "INVALID"]}, required=False)
+
+
 @blueprint.route("/items", methods=["POST"])
 @require("batches.write", or_admin=True)
-@blueprint.response(200, BatchSchema)
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY], requestBody=items_body())
+@blueprint.response(200, BatchSchema, headers={**BATCH_HEADERS, **MADE_ONCE})
+@blueprint.doc(
+    operationId="appendItems",
+    parameters=[IDEMPOTENCY_KEY, CONTENT_ENCODING],
+    requestBody=items_body(),
+)
 def append(batch_id: UUID) -> Response:
     """Append items to an OPEN batch
 
@@ -91,16 +114,30 @@ def append(batch_id: UUID) -> Response:
     return response
 
 
-@blueprint.route(f"/<any({','.join(ACTIONS)}):action>", methods=["POST"])
-@require("batches.write", or_admin=True)
-@blueprint.response(202, BatchSchema)
-@blueprint.doc(requestBody={"content": {JSON: {"schema": RetrySchema}}})
-def do(batch_id: UUID, action: str) -> Response:
-    """Start, pause, resume, cancel, retry or reset a batch
+def _offer(action: str) -> None:
+    """The path of one of the actions."""
+    summary, description = _ACTIONS[action]
+    body = {"requestBody": _RETRY_BODY} if action == "retry" else {}
 
-    409 names the state, where it does not allow the move. Only `retry` takes a body. What takes
-    longer goes on behind the answer: `doing` says how far it is, and other actions are 409.
-    """
+    @blueprint.route(f"/{action}", methods=["POST"], endpoint=action)
+    @require("batches.write", or_admin=True)
+    @blueprint.response(202, BatchSchema, headers=BATCH_HEADERS)
+    @blueprint.alt_response(409, "CONFLICT")
+    @blueprint.doc(
+        operationId=f"{action}Batch",
+        summary=summary,
+        description=f"{description} 409 names the state, where it does not allow this.",
+        **body,
+    )
+    def take(batch_id: UUID) -> Response:
+        return _do(batch_id, action)
+
+
+for _action in ACTIONS:
+    _offer(_action)
+
+
+def _do(batch_id: UUID, action: str) -> Response:
     here = services()
     client_id = owner_of(batch_id)
     _nothing_else(request.args)
@@ -117,10 +154,12 @@ def do(batch_id: UUID, action: str) -> Response:
 
 @blueprint.route("", methods=["PATCH"])
 @require("batches.write", or_admin=True)
-@blueprint.response(200, BatchSchema)
+@blueprint.response(200, BatchSchema, headers=BATCH_HEADERS)
+@blueprint.alt_response(409, "CONFLICT")
 @blueprint.doc(
+    operationId="changeBatch",
     parameters=[IF_MATCH],
-    requestBody={"required": True, "content": {JSON: {"schema": ChangesSchema}}},
+    requestBody=json_body(ChangesSchema, {"name": "another name", "metadata": {"run": 8}}),
 )
 def change(batch_id: UUID) -> Response:
     """Change a batch's name, metadata, or time
@@ -142,7 +181,8 @@ def change(batch_id: UUID) -> Response:
 @blueprint.alt_response(
     202, schema=BatchSchema, description="It is being deleted: see `doing`.", success=True
 )
-@blueprint.doc(parameters=[IF_MATCH])
+@blueprint.alt_response(409, "CONFLICT")
+@blueprint.doc(operationId="deleteBatch", parameters=[IF_MATCH])
 def delete(batch_id: UUID) -> Response:
     """Delete an ended batch and its items
 

@@ -28,7 +28,7 @@ class AuditQuery(PageQuery):
     """The parameters of the list of actions."""
 
     batch = ma.fields.UUID(metadata={"description": "Only those on this batch."})
-    action = Name(metadata={"description": "Only these.", "example": "batch.cancel"})
+    action = Name(metadata={"description": "Only these, such as `batch.cancel`."})
     key = ma.fields.UUID(metadata={"description": "Only those by this key."})
     after = Timestamp(metadata={"description": "Later than this."})
     before = Timestamp(metadata={"description": "Earlier than this."})
@@ -70,6 +70,7 @@ AuditPageSchema = page_schema(AuditEntrySchema, "AuditPage")
 
 @blueprint.route("", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="listAudit")
 @blueprint.arguments(AuditQuery, location="query")
 @blueprint.response(200, AuditPageSchema)
 def index(query: dict[str, Any]) -> Response:

@@ -9,7 +9,16 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.api.documents import FIELDS_IN_QUERY, WAIT, submission_body
+from app.api.documents import (
+    BATCH_HEADERS,
+    CONTENT_ENCODING,
+    FIELDS_IN_QUERY,
+    IF_NONE_MATCH,
+    LOCATION,
+    MADE_ONCE,
+    WAIT,
+    submission_body,
+)
 from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
 from app.api.queries import BatchListQuery, BatchQuery, wait_apart
@@ -45,15 +54,19 @@ _UNCOUNTED = 0.25
 
 @blueprint.route("/batches", methods=["POST"])
 @require("batches.write")
-@blueprint.response(202, BatchSchema, headers={"Location": {"schema": {"type": "string"}}})
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY, WAIT, FIELDS_IN_QUERY], requestBody=submission_body())
+@blueprint.response(202, BatchSchema, headers={**BATCH_HEADERS, **MADE_ONCE, **LOCATION})
+@blueprint.doc(
+    operationId="submitBatch",
+    parameters=[IDEMPOTENCY_KEY, CONTENT_ENCODING, WAIT, FIELDS_IN_QUERY],
+    requestBody=submission_body(),
+)
 def submit() -> Response:
     """Submit a batch
 
     Answered once the batch and all its items are stored. NDJSON and CSV are streamed, and take
-    the other fields as query parameters; each may be gzipped. With `wait` the answer is held until
-    the batch has ended or the time has passed; an answer that is given again for its idempotency
-    key is not.
+    the other fields as query parameters, which a JSON body needs not: where both say one, they
+    have to say the same. Each may be gzipped. With `wait` the answer is held until the batch has
+    ended or the time has passed; an answer that is given again for its idempotency key is not.
     """
     here = services()
     wait, arguments = wait_apart(request.args)
@@ -104,6 +117,7 @@ def _accepted(batch: BatchView) -> Response:
 
 @blueprint.route("/batches", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="listBatches")
 @blueprint.arguments(BatchListQuery, location="query")
 @blueprint.response(200, BatchPageSchema)
 def index(query: dict[str, Any]) -> Response:
@@ -136,9 +150,9 @@ def index(query: dict[str, Any]) -> Response:
 @blueprint.route("/batches/<uuid:batch_id>", methods=["GET"])
 @require("batches.read", or_admin=True)
 @blueprint.arguments(BatchQuery, location="query")
-@blueprint.response(200, BatchSchema)
+@blueprint.response(200, BatchSchema, headers=BATCH_HEADERS)
 @blueprint.alt_response(304, description="Nothing has changed since `If-None-Match`.", success=True)
-@blueprint.doc(parameters=[{"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}])
+@blueprint.doc(operationId="getBatch", parameters=[IF_NONE_MATCH])
 def show(query: dict[str, Any], batch_id: UUID) -> Response:
     """Show a batch
 
@@ -187,10 +201,10 @@ def _find(client_id: UUID, batch_id: UUID) -> BatchView:
 
 
 def _merged(in_query: dict[str, Any], in_body: dict[str, Any]) -> dict[str, Any]:
+    """The fields of both. What both say they have to say alike: neither is passed over."""
     both = in_query.keys() & in_body.keys()
-    if both:
-        errors = [
-            FieldError(f"/{name}", "Stands in the query and in the body.") for name in sorted(both)
-        ]
-        raise Invalid(f"{min(both)} stands in the query and in the body.", errors=errors)
+    apart = sorted(name for name in both if in_query[name] != in_body[name])
+    if apart:
+        errors = [FieldError(f"/{name}", "The query and the body differ.") for name in apart]
+        raise Invalid(f"{apart[0]}: The query and the body differ.", errors=errors)
     return {**in_query, **in_body}

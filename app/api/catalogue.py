@@ -25,6 +25,7 @@ blueprint = Blueprint(
 
 @blueprint.route("/operations", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="listOperations")
 @blueprint.response(200, OperationListSchema)
 def operations() -> Response:
     """List the operations
@@ -75,6 +76,7 @@ def _entry(description: Mapping[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/limits", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="getLimits")
 @blueprint.response(200, LimitsSchema)
 def limits() -> Response:
     """Show the limits"""

@@ -127,7 +127,7 @@ QuotaChangesSchema = _quotas(
         metadata={
             "description": f"{meaning} A whole number; null or `none` for unlimited; `default`.",
             "anyOf": [
-                {"type": "integer", "minimum": 0, "nullable": True},
+                {"type": ["integer", "null"], "minimum": 0},
                 {"type": "string", "enum": ["none", "default"]},
             ],
             "example": 100,

@@ -19,6 +19,7 @@ from app.api.client_schemas import (
     QuotaChangesSchema,
     QuotasSchema,
 )
+from app.api.documents import LOCATION, json_body
 from app.clients.credentials import ClientEntry, ClientSecret, create_client, revoke_client
 from app.clients.keys import KeyEntry, create_key, list_keys, revoke_key
 from app.clients.quotas import default_quotas, get_quotas, set_quotas
@@ -38,12 +39,12 @@ blueprint = Blueprint(
 )
 
 
-def _takes(schema: type) -> dict[str, Any]:
-    return {"required": True, "content": {JSON: {"schema": schema}}}
+_KEY_EXAMPLE = {"name": "reports", "scopes": ["batches.read"], "expires": "90d"}
 
 
 @blueprint.route("", methods=["GET"])
 @require("admin")
+@blueprint.doc(operationId="listClients")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, ClientPageSchema)
 def index(query: dict[str, Any]) -> Response:
@@ -55,8 +56,12 @@ def index(query: dict[str, Any]) -> Response:
 
 @blueprint.route("", methods=["POST"])
 @require("admin")
-@blueprint.response(201, KeySecretSchema)
-@blueprint.doc(requestBody=_takes(NewClientSchema))
+@blueprint.response(201, KeySecretSchema, headers=LOCATION)
+@blueprint.alt_response(409, "CONFLICT")
+@blueprint.doc(
+    operationId="createClient",
+    requestBody=json_body(NewClientSchema, {"name": "shop", "scopes": ["batches.read"]}),
+)
 def create() -> Response:
     """Make a client with its first key
 
@@ -69,6 +74,7 @@ def create() -> Response:
 
 @blueprint.route("/<uuid:client_id>", methods=["GET"])
 @require("admin")
+@blueprint.doc(operationId="getClient")
 @blueprint.response(200, ClientSchema)
 def show(client_id: UUID) -> Response:
     """Show a client"""
@@ -78,7 +84,10 @@ def show(client_id: UUID) -> Response:
 @blueprint.route("/<uuid:client_id>", methods=["PATCH"])
 @require("admin")
 @blueprint.response(200, ClientSchema)
-@blueprint.doc(requestBody=_takes(ClientChangesSchema))
+@blueprint.alt_response(409, "CONFLICT")
+@blueprint.doc(
+    operationId="changeClient", requestBody=json_body(ClientChangesSchema, {"name": "shop of old"})
+)
 def change(client_id: UUID) -> Response:
     """Give a client another name"""
     here = services()
@@ -88,6 +97,7 @@ def change(client_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:client_id>", methods=["DELETE"])
 @require("admin")
+@blueprint.doc(operationId="revokeClient")
 @blueprint.response(204)
 def delete(client_id: UUID) -> Response:
     """Revoke a client
@@ -100,6 +110,7 @@ def delete(client_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:client_id>/keys", methods=["GET"])
 @require("admin")
+@blueprint.doc(operationId="listKeys")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, KeyPageSchema)
 def keys(query: dict[str, Any], client_id: UUID) -> Response:
@@ -122,8 +133,8 @@ def keys(query: dict[str, Any], client_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:client_id>/keys", methods=["POST"])
 @require("admin")
-@blueprint.response(201, KeySecretSchema)
-@blueprint.doc(requestBody=_takes(NewKeySchema))
+@blueprint.response(201, KeySecretSchema, headers=LOCATION)
+@blueprint.doc(operationId="createKey", requestBody=json_body(NewKeySchema, _KEY_EXAMPLE))
 def add_key(client_id: UUID) -> Response:
     """Make a further key of a client
 
@@ -135,6 +146,7 @@ def add_key(client_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:client_id>/keys/<uuid:key_id>", methods=["DELETE"])
 @require("admin")
+@blueprint.doc(operationId="revokeKey")
 @blueprint.response(204)
 def remove_key(client_id: UUID, key_id: UUID) -> Response:
     """Revoke a key"""
@@ -144,6 +156,7 @@ def remove_key(client_id: UUID, key_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:client_id>/quotas", methods=["GET"])
 @require("admin")
+@blueprint.doc(operationId="getQuotas")
 @blueprint.response(200, QuotasSchema)
 def quotas(client_id: UUID) -> Response:
     """Show a client's quotas; null is unlimited"""
@@ -154,7 +167,10 @@ def quotas(client_id: UUID) -> Response:
 @blueprint.route("/<uuid:client_id>/quotas", methods=["PATCH"])
 @require("admin")
 @blueprint.response(200, QuotasSchema)
-@blueprint.doc(requestBody=_takes(QuotaChangesSchema))
+@blueprint.doc(
+    operationId="changeQuotas",
+    requestBody=json_body(QuotaChangesSchema, {"openBatches": 100, "webhooks": "none"}),
+)
 def change_quotas(client_id: UUID) -> Response:
     """Set some of a client's quotas
 

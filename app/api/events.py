@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Response, request
 
+from app.api.documents import LAST_EVENT_ID, text_answer
 from app.batches.batch_view import BatchView
 from app.batches.queries import find_batch
 from app.batches.serializers import summary_body
@@ -31,6 +32,14 @@ blueprint = Blueprint(
 _HEARTBEAT_EVERY = 15.0
 # Seconds between two comments on a silent stream, which show whether the client is still there.
 _GLANCE_EVERY = 2.0
+_EXAMPLE = """retry: 2000
+
+event: progress
+id: 7-1-0-1
+data: {"total": 1, "pending": 0, "running": 0, "completed": 1, "failed": 0, "invalid": 0, \
+"canceled": 0, "processed": 1}
+
+"""
 _RETRY = b"retry: 2000\n\n"
 _LATER = b"retry: 5000\n\n"
 
@@ -39,12 +48,13 @@ _LATER = b"retry: 5000\n\n"
 @require("batches.read", or_admin=True)
 @blueprint.response(
     200,
+    **text_answer(_EXAMPLE),
     content_type=MIMETYPE,
     description="`progress` (the summary) when it changes, at most four times a second; then "
     "`finished` (the batch), and the end.",
 )
 @blueprint.alt_response(204, description="`Last-Event-ID` was the `finished` of this batch.")
-@blueprint.doc(parameters=[{"in": "header", "name": "Last-Event-ID", "schema": {"type": "string"}}])
+@blueprint.doc(operationId="followBatch", parameters=[LAST_EVENT_ID])
 def events(batch_id: UUID) -> Response:
     """Follow a batch
 

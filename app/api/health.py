@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+import marshmallow as ma
 import structlog
 from flask import Flask, Response, current_app
 from kombu import Connection
@@ -23,18 +24,28 @@ log = structlog.get_logger(__name__)
 blueprint = Blueprint("health", __name__, description="Whether it runs, and has what it needs.")
 
 _PATIENCE = 2.0
+
+
+class HealthSchema(ma.Schema):
+    """How it is."""
+
+    status = ma.fields.String(required=True, metadata={"example": "ok"})
+
+
 _PROBES = "batchline.probes"
 
 
 @blueprint.route("/healthz")
-@blueprint.response(200, description="The process answers.")
+@blueprint.doc(operationId="getHealth")
+@blueprint.response(200, HealthSchema, description="The process answers.")
 def healthz() -> Response:
     """Say that the process is there"""
     return answer({"status": "ok"})
 
 
 @blueprint.route("/readyz")
-@blueprint.response(200, description="Everything that is needed is there.")
+@blueprint.doc(operationId="getReadiness")
+@blueprint.response(200, HealthSchema, description="Everything that is needed is there.")
 @blueprint.alt_response(503, "SERVICE_UNAVAILABLE")
 def readyz() -> Response:
     """Say whether Postgres, the broker and workers are there

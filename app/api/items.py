@@ -34,6 +34,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 @blueprint.route("/items", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="listItems")
 @blueprint.arguments(ItemListQuery, location="query")
 @blueprint.response(200, ItemPageSchema)
 def index(query: dict[str, Any], batch_id: UUID) -> Response:
@@ -64,6 +65,7 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
 
 @blueprint.route(f"/items/<int(max={_LAST_INDEX}):index>", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="getItem")
 @blueprint.response(200, ItemSchema)
 def show(batch_id: UUID, index: int) -> Response:
     """Show an item"""

@@ -33,6 +33,7 @@ class MeSchema(ma.Schema):
 
 @blueprint.route("/me", methods=["GET"])
 @require(None)
+@blueprint.doc(operationId="getMe")
 @blueprint.response(200, MeSchema)
 def me() -> Response:
     """Show who calls

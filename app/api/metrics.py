@@ -7,9 +7,10 @@ import secrets
 from flask import Response, current_app, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.api.documents import text_answer
 from app.core.errors import Unauthenticated
 from app.metrics.exposition import expose
-from app.web.auth import bearer
+from app.web.auth import BEARER, bearer
 from app.web.blueprint import Blueprint
 from app.web.copies import Copy
 from app.web.services import services
@@ -20,7 +21,13 @@ blueprint = Blueprint("metrics", __name__, description="For Prometheus.")
 
 
 @blueprint.route("/metrics", methods=["GET"])
-@blueprint.response(200, content_type="text/plain", description="Prometheus' text format.")
+@blueprint.doc(operationId="getMetrics", security=[{}, {BEARER: []}])
+@blueprint.response(
+    200,
+    **text_answer("# TYPE batchline_batches gauge\n"),
+    content_type="text/plain",
+    description="Prometheus' text format.",
+)
 @blueprint.alt_response(401, "UNAUTHORIZED")
 def metrics() -> Response:
     """Tell Prometheus how things stand

@@ -45,6 +45,7 @@ def register_converter(flask: Flask) -> None:
 
 @blueprint.route("/<collection>", methods=["GET"])
 @require("batches.read")
+@blueprint.doc(operationId="listRecords")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, RecordPageSchema)
 def index(query: dict[str, Any], collection: str) -> Response:
@@ -64,6 +65,7 @@ def index(query: dict[str, Any], collection: str) -> Response:
 
 @blueprint.route("/<collection>/<record_key:key>", methods=["GET"])
 @require("batches.read")
+@blueprint.doc(operationId="getRecord")
 @blueprint.response(200, RecordSchema)
 def show(collection: str, key: str) -> Response:
     """Show a record"""

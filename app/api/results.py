@@ -10,6 +10,7 @@ from uuid import UUID
 import marshmallow as ma
 from flask import Response, request
 
+from app.api.documents import text_answer
 from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
 from app.batches.item_pages import read_items
 from app.core.errors import Unauthenticated
@@ -26,6 +27,8 @@ blueprint = Blueprint(
     "results", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="Take results away."
 )
 _LAST_INDEX = 2**31 - 1
+_LINE = '{"operation": "catalog.masterlist", "data": {"asin": "B000000001"}}\n'
+_ROW = "index,key,operation,status\r\n0,B000000001:US,catalog.masterlist,SUCCESS\r\n"
 
 
 class ResultsQuery(ma.Schema):
@@ -56,9 +59,14 @@ class ResultsQuery(ma.Schema):
 
 @blueprint.route("/results", methods=["GET"])
 @require("batches.read", or_admin=True)
+@blueprint.doc(operationId="getResults")
 @blueprint.arguments(ResultsQuery, location="query")
-@blueprint.response(200, content_type=NDJSON, description="A line an item, by index.")
-@blueprint.alt_response(200, content_type=CSV, description="A row an item, by index.")
+@blueprint.response(
+    200, **text_answer(_LINE), content_type=NDJSON, description="A line or a row an item, by index."
+)
+@blueprint.alt_response(
+    200, **text_answer(_ROW), content_type=CSV, description="A line or a row an item, by index."
+)
 def results(query: dict[str, Any], batch_id: UUID) -> Response:
     """Download a batch's items
 

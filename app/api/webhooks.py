@@ -9,6 +9,7 @@ from uuid import UUID
 import marshmallow as ma
 from flask import Response, request
 
+from app.api.documents import LOCATION, json_body
 from app.api.envelope import Name
 from app.api.schemas import page_schema
 from app.core.jsontext import moment
@@ -39,6 +40,7 @@ blueprint = Blueprint(
     "webhooks", __name__, url_prefix="/v1/webhooks", description="Be told when batches end."
 )
 _MOST_BYTES = 64 * 1024
+_EXAMPLE = {"url": "https://example.com/hooks/batchline", "events": [BATCH_FINISHED]}
 
 
 class NewWebhookSchema(ma.Schema):
@@ -107,8 +109,8 @@ DeliveryPageSchema = page_schema(DeliverySchema, "DeliveryPage")
 
 @blueprint.route("", methods=["POST"])
 @require("webhooks.manage")
-@blueprint.response(201, WebhookWithSecretSchema)
-@blueprint.doc(requestBody={"required": True, "content": {JSON: {"schema": NewWebhookSchema}}})
+@blueprint.response(201, WebhookWithSecretSchema, headers=LOCATION)
+@blueprint.doc(operationId="createWebhook", requestBody=json_body(NewWebhookSchema, _EXAMPLE))
 def create() -> Response:
     """Register a webhook
 
@@ -132,6 +134,7 @@ def create() -> Response:
 
 @blueprint.route("", methods=["GET"])
 @require("webhooks.manage")
+@blueprint.doc(operationId="listWebhooks")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, WebhookPageSchema)
 def index(query: dict[str, Any]) -> Response:
@@ -149,6 +152,7 @@ def index(query: dict[str, Any]) -> Response:
 
 @blueprint.route("/<uuid:webhook_id>", methods=["GET"])
 @require("webhooks.manage")
+@blueprint.doc(operationId="getWebhook")
 @blueprint.response(200, WebhookSchema)
 def show(webhook_id: UUID) -> Response:
     """Show a webhook"""
@@ -161,6 +165,7 @@ def show(webhook_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:webhook_id>", methods=["DELETE"])
 @require("webhooks.manage")
+@blueprint.doc(operationId="deleteWebhook")
 @blueprint.response(204)
 def delete(webhook_id: UUID) -> Response:
     """Remove a webhook and its delivery log"""
@@ -171,6 +176,7 @@ def delete(webhook_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:webhook_id>/rotate", methods=["POST"])
 @require("webhooks.manage")
+@blueprint.doc(operationId="rotateWebhookSecret")
 @blueprint.response(200, WebhookWithSecretSchema)
 def rotate(webhook_id: UUID) -> Response:
     """Give a webhook a new secret
@@ -184,6 +190,7 @@ def rotate(webhook_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:webhook_id>/deliveries", methods=["GET"])
 @require("webhooks.manage")
+@blueprint.doc(operationId="listDeliveries")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, DeliveryPageSchema)
 def deliveries(query: dict[str, Any], webhook_id: UUID) -> Response:
@@ -201,6 +208,7 @@ def deliveries(query: dict[str, Any], webhook_id: UUID) -> Response:
 
 @blueprint.route("/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/resend", methods=["POST"])
 @require("webhooks.manage")
+@blueprint.doc(operationId="resendDelivery")
 @blueprint.response(202, DeliverySchema)
 def send_again(webhook_id: UUID, delivery_id: UUID) -> Response:
     """Send a delivery again

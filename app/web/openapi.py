@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import http
 import json
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
@@ -12,8 +12,16 @@ import marshmallow as ma
 from flask import Flask, Response, request
 from flask_smorest.utils import prepare_response
 
+from app.core.errors import FieldError, Invalid
 from app.web import problems
+from app.web.document import finished, without
 from app.web.prepared import Prepared
+
+_ABOUT = """Batch operations: thousands of items in one request, each processed exactly once.
+
+Submit a batch, wait for it or follow it, read what failed and why, and retry just that. Every
+answer may have more fields one day than are described here. The page `/docs` tries it out.
+"""
 
 
 class FieldErrorSchema(ma.Schema):
@@ -50,17 +58,46 @@ class ProblemSchema(ma.Schema):
     )
 
 
+_OWN_OPERATION: dict[str, Any] = {
+    "operationId": "getDocument",
+    "tags": ["document"],
+    "summary": "Get this document",
+    "parameters": [
+        {
+            "in": "query",
+            "name": "only",
+            "description": "`native` leaves the dialects out.",
+            "schema": {"type": "string", "enum": ["native"]},
+        },
+        {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}},
+    ],
+    "responses": {
+        "200": {
+            "description": "OpenAPI 3.1.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        "304": {"description": "It is what `If-None-Match` names."},
+        "422": HTTPStatus.UNPROCESSABLE_ENTITY.name,
+        "default": "DEFAULT_ERROR",
+    },
+}
+
+
 class Api(flask_smorest.Api):
     """flask-smorest's Api, whose errors are problems."""
 
     ERROR_SCHEMA = ProblemSchema
-    _document: Prepared | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.dialects: set[str] = set()
+        self._documents: dict[bool, Prepared] = {}
+        super().__init__(*args, **options)
 
     def _register_error_handlers(self) -> None:
         problems.register(self._app)
 
     def _register_responses(self) -> None:
-        for status in http.HTTPStatus:
+        for status in HTTPStatus:
             response: dict[str, Any] = {"description": status.phrase}
             if status >= 400:
                 response["schema"] = self.ERROR_SCHEMA
@@ -71,11 +108,26 @@ class Api(flask_smorest.Api):
         self.spec.components.response("DEFAULT_ERROR", response, lazy=True)
 
     def _openapi_json(self) -> Response:
-        """The document: made when it is first asked for, as all blueprints are there by then."""
-        if self._document is None:
-            text = json.dumps(self.spec.to_dict(), indent=2)
-            self._document = Prepared(text.encode(), "application/json")
-        return self._document.answer(request)
+        """The document: made when it is first asked for, as all blueprints are there by then.
+
+        `?only=native` leaves the dialects out.
+        """
+        given = request.args.to_dict(flat=False)
+        if given not in ({}, {"only": ["native"]}):
+            name = next(iter(given))
+            message = "Must be `native`." if name == "only" else "Unknown field."
+            raise Invalid(f"{name}: {message}", errors=[FieldError(f"/{name}", message)])
+        only_native = bool(given)
+        if only_native not in self._documents:
+            document = self.document(only_native=only_native)
+            text = json.dumps(document, indent=2, ensure_ascii=False)
+            self._documents[only_native] = Prepared(text.encode(), "application/json")
+        return self._documents[only_native].answer(request)
+
+    def document(self, *, only_native: bool = False) -> dict[str, Any]:
+        """The document as it is now. `only_native`: without the dialects."""
+        found = finished(self.spec.to_dict())
+        return without(found, self.dialects) if only_native else found
 
 
 def make_api(flask: Flask) -> Api:
@@ -83,12 +135,16 @@ def make_api(flask: Flask) -> Api:
     flask.config.update(
         API_TITLE="Batchline",
         API_VERSION="v1",
-        OPENAPI_VERSION="3.0.3",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={"info": {"description": _ABOUT}},
         OPENAPI_URL_PREFIX="/",
     )
     api = Api(flask)
     api.ma_plugin.converter.add_attribute_function(_numeric_bounds)
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    api.spec.tag({"name": "document", "description": "What this document is read from."})
+    [rule] = flask.url_map.iter_rules("api-docs.openapi_json")
+    api.spec.path(rule=rule, operations={"get": _OWN_OPERATION})
     return api
 
 

@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
 from tests.support.application import application
+from tests.support.described import check_described
 
 ITEM = {"asin": "A1", "countryCode": "US", "percACoS": 2.7}
 MASTERLIST = "operation=catalog.masterlist"
@@ -31,9 +32,10 @@ class Answer(TestResponse):
 
 
 class Caller:
-    """Requests with a client's secret. `check` is on every answer that is an error."""
+    """Requests with a client's secret. Each answer has to be one that the document describes."""
 
     def __init__(self, app: Flask, client: ClientSecret | None) -> None:
+        self._app = app
         self._client = app.test_client()
         self._headers = {"Authorization": f"Bearer {client.secret}"} if client else {}
         self.client = client
@@ -46,6 +48,7 @@ class Caller:
         answer = cast(Answer, self._client.open(path, method=method, headers=headers, **options))
         if answer.status_code >= 400 and method != "HEAD":
             check_problem(answer)
+        check_described(self._app, answer)
         return answer
 
     def get(self, path: str, **options: Any) -> Answer:

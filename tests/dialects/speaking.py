@@ -19,6 +19,7 @@ from app.db.models import Batch
 from app.formats.raw_item import RawItem
 from handlers import Registry
 from tests.dialects.facts import FACTS
+from tests.support.described import check_described
 from tests.support.stack import Stack
 
 
@@ -37,7 +38,9 @@ class Speaker:
         if body is not None:
             options["data"] = body if isinstance(body, (str, bytes)) else json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
-        return self.http.open(path, method=method, headers=headers, **options)
+        answer = self.http.open(path, method=method, headers=headers, **options)
+        check_described(self.http.application, answer)
+        return answer
 
     def get(self, path: str) -> TestResponse:
         """GET."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from openapi_schema_validator import OAS30Validator
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 import app.dialects
@@ -155,7 +155,7 @@ def assert_examples(described: Any, operation: Any) -> None:
         content = body.get("content", {}).get("application/json", {})
         if "example" in content:
             schema = {"allOf": [content["schema"]], "components": described["components"]}
-            OAS30Validator(schema).validate(content["example"])
+            OAS31Validator(schema).validate(content["example"])
 
 
 def test_the_openapi_document_describes_every_dialect(application: Flask) -> None:

@@ -13,6 +13,9 @@ _Schema = ma.Schema | type[ma.Schema] | Mapping[str, Any]
 
 class Blueprint(flask.Blueprint):
     ARGUMENTS_PARSER: Parser[Any]
+    _docs: dict[str, dict[str, Any]]
+    _endpoints: list[str]
+    _prepare_doc_cbks: list[Callable[..., dict[Any, Any]]]
     def __init__(
         self,
         name: str,
@@ -21,6 +24,7 @@ class Blueprint(flask.Blueprint):
         description: str = "",
         url_prefix: str | None = None,
     ) -> None: ...
+    def add_url_rule(self, rule: str, *args: Any, **options: Any) -> None: ...
     def route(
         self,
         rule: str,

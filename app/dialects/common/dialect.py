@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
-from flask_smorest import Blueprint
 
 from app.core.settings import Settings
 from app.dialects.common.errors import render
 from app.dialects.common.status_map import Words
 from app.web.auth import BEARER, Extract, View, bearer, require
+from app.web.blueprint import DescribedBlueprint
 from app.web.item_limits import Limit, limit_items
 from app.web.openapi import api_of
 from app.web.problems import Renderer, render_errors_under
@@ -36,7 +36,7 @@ class Dialect:
     """
 
     name: str
-    blueprint: Blueprint
+    blueprint: DescribedBlueprint
     words: Words
     prefixes: tuple[str, ...]
     item_words: Words | None = None
@@ -60,6 +60,7 @@ class Dialect:
     def register(self, flask: Flask) -> None:
         """Serve the dialect from `flask` and describe it in the OpenAPI document."""
         api = api_of(flask)
+        api.dialects.add(self.blueprint.name)
         for name, scheme in self.security.items():
             api.spec.components.security_scheme(name, dict(scheme))
         api.register_blueprint(self.blueprint)

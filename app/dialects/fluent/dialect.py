@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask_smorest import Blueprint
-
 from app.dialects.common.dialect import Dialect
 from app.dialects.common.status_map import batch_words
-from app.dialects.fluent.errors import render
+from app.dialects.fluent.errors import FluentErrors, render
 from app.dialects.fluent.examples import EXAMPLES
+from app.web.blueprint import DescribedBlueprint
 
 NAME = "fluent"
 
@@ -17,7 +16,9 @@ BATCH = batch_words(
     COMPLETE="SUCCESS PARTIAL FAILED CANCELED",
 )
 
-blueprint = Blueprint(NAME, __name__, description="Fluent Commerce's Category Batch API.")
+blueprint = DescribedBlueprint(
+    NAME, __name__, description="Fluent Commerce's Category Batch API.", errors=FluentErrors
+)
 dialect = Dialect(
     NAME,
     blueprint,

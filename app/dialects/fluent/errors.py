@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import marshmallow as ma
 from flask import Response
 
 from app.dialects.common.errors import bad_request
@@ -18,6 +19,19 @@ _ERRORS = {
     404: "Not Found",
     500: "Status 500 Error",
 }
+
+
+class FluentError(ma.Schema):
+    """One thing that is wrong."""
+
+    message = ma.fields.String(required=True)
+    code = ma.fields.String(required=True, metadata={"example": "404"})
+
+
+class FluentErrors(ma.Schema):
+    """Every error of this API."""
+
+    error = ma.fields.List(ma.fields.Nested(FluentError), required=True)
 
 
 def render(problem: ProblemDetails) -> Response:

@@ -24,7 +24,6 @@ from app.dialects.fluent.schemas import (
     ENTITY_TYPE,
     FluentBatchRequest,
     FluentBatchResponse,
-    FluentErrors,
     FluentId,
     FluentNewJob,
     ResultsQuery,
@@ -38,19 +37,11 @@ OPERATION = "catalog.category"
 
 _NEW_JOB = FluentNewJob()
 _BATCH_REQUEST = FluentBatchRequest()
-_DOCUMENTED = {
-    "responses": {
-        "default": {
-            "description": "An error.",
-            "content": {"application/json": {"schema": FluentErrors}},
-        }
-    }
-}
 
 
 @blueprint.route("/api/v4.1/job", methods=["POST"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(FluentNewJob, {"name": "categories"}), **_DOCUMENTED)
+@blueprint.doc(operationId="fluentCreateJob", **takes(FluentNewJob, {"name": "categories"}))
 @blueprint.response(200, FluentId, example=EXAMPLES["id"])
 def create_job() -> Response:
     """Make a job, under which batches are sent."""
@@ -63,7 +54,7 @@ def create_job() -> Response:
 
 @blueprint.route("/api/v4.1/job/<jobid>/batch", methods=["POST"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(FluentBatchRequest, EXAMPLES["request"]), **_DOCUMENTED)
+@blueprint.doc(operationId="fluentCreateBatch", **takes(FluentBatchRequest, EXAMPLES["request"]))
 @blueprint.response(200, FluentId, example=EXAMPLES["id"])
 def create_batch(jobid: str) -> Response:
     """Create a new batch of categories."""
@@ -90,7 +81,7 @@ def create_batch(jobid: str) -> Response:
 @blueprint.route("/api/v4.1/job/<jobid>/batch/<batchId>")
 @dialect.require("batches.read")
 @blueprint.arguments(ResultsQuery, location="query")
-@blueprint.doc(**_DOCUMENTED)
+@blueprint.doc(operationId="fluentGetBatch")
 @blueprint.response(200, FluentBatchResponse, example=EXAMPLES["batch"])
 def get_batch(query: dict[str, int], jobid: str, batchId: str) -> Response:
     """View a batch, and how its entities ended."""

@@ -68,16 +68,3 @@ class FluentBatchResponse(ma.Schema):
     total = ma.fields.Integer(required=True)
     results = ma.fields.List(ma.fields.Nested(FluentRecordStatus), required=True)
     createdOn = ma.fields.String(required=True)
-
-
-class FluentError(ma.Schema):
-    """One thing that is wrong."""
-
-    message = ma.fields.String(required=True)
-    code = ma.fields.String(required=True, metadata={"example": "404"})
-
-
-class FluentErrors(ma.Schema):
-    """Every error of this API."""
-
-    error = ma.fields.List(ma.fields.Nested(FluentError), required=True)

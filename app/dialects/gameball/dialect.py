@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask_smorest import Blueprint
-
 from app.dialects.common.credentials import header, key_and_secret
 from app.dialects.common.dialect import Dialect, in_header
 from app.dialects.common.status_map import batch_words
 from app.dialects.gameball.examples import EXAMPLES
+from app.web.blueprint import DescribedBlueprint
 
 NAME = "gameball"
 MOST_ENTRIES = 1000
@@ -19,7 +18,7 @@ BATCH = batch_words(
     Stopped="CANCELED",
 )
 
-blueprint = Blueprint(NAME, __name__, description="Gameball's batches.")
+blueprint = DescribedBlueprint(NAME, __name__, description="Gameball's batches.")
 dialect = Dialect(
     NAME,
     blueprint,

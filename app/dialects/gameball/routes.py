@@ -35,7 +35,7 @@ _START = GameballStart()
 
 @blueprint.route("/integrations/batch", methods=["POST"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(GameballStart, EXAMPLES["start"]))
+@blueprint.doc(operationId="gameballStartBatch", **takes(GameballStart, EXAMPLES["start"]))
 @blueprint.response(200, GameballBatchId)
 def start_batch() -> Response:
     """Start a batch of up to 1,000 entries, all of one operation."""
@@ -50,6 +50,7 @@ def start_batch() -> Response:
 
 @blueprint.route("/integrations/batch/<batchId>")
 @dialect.require("batches.read")
+@blueprint.doc(operationId="gameballGetBatch")
 @blueprint.response(200, GameballBatch, example=EXAMPLES["batch"])
 def get_batch(batchId: str) -> Response:
     """Get the status of a batch, and once it has ended the outcome of every entry."""
@@ -59,6 +60,8 @@ def get_batch(batchId: str) -> Response:
 
 @blueprint.route("/integrations/batch/<batchId>", methods=["DELETE"])
 @dialect.require("batches.write")
+@blueprint.doc(operationId="gameballStopBatch")
+@blueprint.alt_response(409, "CONFLICT")
 @blueprint.response(200, GameballBatch, example=EXAMPLES["batch"])
 def stop_batch(batchId: str) -> Response:
     """Halt a batch: what has not begun is canceled. 409 once it has ended."""

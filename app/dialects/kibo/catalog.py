@@ -20,6 +20,7 @@ from app.dialects.common.bodies import Items, Sent, read_items, read_object
 from app.dialects.common.documents import array_of, takes
 from app.dialects.kibo.adding import add_items
 from app.dialects.kibo.dialect import blueprint, dialect
+from app.dialects.kibo.examples import EXAMPLES
 from app.dialects.kibo.schemas import KiboAdded, KiboJobQuery
 from app.formats.raw_item import RawItem
 from app.web.idempotency import IDEMPOTENCY_KEY
@@ -96,18 +97,33 @@ def _offer(call: Call) -> None:
     )
     @dialect.require("batches.write")
     @blueprint.arguments(KiboJobQuery, location="query")
-    @blueprint.doc(summary=f"{call.title}, by a batch job", **_described(call))
+    @blueprint.doc(
+        operationId="kibo" + call.title.replace(" ", ""),
+        summary=f"{call.title}, by a batch job",
+        **_described(call),
+    )
     @blueprint.response(202, KiboAdded)
+    @blueprint.alt_response(404, "NOT_FOUND")
     def add(query: dict[str, str], **codes: str) -> Response:
         return add_items(
             query["batchJobCode"], call.operation, lambda body: _read(call, body, codes)
         )
 
 
+_EXAMPLE_OF: dict[type[ma.Schema], str] = {
+    ProductSchema: "product",
+    PropertySchema: "property",
+    PriceListEntrySchema: "entry",
+}
+
+
 def _described(call: Call) -> dict[str, Any]:
     if call.schema is None:
         return {"parameters": [IDEMPOTENCY_KEY]}
-    return takes(array_of(call.schema) if call.bulk else call.schema)
+    example = EXAMPLES[_EXAMPLE_OF[call.schema]]
+    if call.bulk:
+        return takes(array_of(call.schema), [example])
+    return takes(call.schema, example)
 
 
 for _call in CALLS:

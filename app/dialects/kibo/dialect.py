@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flask_smorest import Blueprint
-
 from app.batches.batch_view import BatchView
 from app.dialects.common import batches
 from app.dialects.common.dialect import Dialect
 from app.dialects.common.status_map import batch_words, item_words
 from app.dialects.kibo.examples import EXAMPLES
+from app.web.blueprint import DescribedBlueprint
 
 NAME = "kibo"
 
@@ -41,7 +40,7 @@ RESOURCES = {
     ),
 }
 
-blueprint = Blueprint(NAME, __name__, description="Kibo's batch import.")
+blueprint = DescribedBlueprint(NAME, __name__, description="Kibo's batch import.")
 dialect = Dialect(
     NAME,
     blueprint,

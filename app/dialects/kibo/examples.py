@@ -12,5 +12,13 @@ EXAMPLES: dict[str, Any] = {
         "domain": "Catalog",
         "status": "Ready",
     },
+    "product": {"productCode": "MS-CAM-001", "content": {"productName": "Camera"}},
+    "property": {"productCode": "MS-CAM-001", "attributeFQN": "tenant~color", "values": ["red"]},
+    "entry": {
+        "priceListCode": "spring",
+        "productCode": "MS-CAM-001",
+        "currencyCode": "USD",
+        "priceEntries": [{"listPrice": 99.5}],
+    },
     "action": {"action": "start"},
 }

@@ -41,6 +41,7 @@ class _Entry:
 
 @blueprint.route("/platform/data/batchJob/items/<code>", strict_slashes=False)
 @dialect.require("batches.read")
+@blueprint.doc(operationId="kiboGetItems")
 @blueprint.arguments(KiboItemsQuery, location="query")
 @blueprint.response(200, KiboItems)
 def get_items(query: dict[str, Any], code: str) -> Response:

@@ -44,7 +44,7 @@ _JOBS = "/platform/data/batchJob"
 
 @blueprint.route(_JOBS, methods=["POST"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(**takes(KiboNewJob, EXAMPLES["job"]))
+@blueprint.doc(operationId="kiboCreateJob", **takes(KiboNewJob, EXAMPLES["job"]))
 @blueprint.response(201, KiboJob)
 def create_job() -> Response:
     """Create Batch Job: empty, and Ready to take items until it is started."""
@@ -72,6 +72,7 @@ def create_job() -> Response:
 
 @blueprint.route(_JOBS, methods=["GET"], strict_slashes=False)
 @dialect.require("batches.read")
+@blueprint.doc(operationId="kiboListJobs")
 @blueprint.arguments(KiboPage, location="query")
 @blueprint.response(200, KiboJobs)
 def list_jobs(query: dict[str, int]) -> Response:
@@ -101,6 +102,7 @@ def list_jobs(query: dict[str, int]) -> Response:
 
 @blueprint.route(f"{_JOBS}/<code>", methods=["GET"], strict_slashes=False)
 @dialect.require("batches.read")
+@blueprint.doc(operationId="kiboGetJob")
 @blueprint.response(200, KiboJob)
 def get_job(code: str) -> Response:
     """Get Batch Job."""
@@ -110,7 +112,9 @@ def get_job(code: str) -> Response:
 
 @blueprint.route(f"{_JOBS}/<code>", methods=["PUT"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(requestBody=json_body(KiboJobChange, {"jobName": "Another name"}))
+@blueprint.doc(
+    operationId="kiboUpdateJob", requestBody=json_body(KiboJobChange, {"jobName": "Another name"})
+)
 @blueprint.response(200, KiboJob)
 def update_job(code: str) -> Response:
     """Update Batch Job: only its name can be changed."""
@@ -124,7 +128,10 @@ def update_job(code: str) -> Response:
 
 @blueprint.route(f"{_JOBS}/actions/<code>", methods=["POST"], strict_slashes=False)
 @dialect.require("batches.write")
-@blueprint.doc(requestBody=json_body(KiboAction, EXAMPLES["action"]))
+@blueprint.doc(
+    operationId="kiboPerformAction", requestBody=json_body(KiboAction, EXAMPLES["action"])
+)
+@blueprint.alt_response(409, "CONFLICT")
 @blueprint.response(200, KiboJob)
 def perform_action(code: str) -> Response:
     """Perform Batch Action: start, cancel, or reset

@@ -131,7 +131,7 @@ class KiboItems(ma.Schema):
 class KiboJobQuery(ma.Schema):
     """Which job takes the item."""
 
-    batchJobCode = ma.fields.String(required=True)
+    batchJobCode = ma.fields.String(required=True, metadata={"example": "batch_job_1"})
 
 
 class KiboAdded(ma.Schema):

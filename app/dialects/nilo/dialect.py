@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask_smorest import Blueprint
-
 from app.dialects.common.credentials import authorization, header, key_and_secret
 from app.dialects.common.dialect import Dialect, in_header
 from app.dialects.common.status_map import batch_words, item_words
 from app.dialects.nilo.examples import EXAMPLES
+from app.web.blueprint import DescribedBlueprint
 
 NAME = "nilo"
 
@@ -21,7 +20,7 @@ ITEM = item_words(
     processing="PENDING RUNNING", completed="SUCCESS", failed="FAILED INVALID CANCELED"
 )
 
-blueprint = Blueprint(NAME, __name__, description="Nilo's Batch Operations API.")
+blueprint = DescribedBlueprint(NAME, __name__, description="Nilo's Batch Operations API.")
 dialect = Dialect(
     NAME,
     blueprint,

@@ -6,6 +6,14 @@ from typing import Any
 
 EXAMPLES: dict[str, Any] = {
     "item": {"product": "22222.1", "store": 2134, "available": True, "units": 1},
+    "price": {"product": "22222.1", "store": 2134, "price": 19.9, "currency": "EUR"},
+    "promotion": {
+        "promotion": "spring",
+        "product": "22222.1",
+        "discount": 2.5,
+        "startsAt": "2027-03-01T00:00:00Z",
+        "endsAt": "2027-04-01T00:00:00Z",
+    },
     "detail": {
         "uuid": "550e8400-e29b-41d4-a716-446655440000",
         "detail": [

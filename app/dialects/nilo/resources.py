@@ -21,7 +21,7 @@ class Resource:
     operation: str
     schema: type[ma.Schema]
     code: str
-    example: Mapping[str, Any] | None = None
+    example: Mapping[str, Any]
 
 
 RESOURCES = (
@@ -33,6 +33,13 @@ RESOURCES = (
         "product",
         EXAMPLES["item"],
     ),
-    Resource("price", "update", "catalog.price", PriceSchema, "product"),
-    Resource("promotion", "update", "catalog.promotion", PromotionSchema, "promotion"),
+    Resource("price", "update", "catalog.price", PriceSchema, "product", EXAMPLES["price"]),
+    Resource(
+        "promotion",
+        "update",
+        "catalog.promotion",
+        PromotionSchema,
+        "promotion",
+        EXAMPLES["promotion"],
+    ),
 )

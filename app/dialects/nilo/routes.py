@@ -43,8 +43,9 @@ def _offer(resource: Resource) -> None:
     )
     @dialect.require("batches.write")
     @blueprint.doc(
+        operationId=f"niloSubmit{resource.name.capitalize()}{resource.action.capitalize()}",
         summary=f"Submit {resource.name} {resource.action}s as one batch",
-        **takes(array_of(resource.schema), [resource.example] if resource.example else None),
+        **takes(array_of(resource.schema), [resource.example]),
     )
     @blueprint.response(202, NiloUuid, description="Accepted; it runs in the background.")
     def take() -> Response:
@@ -65,6 +66,7 @@ for _resource in RESOURCES:
 
 @blueprint.route("/batch/<uuid>/detail")
 @dialect.require("supplier/batch.read")
+@blueprint.doc(operationId="niloGetDetail")
 @blueprint.arguments(DetailQuery, location="query")
 @blueprint.response(200, NiloDetails, example=EXAMPLES["detail"], headers={"Link": LINK_HEADER})
 def detail(query: dict[str, int], uuid: str) -> Response:
@@ -83,6 +85,7 @@ def detail(query: dict[str, int], uuid: str) -> Response:
 
 @blueprint.route("/batch/<uuid>/status")
 @dialect.require("supplier/bulk.read")
+@blueprint.doc(operationId="niloGetStatus")
 @blueprint.response(200, NiloStatus, example=EXAMPLES["status"])
 def status(uuid: str) -> Response:
     """Get Batch Process Status: a summary."""

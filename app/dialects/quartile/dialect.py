@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask_smorest import Blueprint
-
 from app.dialects.common.credentials import authorization, header, key_and_secret
 from app.dialects.common.dialect import Dialect, in_header
 from app.dialects.common.status_map import batch_words
 from app.dialects.quartile.examples import EXAMPLES
+from app.web.blueprint import DescribedBlueprint
 
 NAME = "quartile"
 MOST_ITEMS = 100
@@ -20,7 +19,7 @@ BATCH = batch_words(
     FAILED="FAILED CANCELED",
 )
 
-blueprint = Blueprint(NAME, __name__, description="Quartile's batch processing.")
+blueprint = DescribedBlueprint(NAME, __name__, description="Quartile's batch processing.")
 dialect = Dialect(
     NAME,
     blueprint,

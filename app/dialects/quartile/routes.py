@@ -30,7 +30,10 @@ OPERATION = "catalog.masterlist"
 
 @blueprint.route("/amazon/v2/process/masterlist", methods=["PATCH"])
 @dialect.require("batches.write")
-@blueprint.doc(**takes(array_of(MasterlistSchema, most=MOST_ITEMS), [EXAMPLES["item"]]))
+@blueprint.doc(
+    operationId="quartileProcessMasterlist",
+    **takes(array_of(MasterlistSchema, most=MOST_ITEMS), [EXAMPLES["item"]]),
+)
 @blueprint.response(200, QuartileBatchId, example=EXAMPLES["batch"])
 def process_masterlist() -> Response:
     """Submit up to 100 masterlist resources as one batch."""
@@ -47,6 +50,7 @@ def process_masterlist() -> Response:
 
 @blueprint.route("/amazon/v2/batch/<batchId>")
 @dialect.require("batches.read")
+@blueprint.doc(operationId="quartileGetBatch")
 @blueprint.response(
     200,
     QuartileResults,

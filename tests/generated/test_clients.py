@@ -1,0 +1,45 @@
+"""Clients that generators make of `/openapi.json` submit, wait, page and stream.
+
+Each is made of the document that a running system gives, and used by a driver that is written as
+its users would (`drivers/`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.generated.conftest import DRIVERS, Run, tool
+
+
+@pytest.mark.slow
+def test_openapi_python_client(
+    run: Run, document: Path, tmp_path: Path, brings_about: Callable[..., None]
+) -> None:
+    options = tmp_path / "options.yml"
+    # Its formatter is left out, which would only change how it looks.
+    options.write_text("post_hooks: []\n")
+    run(
+        *(tool("openapi-python-client"), "generate", "--path", str(document)),
+        *("--meta", "none", "--output-path", str(tmp_path / "made_by_opc")),
+        *("--config", str(options)),
+    )
+    # NDJSON and CSV in requests are beyond it, and it says so; it leaves out no operation.
+    made = len(list((tmp_path / "made_by_opc" / "api").glob("*/[a-z]*.py")))
+    assert made == document.read_text().count('"operationId"')
+    brings_about(sys.executable, str(DRIVERS / "openapi_python_client.py"))
+
+
+@pytest.mark.slow
+def test_openapi_generator(
+    run: Run, document: Path, tmp_path: Path, brings_about: Callable[..., None]
+) -> None:
+    run(
+        *(tool("openapi-generator-cli"), "generate", "-i", str(document), "-g", "python"),
+        *("-o", str(tmp_path), "--additional-properties", "packageName=made_by_og"),
+        *("--global-property", "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"),
+    )
+    brings_about(sys.executable, str(DRIVERS / "openapi_generator.py"))
