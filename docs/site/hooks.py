@@ -1,0 +1,115 @@
+"""What mkdocs cannot do by itself: pages from outside docs/, and the reference of the API.
+
+Links between pages are written for the repository, where people and tests follow them too; here
+each is turned into what it is on the site. One that leads to no page of it ends the build.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+_LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
+# Files of the repository that the site has, by their names there.
+_BESIDE = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "reporting.md",
+    "LICENSE": "license.txt",
+    "benchmarks/results.md": "measured.md",
+    "benchmarks/results.svg": "results.svg",
+}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what is not in docs/."""
+    for source, name in _BESIDE.items():
+        files.append(File.generated(config, name, content=(ROOT / source).read_bytes()))
+    files.append(File.generated(config, "reference.md", content=_reference()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Turn links within the repository into links within the site."""
+    here = next(
+        (source for source, name in _BESIDE.items() if name == page.file.src_uri),
+        f"docs/{page.file.src_uri}",
+    )
+
+    def on_site(found: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(here), found[1]))
+        name = _BESIDE.get(path) or path.removeprefix("docs/")
+        return name + (found[2] or "")
+
+    return _LINK.sub(on_site, markdown)
+
+
+def _reference() -> str:
+    """Every operation of /openapi.json: what it is for, takes and answers."""
+    from app.core.settings import load_settings
+    from app.server.wsgi import create_app
+
+    # It connects to nothing before it is asked something that needs it.
+    nowhere = {"DATABASE_URL": "postgresql://localhost/none", "REDIS_URL": "redis://localhost/0"}
+    answer = create_app(load_settings(nowhere)).test_client().get("/openapi.json")
+    document: dict[str, Any] = answer.get_json()
+    lines = [
+        "# API reference",
+        "",
+        "From `/openapi.json`, which every running server has, with schemas and examples; `/docs` "
+        "there lets you try it.",
+    ]
+    for tag in document.get("tags", []):
+        lines += ["", f"## {tag['name']}", "", tag.get("description", "")]
+        for path, methods in document["paths"].items():
+            shared = methods.get("parameters", [])
+            for method, operation in methods.items():
+                if method != "parameters" and tag["name"] in operation.get("tags", ()):
+                    lines += _operation(document, method, path, shared, operation)
+    return "\n".join(lines) + "\n"
+
+
+def _operation(
+    document: dict[str, Any],
+    method: str,
+    path: str,
+    shared: list[Any],
+    operation: dict[str, Any],
+) -> list[str]:
+    lines = ["", f"### {method.upper()} {path}", "", f"**{operation.get('summary', '')}**", ""]
+    lines += [operation.get("description", "")]
+    parameters = [_resolved(document, one) for one in [*shared, *operation.get("parameters", [])]]
+    if parameters:
+        lines += ["", "| parameter | in | |", "| --- | --- | --- |"]
+        lines += [
+            f"| `{one['name']}` | {one['in']} | {_cell(one.get('description', ''))} |"
+            for one in parameters
+        ]
+    kinds = operation.get("requestBody", {}).get("content", {})
+    if kinds:
+        lines += ["", "Body: " + ", ".join(f"`{kind}`" for kind in kinds)]
+    lines += ["", "| answer | |", "| --- | --- |"]
+    for status, answer in operation.get("responses", {}).items():
+        found = _resolved(document, answer)
+        lines.append(f"| {status} | {_cell(found.get('description', ''))} |")
+    return lines
+
+
+def _resolved(document: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in one:
+        return one
+    found: Any = document
+    for part in one["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    return dict(found)
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).split()).replace("|", r"\|")
