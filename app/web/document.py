@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -12,16 +13,20 @@ _METHODS = ("get", "put", "post", "delete", "patch")
 def finished(document: Document) -> Document:
     """`document` with answers that are open to new fields, and with no component that is unused.
 
-    A client that was generated from it must not break when an answer has a field more. What is in
-    a query is text, and never null.
+    A client that was generated from it must not break when an answer has a field more. What
+    a field of a body is unless said is told in words: some generators send a default, others want
+    it to be given.
     """
     document = _used(document)
     schemas = document["components"].get("schemas", {})
+    bodies: list[Any] = []
     answers = {"responses": document["components"].get("responses", {})}
     for place, operation in operations(document):
         answers[" ".join(place)] = operation["responses"]
-        for parameter in operation.get("parameters", []):
-            _without_null(parameter)
+        bodies.append(operation.get("requestBody"))
+    for name in _reached(document, bodies):
+        for field in schemas[name].get("properties", {}).values():
+            _default_in_words(field)
     for name in _reached(document, answers):
         _open(schemas[name])
     for answer in answers.values():
@@ -111,10 +116,10 @@ def _open(part: Any) -> None:
             del each["additionalProperties"]
 
 
-def _without_null(parameter: Document) -> None:
-    kind = parameter.get("schema", {}).get("type")
-    if isinstance(kind, list):
-        [parameter["schema"]["type"]] = [each for each in kind if each != "null"]
+def _default_in_words(field: Document) -> None:
+    if (default := field.pop("default", None)) is not None:
+        shown = default if isinstance(default, str) else json.dumps(default)
+        field["description"] = f"{field.get('description', '')} `{shown}` unless said.".strip()
 
 
 def _objects(part: Any) -> Iterator[Document]:

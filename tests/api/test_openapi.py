@@ -153,6 +153,15 @@ def test_a_query_beside_a_body_has_nothing_that_is_sent_unasked(app: Flask) -> N
                 assert body["example"][name] == shown, (path, name)
 
 
+def test_what_a_field_of_a_body_is_unless_said_is_told_in_words(app: Flask) -> None:
+    """openapi-typescript wants a field that has a default to be given."""
+    described = document(app)
+    submission = described["components"]["schemas"]["Submission"]["properties"]
+    assert "default" not in str(submission)
+    assert submission["start"]["description"].endswith("`now` unless said.")
+    assert submission["dryRun"]["description"].endswith("`false` unless said.")
+
+
 def test_examples_are_what_their_schemas_say(app: Flask) -> None:
     described = document(app)
     checked = 0

@@ -17,6 +17,7 @@ from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
 
 DRIVERS = Path(__file__).parent / "drivers"
+TYPESCRIPT = Path(__file__).parent / "typescript"
 # What each driver, in its own language, prints of the same steps.
 EXPECTED: dict[str, Any] = {
     "ended": ["PARTIAL", 2, 3],

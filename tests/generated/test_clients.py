@@ -6,16 +6,18 @@ its users would (`drivers/`).
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.generated.conftest import DRIVERS, Run, tool
+from tests.generated.conftest import DRIVERS, TYPESCRIPT, Run, tool
+
+pytestmark = pytest.mark.long
 
 
-@pytest.mark.slow
 def test_openapi_python_client(
     run: Run, document: Path, tmp_path: Path, brings_about: Callable[..., None]
 ) -> None:
@@ -33,7 +35,6 @@ def test_openapi_python_client(
     brings_about(sys.executable, str(DRIVERS / "openapi_python_client.py"))
 
 
-@pytest.mark.slow
 def test_openapi_generator(
     run: Run, document: Path, tmp_path: Path, brings_about: Callable[..., None]
 ) -> None:
@@ -43,3 +44,17 @@ def test_openapi_generator(
         *("--global-property", "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"),
     )
     brings_about(sys.executable, str(DRIVERS / "openapi_generator.py"))
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_openapi_typescript(
+    run: Run, document: Path, tmp_path: Path, brings_about: Callable[..., None]
+) -> None:
+    """Its types hold what the driver does with them, before it is run."""
+    for name in ("package.json", "package-lock.json", "tsconfig.json", "driver.ts"):
+        shutil.copy(TYPESCRIPT / name, tmp_path)
+    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    installed = tmp_path / "node_modules" / ".bin"
+    run(str(installed / "openapi-typescript"), str(document), "-o", str(tmp_path / "api.d.ts"))
+    run(str(installed / "tsc"))
+    brings_about("node", str(tmp_path / "made" / "driver.js"))
