@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
 
-from handlers.operation import WrongOperation
+from handlers.operation import Operation, WrongOperation
 from handlers.registry import Registry, registry
 from handlers.shipped.http_request.handler import offer
 
@@ -22,20 +23,58 @@ SHIPPED = (
 
 
 def load_handlers(
-    modules: Iterable[str] = (), *, http_bases: Mapping[str, str] | None = None
+    modules: Iterable[str] = (),
+    *,
+    http_bases: Mapping[str, str] | None = None,
+    packages: bool = True,
 ) -> Registry:
     """Import the shipped handlers, the installed entry points and `modules`; the filled registry.
 
     `http_bases`: the URLs, by name, that `http.request` may reach; it is offered only if there are
-    any. Raises ImportError, with the module and the reason in one line, whatever a module does when
-    it is imported.
+    any. `packages`: whether entry points are loaded. Raises ImportError, with the module and the
+    reason in one line, whatever a module does when it is imported.
     """
     for module in (*SHIPPED, *modules):
         _load(module, partial(importlib.import_module, module))
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP) if packages else ():
         _load(entry_point.value, entry_point.load)
     offer(registry, http_bases or {})
     return registry
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Modules, looked at: the operations that they register, and a line for whatever is wrong."""
+
+    operations: list[Operation]
+    wrong: list[str]
+
+
+def look_at_handlers(
+    modules: Iterable[str], *, http_bases: Mapping[str, str] | None = None
+) -> Loaded:
+    """Load as `load_handlers` does, to its end whatever is wrong.
+
+    `operations`: those of `modules` alone. `wrong`: also what is with installed packages, since
+    nothing starts with them.
+    """
+    wrong: list[str] = []
+    load_handlers(http_bases=http_bases, packages=False)
+    before = {one.name for one in registry}
+    with registry.collecting() as refused:
+        for module in modules:
+            wrong += _looked_at(module, partial(importlib.import_module, module))
+        operations = [one for one in registry if one.name not in before]
+        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+            wrong += _looked_at(entry_point.value, entry_point.load)
+    return Loaded(operations, [*map(str, refused), *wrong])
+
+
+def _looked_at(module: str, load: Callable[[], object]) -> Iterator[str]:
+    try:
+        _load(module, load)
+    except ImportError as error:
+        yield str(error)
 
 
 def _load(module: str, load: Callable[[], object]) -> None:

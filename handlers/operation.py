@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import marshmallow
 from marshmallow.exceptions import ValidationError
 
+from handlers.checks import Queue, flaws
 from handlers.fields import WholeNumber, exact_decimal
 from handlers.keys import LONGEST_KEY, join_key
-
-Queue = Literal["fast", "slow"]
 
 
 class WrongOperation(ValueError):
     """What was registered cannot work; the message names the module, the operation and why."""
+
+
+def wrong(handler: object, name: object, why: str) -> WrongOperation:
+    """The error for operation `name` of `handler`'s module."""
+    return WrongOperation(f"{getattr(handler, '__module__', None)}: operation {name!r}: {why}")
 
 
 @dataclass(frozen=True)
@@ -59,45 +62,8 @@ class Operation:
 
     def __post_init__(self) -> None:
         """Refuse what could not work, or would keep every item waiting for ever."""
-        for wrong in (self._wrong_handler(), self._wrong_option(), self._wrong_key()):
-            if wrong is not None:
-                module = getattr(self.handler, "__module__", None)
-                raise WrongOperation(f"{module}: operation {self.name!r}: {wrong}")
-
-    def _wrong_handler(self) -> str | None:
-        if not callable(self.handler):
-            return f"its handler is no function but a {type(self.handler).__name__}"
-        called = self.handler if inspect.isroutine(self.handler) else type(self.handler).__call__
-        for handler in (self.handler, called):
-            if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
-                return "its handler is an `async def`, which is not awaited; it must be a `def`"
-            if inspect.isgeneratorfunction(handler):
-                return "its handler is a generator (it has a `yield`); it must return its answer"
-        return None
-
-    def _wrong_option(self) -> str | None:
-        for name in ("max_attempts", "timeout_seconds", "concurrency", "rate_limit", "slice_items"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                return f"{name} must be above 0, not {value}"
-        if self.queue not in get_args(Queue):
-            return f"queue must be {' or '.join(map(repr, get_args(Queue)))}, not {self.queue!r}"
-        return None
-
-    def _wrong_key(self) -> str | None:
-        if not (isinstance(self.schema, type) and issubclass(self.schema, marshmallow.Schema)):
-            return f"schema must be a class of marshmallow's Schema, not {self.schema!r}"
-        if self.loader.unknown == marshmallow.INCLUDE:
-            return None
-        known = {
-            known
-            for name, field in self.loader.fields.items()
-            for known in (name, field.attribute, field.data_key)
-        }
-        for name in self.key:
-            if name not in known:
-                return f"key has {name!r}, which is no field of {self.schema.__name__}"
-        return None
+        if found := list(flaws(self)):
+            raise wrong(self.handler, self.name, "; ".join(found))
 
     @property
     def limited(self) -> bool:

@@ -18,6 +18,7 @@ COMMANDS = {
     "clients": "Create, list, rotate and revoke API clients.",
     "keys": "Create, list and revoke keys of a client.",
     "operations": "List the operations that batches can ask for.",
+    "check": "Look at modules of handlers, and at files of items for them.",
     "submit": "Submit a file of items as a batch.",
     "status": "Show batches and how far they are.",
     "items": "List the items of a batch.",

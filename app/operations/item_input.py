@@ -9,7 +9,8 @@ from marshmallow import ValidationError
 
 from app.core.error_text import text_of
 from app.core.jsontext import loads
-from handlers import Operation
+from handlers import Operation, Registry
+from handlers.jsonbounds import refusal_of
 
 
 class WrongInput(Exception):
@@ -31,6 +32,22 @@ def read_input(operation: Operation, text: str) -> tuple[dict[str, Any], str | N
         raise WrongInput(f"Cannot be read: {text_of(error)}") from error
     except BaseException as error:
         raise WrongInput(_why(error)) from error
+
+
+def check_input(
+    registry: Registry, name: str | None, text: str
+) -> tuple[Operation, dict[str, Any], str | None]:
+    """An item's operation, what its schema makes of it, and its key; `text` as it is stored.
+
+    For whoever has no worker to ask. Raises WrongInput.
+    """
+    refusal = refusal_of(text)
+    if refusal is not None:
+        raise WrongInput(refusal)
+    operation = registry.get(name)
+    if operation is None:
+        raise WrongInput(f"Unknown operation {name!r}.")
+    return operation, *read_input(operation, text)
 
 
 def _why(error: BaseException) -> str:

@@ -22,14 +22,13 @@ from app.batches.item_keys import ItemReader
 from app.core.ids import new_id
 from app.core.jsontext import dumps, loads
 from app.formats.raw_item import RawItem
-from app.operations.item_input import WrongInput, read_input
+from app.operations.item_input import WrongInput, check_input
 from batchline.testing.effects import MemoryContext, MemoryEffects
 from batchline.testing.finding import find_operation
 from batchline.testing.records import MemoryRecords
 from batchline.testing.results import Result, Results
 from handlers import Item, registry
 from handlers.contract import Problem
-from handlers.jsonbounds import refusal_of
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.claim.load_items import Loaded
 from workers.engine.claim.served import InvalidItem
@@ -90,16 +89,8 @@ def _load(
     invalid: list[InvalidItem] = []
     lanes: dict[tuple[str, str], int] = {}
     for index, row in enumerate(rows):
-        name = row.operation or default
-        operation = registry.get(name)
-        refusal = refusal_of(row.text)
-        if refusal is None and operation is None:
-            refusal = f"Unknown operation {name!r}."
-        if refusal is not None or operation is None:
-            invalid.append(InvalidItem(index, refusal or ""))
-            continue
         try:
-            data, key = read_input(operation, row.text)
+            operation, data, key = check_input(registry, row.operation or default, row.text)
         except WrongInput as wrong:
             invalid.append(InvalidItem(index, wrong.message))
             continue

@@ -31,6 +31,21 @@ class Named(Schema):
     renamed = fields.String(data_key="other", attribute="another")
 
 
+class Odd(Schema):
+    """With fields that can be no part of a key."""
+
+    when = fields.DateTime()
+    inner = fields.Nested(Named)
+    made = fields.String(dump_only=True)
+
+
+class Unmade(Schema):
+    """Cannot be made without being told more."""
+
+    def __init__(self, country: str) -> None:
+        super().__init__()
+
+
 class Open(Schema):
     """Takes whatever there is."""
 
@@ -75,6 +90,21 @@ def test_a_generator_is_no_handler() -> None:
     assert "case.x" not in registry
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a\n", "x" * 256, 7, None])
+def test_a_name_must_be_one(name: Any) -> None:
+    with pytest.raises(WrongOperation, match=r"its name must"):
+        operation(name, schema=Named)(plain)
+
+
+@pytest.mark.parametrize("handler", [lambda: None, len, setattr])
+def test_a_handler_must_take_an_item_and_a_context(handler: Any) -> None:
+    with pytest.raises(WrongOperation, match="its handler cannot be called with an item and a con"):
+        Operation("case.x", handler, Named)
+    with pytest.raises(WrongOperation, match="cannot be called with a list of items and a context"):
+        Operation("case.x", handler, Named, bulk=True)
+    assert Operation("case.x", dict, Named)  # which does not say what it takes
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -84,6 +114,19 @@ def test_a_generator_is_no_handler() -> None:
         ({"schema": dict}, "schema must be a class of marshmallow's Schema"),
         ({"schema": Named()}, "schema must be a class of marshmallow's Schema"),
         ({"max_attempts": 0}, "max_attempts must be above 0, not 0"),
+        ({"max_attempts": "3"}, "max_attempts must be a whole number, not '3'"),
+        ({"timeout_seconds": float("nan")}, "timeout_seconds must be a number, not nan"),
+        ({"timeout_seconds": None}, "timeout_seconds must be a number, not None"),
+        ({"backoff_seconds": -1}, "backoff_seconds must be 0 or more, not -1"),
+        ({"bulkk": True}, "there is no option bulkk"),
+        ({"schema": Unmade}, "its schema Unmade cannot be made (TypeError: "),
+        ({"schema": Odd, "key": "when"}, "key has 'when', a field of DateTime, which can be no"),
+        ({"schema": Odd, "key": "inner"}, "key has 'inner', a field of Nested, which can be no"),
+        ({"schema": Odd, "key": "made"}, "key has 'made', which Odd does not load (dump_only)"),
+        (
+            {"schema": Odd, "key": ("x", "made"), "queue": "q"},
+            "queue must be 'fast' or 'slow', not 'q'; key has 'x', which is no field of Odd; key",
+        ),
     ],
 )
 def test_what_cannot_work_is_named(options: dict[str, Any], why: str) -> None:
