@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app.core.addresses import database_url
 from app.db import make_engine
 from app.local.servers import start_postgres
 
@@ -25,7 +26,7 @@ def database() -> Iterator[Engine]:
         # Below a folder that only its maker may enter: as root, the server is somebody else.
         Path(folder).chmod(0o711)
         with start_postgres(Path(folder) / "home", options={"fsync": "off"}) as server:
-            engine = make_engine(server.url, name="batchline-testing")
+            engine = make_engine(database_url(server.url), name="batchline-testing")
             try:
                 yield engine
             finally:

@@ -1,0 +1,1 @@
+"""A shop's operations for Batchline: an example of a package with tests and tables of its own."""
