@@ -28,6 +28,7 @@ from app.batches.batch_view import BatchView
 from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.storing import StoredAfterAll, storing
 from app.batches.submission import check, intake_of, line_of, write_intake
+from app.clients.recent_callers import KEPT_SECONDS
 from app.core.errors import BatchlineError, FieldError, Forbidden, Invalid
 from app.core.lifecycle import PENDING
 from app.db import read
@@ -41,6 +42,7 @@ from app.web.owners import Bodies, owner_of
 from app.web.paging import page_answer, page_of
 from app.web.quotas import submitting, take_stream
 from app.web.services import services
+from app.web.still_good import require_good, still_good
 from app.web.watch import batch_watch, waiting_places
 
 blueprint = Blueprint(
@@ -167,6 +169,7 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
 def _ended(client_id: UUID, batch_id: UUID, seconds: float) -> BatchView:
     """The batch once it has ended, or as it is after so many seconds."""
     deadline = time.monotonic() + seconds
+    is_good = still_good(every=KEPT_SECONDS)
     batch = None
 
     def ended() -> bool:
@@ -191,6 +194,7 @@ def _ended(client_id: UUID, batch_id: UUID, seconds: float) -> BatchView:
         finally:
             if place is not None:
                 place.give_back()
+        require_good(is_good)
     if batch is not None and batch.ended:
         return batch
     return _find(client_id, batch_id)

@@ -16,6 +16,7 @@ from flask import Request
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from app.core.errors import Malformed, TooLarge, UnsupportedType
+from app.web.still_good import require_good, still_good
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -50,7 +51,8 @@ class Body(io.RawIOBase):
     """The decompressed bytes of a request's body, as a stream.
 
     `most`: bytes after decompression. `digest` takes in what was sent, as it was sent; `tick` is
-    called for each chunk that arrives.
+    called for each chunk that arrives. A body that is long in coming ends with the key that its
+    request was sent by (Unauthenticated), so that nothing is done by one that was revoked.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Body(io.RawIOBase):
         self._given = 0
         self._digest = digest
         self._tick = tick
+        self._is_good = still_good()
         self._ready = b""
         self._at_end = False
 
@@ -122,6 +125,7 @@ class Body(io.RawIOBase):
         """The next bytes as they were sent; none at the end."""
         data = self._read_from_client()
         self._tick()
+        require_good(self._is_good)
         self._received += len(data)
         if self._digest is not None:
             self._digest.update(data)

@@ -1,13 +1,16 @@
-"""Whether a key is still good, for answers that go on for long after it was looked at."""
+"""Whether a key is still good, for what goes on for long after it was looked at.
+
+Answers that are streamed, bodies that are slow to come, waits.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from flask import g
+from flask import g, has_app_context
 
-from app.core.errors import BatchlineError
+from app.core.errors import BatchlineError, Unauthenticated
 from app.web.address import caller_address
 from app.web.services import services
 
@@ -15,18 +18,24 @@ LOOK_EVERY = 5.0
 """Seconds between two looks of one answer: at most a statement each."""
 
 
-def still_good(*, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+def still_good(
+    *, every: float | None = None, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], bool]:
     """A function that tells whether the request's key is still good.
 
-    Made while the request is answered, it is called behind that, as often as one likes: it looks
-    now and then. A database that is away for the moment does not end an answer.
+    Made while the request is answered, it is called then and behind that, as often as one likes:
+    it looks once in `every` seconds, LOOK_EVERY unless said. A database that is away for the moment
+    does not end an answer. Where no credentials were asked for, they are good.
     """
-    credentials, callers, address = g.credentials, services().callers, caller_address()
+    credentials = g.get("credentials") if has_app_context() else None
+    if credentials is None:
+        return lambda: True
+    callers, address = services().callers, caller_address()
     looked_at = clock()
 
     def is_good() -> bool:
         nonlocal looked_at
-        if clock() - looked_at < LOOK_EVERY:
+        if clock() - looked_at < (LOOK_EVERY if every is None else every):
             return True
         looked_at = clock()
         try:
@@ -36,3 +45,9 @@ def still_good(*, clock: Callable[[], float] = time.monotonic) -> Callable[[], b
         return found is not None and found.may_call_from(address)
 
     return is_good
+
+
+def require_good(is_good: Callable[[], bool]) -> None:
+    """Raise Unauthenticated where the key has ended since the request began."""
+    if not is_good():
+        raise Unauthenticated("The key has ended meanwhile.")

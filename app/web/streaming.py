@@ -6,9 +6,11 @@ The server makes no more of them than the client takes (app/server/answering.py)
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from flask import Request, Response
+
+from app.web.still_good import require_good, still_good
 
 _PIECE = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
@@ -19,7 +21,7 @@ _LEVEL = 1
 def streamed(
     request: Request, chunks: Iterable[bytes], mimetype: str, *, filename: str | None = None
 ) -> Response:
-    """A response of `chunks`, gzipped if the request takes that.
+    """A response of `chunks`, gzipped if the request takes that. It ends with the request's key.
 
     An exception that `chunks` raises once the answer has begun breaks the connection off, so that
     the client cannot take the answer for complete.
@@ -27,11 +29,17 @@ def streamed(
     headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
     if filename is not None:
         headers["Content-Disposition"] = f'attachment; filename="{filename}"'
-    body = iter(chunks)
+    body = _while_good(chunks, still_good())
     if request.accept_encodings.quality("gzip") > 0:
         headers["Content-Encoding"] = "gzip"
         body = _gzipped(body)
     return Response(_pieces(body), headers=headers, mimetype=mimetype)
+
+
+def _while_good(chunks: Iterable[bytes], is_good: Callable[[], bool]) -> Iterator[bytes]:
+    for chunk in chunks:
+        require_good(is_good)
+        yield chunk
 
 
 def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
