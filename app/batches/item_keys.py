@@ -93,7 +93,10 @@ class ItemReader:
         reader = self._keys.get(name)
         if reader is None:
             require_operation(self._allowed, name)
-            reader = self._keys[name] = KeyReader(self._registry.get(operation, since=self._since))
+            known = self._registry.get(operation, since=self._since)
+            if known is None:
+                return None  # and not remembered: each item may make another name up
+            reader = self._keys[name] = KeyReader(known)
         return reader.key(text)
 
     def _note(self, key: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from app.batches.intake import MOST_CHARACTERS, MOST_ITEMS
+from app.batches.item_keys import ItemReader
 from app.batches.queries import find_batch
 from app.batches.submission import Accepted, Submission, intake_of, write_intake
 from app.clients.credentials import ClientSecret
@@ -42,6 +44,25 @@ def stored(engine: Engine, batch_id: UUID) -> list[tuple[Any, ...]]:
                 {"id": batch_id},
             )
         ]
+
+
+def test_names_that_are_made_up_are_not_remembered(registry: Registry) -> None:
+    """A stream may have millions of items, each with another operation's name."""
+    reader = ItemReader(registry, None)
+
+    def items() -> Iterator[RawItem]:
+        for number in range(400):
+            name = f"{number}{'x' * 50_000}"
+            yield RawItem(json.dumps({"operation": name, "data": {}}))
+
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in reader.read(items())) == 400
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (held, peak) < (2**20, 2**21), "20 MB of names went by"
+    assert reader.mixed
 
 
 class Statements:
