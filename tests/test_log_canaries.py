@@ -12,8 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,13 +19,12 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from app.clients.credentials import create_client
-from app.core.settings import Settings, load_settings
-from app.db import make_engine, transaction
-from app.db.migrations import upgrade
-from tests.conftest import fresh_database
+from app.core.settings import Settings
+from app.db import transaction
+from tests.support.log_lines import entry_of, passwords
 from tests.support.receiver import Reply, receiving
 from tests.support.stack import Stack, running_stack, wait_for
 
@@ -40,31 +37,21 @@ PROCESSES = ("web", "worker", "slow", "beat", "flower")
 HANDLERS = "tests.support.handlers,tests.support.canaries"
 
 
-@pytest.fixture
-def alone(settings: Settings, postgres_url: str) -> Iterator[Settings]:
-    """Settings with which no other stack does the work, and writes the lines of it."""
-    redis_url = urlsplit(settings.redis_url or "")._replace(path="/12").geturl()
-    with fresh_database(postgres_url) as url:
-        engine = make_engine(url, name="batchline-tests")
-        upgrade(engine)
-        engine.dispose()
-        given = load_settings({"DATABASE_URL": url, "REDIS_URL": redis_url})
-        yield replace(settings, database_url=given.database_url, redis_url=given.redis_url)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("own_processes")
-def test_no_line_bears_a_canary_and_each_is_an_object(alone: Settings) -> None:
+def test_no_line_bears_a_canary_and_each_is_an_object(
+    own_settings: Settings, own_engine: Engine
+) -> None:
     extra = {
         "LOG_FORMAT": "json",
         "METRICS_TOKEN": TOKEN,
         "FLOWER_BASIC_AUTH": f"operator:{FLOWER}",
         "FLOWER_PORT": "0",
     }
-    with running_stack(alone, handlers=HANDLERS, extra=extra, processes=PROCESSES) as stack:
-        signing = provoke(stack, alone)
-        broken = [*start_in_vain(stack, alone)]
+    with running_stack(own_settings, handlers=HANDLERS, extra=extra, processes=PROCESSES) as stack:
+        signing = provoke(stack, own_engine)
+        broken = [*start_in_vain(stack)]
         # The end of each is a part of its log.
         for process in stack.processes.values():
             process.terminate()
@@ -78,19 +65,18 @@ def test_no_line_bears_a_canary_and_each_is_an_object(alone: Settings) -> None:
     assert "a handler warns" in told
     assert "exited with" in told, "a child's crash was not provoked"
     assert all(broken), broken
-    canaries = [ITEM, BEARER, TOKEN, FLOWER, *signing, *passwords(alone)]
+    canaries = [ITEM, BEARER, TOKEN, FLOWER, *signing, *passwords(own_settings)]
     wrong = []
     for name, log in logs.items():
         for line in log.splitlines():
-            if not is_object(line):
+            if not entry_of(line):
                 wrong.append(f"{name} wrote {line!r}")
             wrong += [f"{name} tells {one}: {line}" for one in canaries if one in line]
     assert not wrong, "\n".join(wrong[:20])
 
 
-def provoke(stack: Stack, settings: Settings) -> list[str]:
+def provoke(stack: Stack, engine: Engine) -> list[str]:
     """Errors of many kinds; the secrets that were made for it."""
-    engine = make_engine(settings.database_url or "", name="batchline-tests")
     client = create_client(engine, "watched")
     with (
         stack.http(client) as http,
@@ -121,7 +107,6 @@ def provoke(stack: Stack, settings: Settings) -> list[str]:
         submit(stack, http, "test.bulk", [{"do": "succeed", "key": ITEM}])
         wait_for(lambda: "webhook.tried" in (stack.logs / "slow.log").read_text())
     kill_a_child(stack)
-    engine.dispose()
     return [client.secret, hook["secret"]]
 
 
@@ -129,7 +114,7 @@ def refused(http: httpx.Client) -> None:
     """Requests that are refused, each with a canary somewhere."""
     bearer = {"Authorization": f"Bearer {BEARER}"}
     keys = {"x-api-key": BEARER, "SecretKey": BEARER, "Subscription-Key": BEARER}
-    http.get("/v1/batches", headers=bearer)
+    http.get("/v1/batches", headers=bearer | {"X-Request-Id": BEARER})
     http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}x"})
     http.post("/batch/price/update", json=[{"x": ITEM}], headers=bearer | keys)
     http.post("/v1/batches", content=f'{{"items": [{{"a": "{ITEM}"', headers=JSON)
@@ -141,6 +126,8 @@ def refused(http: httpx.Client) -> None:
             headers={"Content-Type": kind},
         )
     http.get(f"/v1/records/masterlist/{ITEM}")
+    http.delete(f"/v1/records/masterlist/{ITEM}")
+    http.get(f"/v1/record/masterlist/{ITEM}")
     http.get(f"/v1/batches?cursor={ITEM}&status={ITEM}")
     http.post("/integrations/batch", json={"operations": [{"x": ITEM}]}, headers=keys)
 
@@ -161,7 +148,7 @@ def kill_a_child(stack: Stack) -> None:
     wait_for(lambda: "exited with" in (stack.logs / "worker.log").read_text(), within=20)
 
 
-def start_in_vain(stack: Stack, settings: Settings) -> Iterator[str]:
+def start_in_vain(stack: Stack) -> Iterator[str]:
     """What processes say that cannot start."""
     lines = {
         "worker": "celery --quiet -A workers.celery worker --queues control --concurrency 1",
@@ -189,18 +176,6 @@ def start_in_vain(stack: Stack, settings: Settings) -> Iterator[str]:
         )
         assert done.returncode != 0, (line, environ)
         yield done.stdout + done.stderr
-
-
-def is_object(line: str) -> bool:
-    with suppress(ValueError):
-        found = json.loads(line)
-        return isinstance(found, dict) and {"event", "logger", "level", "timestamp"} <= set(found)
-    return False
-
-
-def passwords(settings: Settings) -> list[str]:
-    found = [urlsplit(url or "").password for url in (settings.database_url, settings.redis_url)]
-    return [password for password in found if password]
 
 
 PROGRAM = """
@@ -232,7 +207,7 @@ def test_what_an_interpreter_says_is_an_object_too() -> None:
         timeout=60,
     )
     assert done.returncode == 1
-    assert all(map(is_object, done.stdout.splitlines() + done.stderr.splitlines())), done
+    assert all(map(entry_of, done.stdout.splitlines() + done.stderr.splitlines())), done
     printed = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert printed == ["printed", "in two lines and a half", "no end"]
     warned, thread, crashed = map(json.loads, done.stderr.splitlines())
@@ -274,7 +249,7 @@ def test_serve_adds_no_prefix_makes_no_demo_client_and_tells_no_secret(tmp_path:
         process.kill()
         process.stdout.close()
     assert any("everything is stopped" in line for line in lines)
-    assert [line for line in lines if not is_object(line)] == []
+    assert [line for line in lines if entry_of(line) is None] == []
     assert not (home / "demo-client.json").exists()
     assert "BATCHLINE_SECRET" not in (home / "env").read_text()
     assert not [line for line in lines if "bls_" in line or "Bearer" in line]

@@ -7,21 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 
-from app.clients.credentials import create_client
-from app.core.settings import Settings, load_settings
-from app.db import make_engine
-from app.db.migrations import upgrade
-from tests.conftest import fresh_database
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
+from tests.support.log_lines import passwords
 from tests.support.stack import Stack, running_stack, wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -43,9 +37,9 @@ for log in (ours, theirs):
 """
 
 
-def rendered(log_format: str) -> str:
+def rendered(log_format: str, program: str = PROGRAM) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
+        [sys.executable, "-W", "error", "-c", program],
         env={**os.environ, "LOG_FORMAT": log_format, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -87,6 +81,30 @@ def test_in_a_terminal_a_traceback_is_shown_once() -> None:
         json.loads(first)
 
 
+FORGING = """
+import logging, structlog
+from app.core.logs import set_up_logs
+from app.core.settings import load_settings
+set_up_logs(load_settings())
+said = "x\\n2026-01-01 00:00:00 [info] forged\\x1b[2J\\x9b8m\\r\\u202e"
+structlog.get_logger("ours").info("request.answered", path=said)
+logging.getLogger("theirs").warning("not taken: %s", said)
+try:
+    raise ValueError(said)
+except ValueError:
+    logging.getLogger("theirs").exception("went.wrong")
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_is_logged_of_others_is_no_line_and_does_nothing(log_format: str) -> None:
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", rendered(log_format, FORGING))
+    assert shown.count("forged") == 3
+    for line in shown.splitlines():
+        assert not line.startswith("2026-01-01")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", shown), repr(shown)
+
+
 def check(entry: dict[str, Any]) -> None:
     """The fields that every line has."""
     assert isinstance(entry["event"], str)
@@ -95,27 +113,15 @@ def check(entry: dict[str, Any]) -> None:
     assert datetime.fromisoformat(entry["timestamp"]).utcoffset() is not None
 
 
-@pytest.fixture
-def alone(settings: Settings, postgres_url: str) -> Iterator[Settings]:
-    """Settings with which no other stack does the work, and writes the lines of it."""
-    redis_url = urlsplit(settings.redis_url or "")._replace(path="/11").geturl()
-    with fresh_database(postgres_url) as url:
-        engine = make_engine(url, name="batchline-tests")
-        upgrade(engine)
-        engine.dispose()
-        given = load_settings({"DATABASE_URL": url, "REDIS_URL": redis_url})
-        yield replace(settings, database_url=given.database_url, redis_url=given.redis_url)
-
-
 @pytest.mark.usefixtures("own_processes")
-def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone: Settings) -> None:
-    engine = make_engine(alone.database_url or "", name="batchline-tests")
-    client = create_client(engine, f"logged {uuid4()}")
-    engine.dispose()
+def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(
+    own_settings: Settings, own_client: ClientSecret
+) -> None:
+    client = own_client
     # Celery tells root so before there are logs; who deploys it does not run it as root.
     extra = {"LOG_FORMAT": "json", "PYTHONWARNINGS": "ignore:You're running the worker"}
     with (
-        running_stack(alone, handlers="tests.support.handlers", extra=extra) as stack,
+        running_stack(own_settings, handlers="tests.support.handlers", extra=extra) as stack,
         stack.http(client) as http,
     ):
         items = [{"do": do} for do in ("succeed", "reject", "raise")]
@@ -144,7 +150,7 @@ def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone:
     assert not {"clientId", "keyId"} & line.keys()
     [line] = [one for one in answered if one["requestId"] == batch.headers["X-Request-Id"]]
     assert (line["clientId"], line["keyId"]) == (str(client.client_id), str(client.key_id))
-    secrets = ["bls_wrong", client.secret, signing, *passwords(alone)]
+    secrets = ["bls_wrong", client.secret, signing, *passwords(own_settings)]
     for name, log in written.items():
         for line in log.splitlines():
             try:
@@ -156,8 +162,3 @@ def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(alone:
 
 def log_of(stack: Stack, name: str) -> str:
     return (stack.logs / f"{name}.log").read_text()
-
-
-def passwords(settings: Settings) -> list[str]:
-    found = [urlsplit(url or "").password for url in (settings.database_url, settings.redis_url)]
-    return [password for password in found if password]

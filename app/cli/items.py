@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from app.cli.options import as_json, remote
+from app.core.visible import visible, visible_json
 
 STATUSES = ["PENDING", "RUNNING", "SUCCESS", "INVALID", "FAILED", "CANCELED"]
 
@@ -36,12 +37,16 @@ def items(
 
     with connect(url, secret) as api:
         for item in api.items(batch_id, limit=limit, status=status, key=key):
-            click.echo(json.dumps(item, ensure_ascii=False) if json_output else _line(item))
+            click.echo(_json(item) if json_output else _line(item))
+
+
+def _json(value: Any) -> str:
+    return visible_json(json.dumps(value, ensure_ascii=False))
 
 
 def _line(item: dict[str, Any]) -> str:
     said = item.get("message")
     if said is None and item.get("result") is not None:
-        said = json.dumps(item["result"], ensure_ascii=False)
-    key = item.get("key") or ""
-    return f"{item['index']:>8}  {item['status']:<8}  {key:<24}  {said or ''}".rstrip()
+        said = _json(item["result"])
+    key = visible(item.get("key") or "")
+    return f"{item['index']:>8}  {item['status']:<8}  {key:<24}  {visible(said or '')}".rstrip()

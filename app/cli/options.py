@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from app.core.visible import visible, visible_json
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -53,12 +55,12 @@ def remote(command: Command) -> Command:
 
 def print_json(data: Any) -> None:
     """Print `data` as JSON, readable for people too."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    click.echo(visible_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)))
 
 
 def print_table(headings: list[str], rows: list[list[str]]) -> None:
     """Print rows under headings, in columns as wide as they need to be."""
-    table = [headings, *rows]
+    table = [headings, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     for row in table:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

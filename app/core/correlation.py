@@ -14,6 +14,7 @@ from typing import Any
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 from app.core.ids import new_id
+from app.core.log_scrubbing import looks_secret
 
 HEADER = "X-Request-Id"
 TASK_HEADER = "batchline_request"
@@ -26,9 +27,12 @@ _ARGUMENTS = {"batch_id": "batch", "wave": "wave", "number": "slice", "webhook_i
 def begin_request(given: str | None, address: str | None = None) -> str:
     """Bind an id for the request that begins: `given` if it is usable, else a new one.
 
+    It is kept in the audit and said in answers, so one that looks like a secret is not usable.
+
     And the address that it comes from; None where that is not known.
     """
-    request_id = given if given and _USABLE.fullmatch(given) else new_id().hex
+    usable = given is not None and _USABLE.fullmatch(given) and not looks_secret(given)
+    request_id = given if given is not None and usable else new_id().hex
     clear_contextvars()
     bind_contextvars(**{_KEY: request_id, "address": address})
     return request_id

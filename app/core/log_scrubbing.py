@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app.core.visible import visible_lines
+
 GONE = "***"
 # Shorter values could be words of any sentence.
 _SHORTEST = 6
@@ -42,8 +44,13 @@ _QUOTING = re.compile(
 )
 # To the end of the line: to look for its bracket would take long where there is none.
 _PARAMETERS = re.compile(r"\n?\[parameters: [^\n]*")
-# `invalid input syntax for type integer: "…"`: a value behind a colon.
-_VALUE = re.compile(r"((?:\(psycopg2\.|psycopg2\.errors\.)[^\n\"]{0,300}?: )\"[^\n]*\"")
+# `invalid input syntax for type integer: "…"`, `value "…" is out of range`, `"…" is out of range`:
+# a value behind a colon, behind that word, or at the beginning.
+_VALUE = re.compile(
+    r"((?:\(psycopg2\.|psycopg2\.errors\.)[^\n\"]{0,300}?(?:: |\bvalue |\) ))\"[^\n]*\""
+)
+
+_LONGEST_PATH = 100
 
 _values: tuple[str, ...] = ()
 
@@ -80,6 +87,11 @@ def scrub(text: str) -> str:
     return text
 
 
+def looks_secret(text: str) -> bool:
+    """Whether it looks like a secret. By the values of settings nothing is told, to nobody."""
+    return any(look.search(text) for look, _ in _LOOKS)
+
+
 def scrub_entry(
     _logger: Any, _name: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -99,6 +111,27 @@ def _scrubbed(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return scrub(str(value))
+
+
+def keep_to_lines(
+    _logger: Any, _name: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A processor for lines that people read: no text of theirs can pass for another line.
+
+    A caller may put a line break, or what has a terminal do things, into whatever is logged of it.
+    Values are quoted by the renderer; the message and a traceback are not.
+    """
+    for name in ("event", "exception", "stack"):
+        if isinstance(text := entry.get(name), str):
+            entry[name] = visible_lines(text)
+    return entry
+
+
+def beginning_of_path(path: str) -> str:
+    """Of a path that nothing is known of no more than may be told: further on may be a key."""
+    parts = path.split("/", 3)
+    shown = "/".join(parts[:3])[:_LONGEST_PATH]
+    return shown if len(parts) <= 3 and len(path) <= _LONGEST_PATH else f"{shown}/…"
 
 
 def frames_of(error: BaseException) -> str:

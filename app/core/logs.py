@@ -15,7 +15,7 @@ import structlog
 
 from app.core.declared import declarations
 from app.core.log_lines import print_objects, underneath
-from app.core.log_scrubbing import keep_out, scrub_entry
+from app.core.log_scrubbing import keep_out, keep_to_lines, scrub_entry
 from app.core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -47,8 +47,10 @@ def set_up_logs(settings: Settings) -> None:
     as_json = settings.log_format == "json" or (
         settings.log_format == "auto" and not sys.stderr.isatty()
     )
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    rendered: list[structlog.types.Processor] = (
+        [structlog.processors.JSONRenderer()]
+        if as_json
+        else [keep_to_lines, structlog.dev.ConsoleRenderer()]
     )
     handler = logging.StreamHandler(underneath(sys.stderr))
     handler.setFormatter(
@@ -58,7 +60,7 @@ def set_up_logs(settings: Settings) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 scrub_entry,
-                renderer,
+                *rendered,
             ],
         )
     )

@@ -22,6 +22,7 @@ from typing import Any
 from gunicorn.http.message import Request
 from gunicorn.workers.base import Worker
 
+from app.core.log_scrubbing import beginning_of_path
 from app.server import bounds, refusals
 from app.server.answering import After, Answering
 from app.server.balance import COUNTS, Waiting
@@ -248,7 +249,9 @@ class WebWorker(Worker):
             if error.errno not in _PEER_GONE:
                 self.log.exception("Socket error while answering")
         except BaseException:
-            self.log.exception("Error while answering %s", answering.request.uri)
+            asked = answering.request
+            said = (asked.method, beginning_of_path(asked.path or ""))
+            self.log.exception("Error while answering %s %s", *said)
             if not answering.begun:
                 after = self._failed(connection)
         finally:

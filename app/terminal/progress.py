@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from app.core.visible import visible
 from batchline.client.api import Api
 from batchline.client.poller import BatchPoller
 
@@ -95,7 +96,8 @@ def watch(
 
 def label(batch: dict[str, Any]) -> str:
     """What a batch is called in a line: its name, or its operation and the end of its id."""
-    return str(batch.get("name") or f"{batch.get('operation') or 'batch'} …{batch['id'][-6:]}")
+    named = str(batch.get("name") or f"{batch.get('operation') or 'batch'} …{batch['id'][-6:]}")
+    return visible(named)
 
 
 def summary_line(batch: dict[str, Any]) -> Text:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import RequestRedirect, Rule
 
 from app.core import actor, correlation
+from app.core.log_scrubbing import beginning_of_path
 from app.web import address
 from app.web.services import services
 
@@ -55,23 +61,43 @@ def shown_path() -> str:
 
     Of what varies in it ids stay, and of the rest its name: `/v1/records/{collection}/{key}`.
     """
-    if request.url_rule is None:
-        return request.path
-    values = request.view_args or {}
+    matched = _matched()
+    if matched is None:
+        return beginning_of_path(request.path)
+    rule, values = matched
 
     def shown(part: re.Match[str]) -> str:
         value = values.get(part[1])
         return str(value) if isinstance(value, (UUID, int)) else f"{{{part[1]}}}"
 
-    return _VARYING.sub(shown, request.url_rule.rule)
+    return _VARYING.sub(shown, rule.rule)
+
+
+def _matched() -> tuple[Rule, Mapping[str, Any]] | None:
+    """The rule of the request, and what varies in it; where it takes other methods only, that."""
+    if request.url_rule is not None:
+        return request.url_rule, request.view_args or {}
+    wrong = request.routing_exception
+    adapter = current_app.create_url_adapter(request)
+    if not isinstance(wrong, MethodNotAllowed) or not wrong.valid_methods or adapter is None:
+        return None
+    with suppress(HTTPException, RequestRedirect):
+        return adapter.match(method=next(iter(wrong.valid_methods)), return_rule=True)
+    return None
 
 
 def _guard(response: Response) -> None:
-    """What no browser and no cache may make of an answer."""
+    """What no browser and no cache may make of an answer.
+
+    Caches know `Authorization` for what it is, but not the headers in which dialects are sent keys:
+    by those one client's answer would be kept for all.
+    """
     response.headers["X-Content-Type-Options"] = "nosniff"
     if request.method not in ("GET", "HEAD"):
         # What has just been made may have a secret in it, which is shown this once.
         response.headers.setdefault("Cache-Control", "no-store")
+    elif "caller" in g:
+        response.headers.setdefault("Cache-Control", "private, no-cache")
 
 
 def _end(_: BaseException | None) -> None:

@@ -66,7 +66,9 @@ def _settled(stack: Stack, client: ClientSecret) -> tuple[str, dict[str, Any]]:
     return request_id, wait_for(settled, within=10)
 
 
-@pytest.mark.parametrize("given", [None, "", "a b", "x" * 129, "new\tline", "ü"])
+@pytest.mark.parametrize(
+    "given", [None, "", "a b", "x" * 129, "new\tline", "ü", "bls_" + "s" * 43, "id=whsec_c2VjcmV0"]
+)
 def test_an_id_that_cannot_be_used_is_replaced(given: str | None) -> None:
     assert correlation.begin_request(given) != given
     correlation.end()
