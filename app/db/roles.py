@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from typing import Any
+
+from psycopg2.extensions import encrypt_password
+from sqlalchemy import Connection, Engine
 
 from app.core.errors import BatchlineError
 from app.db.statements.roles import FIND_ROLE, FORMAT_CREATE_ROLE, FORMAT_GRANTS
@@ -27,9 +30,16 @@ def grant(engine: Engine, role: str, password: str | None = None) -> bool:
                     f"There is no role {role!r}; ROLE_PASSWORD must say with which password to "
                     "make it."
                 )
-            these = {"role": role, "password": password}
+            these = {"role": role, "password": _verifier(connection, role, password)}
             made = connection.execute(FORMAT_CREATE_ROLE, these).scalar_one()
             connection.exec_driver_sql(made.replace("%", "%%"))
         for statement in connection.execute(FORMAT_GRANTS, {"role": role}).scalars().all():
             connection.exec_driver_sql(statement.replace("%", "%%"))
     return not there
+
+
+def _verifier(connection: Connection, role: str, password: str) -> str:
+    """What Postgres keeps of the password, so that neither its log nor an error quotes that."""
+    driver: Any = connection.connection.driver_connection
+    made: str = encrypt_password(password, role, scope=driver, algorithm="scram-sha-256")
+    return made

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.cli import main
 from app.clients.credentials import create_client
 from app.core.settings import Settings
 from app.db import make_engine
+from app.db.roles import grant
 from tests.conftest import TEST_HANDLERS
 from tests.support.stack import Stack, running_stack
 
@@ -66,6 +69,50 @@ def its_engine(as_role: Settings) -> Iterator[Engine]:
 def its_stack(as_role: Settings) -> Iterator[Stack]:
     with running_stack(as_role, handlers=TEST_HANDLERS) as stack:
         yield stack
+
+
+def test_its_password_may_be_in_a_file(own_engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{PASSWORD}\n")
+    role = f"quiet_{uuid4().hex[:8]}"
+    url = own_engine.url.render_as_string(hide_password=False)
+    env = {"DATABASE_URL": url, "ROLE_PASSWORD_FILE": str(tmp_path / "none")}
+    lacking = CliRunner(env=env).invoke(main, ["migrate", "--role", role])
+    assert (lacking.exit_code, "ROLE_PASSWORD_FILE" in lacking.stderr) == (1, True)
+    made = CliRunner(env={**env, "ROLE_PASSWORD_FILE": str(file)}).invoke(
+        main, ["migrate", "--role", role]
+    )
+    assert made.stdout.endswith(f"Made the role {role}.\n"), made.output
+    its = make_engine(
+        make_url(url).set(username=role, password=PASSWORD).render_as_string(hide_password=False),
+        name="batchline-tests",
+    )
+    with its.connect() as connection:
+        assert connection.execute(text("SELECT current_user")).scalar_one() == role
+    its.dispose()
+    with own_engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role}")
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def test_no_statement_has_its_password(own_engine: Engine) -> None:
+    """A server logs the statements that fail, and an error quotes them."""
+    sent: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        sent.append(f"{arguments[2]} {arguments[3]}")
+
+    role = f"quiet_{uuid4().hex[:8]}"
+    event.listen(own_engine, "before_cursor_execute", note)
+    try:
+        assert grant(own_engine, role, PASSWORD)
+    finally:
+        event.remove(own_engine, "before_cursor_execute", note)
+        with own_engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+    assert any("CREATE ROLE" in statement for statement in sent)
+    assert not [statement for statement in sent if "safe" in statement]
 
 
 @pytest.mark.parametrize(
