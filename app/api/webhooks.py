@@ -30,11 +30,11 @@ from app.webhooks.recording import BATCH_FINISHED, EVENTS
 from app.webhooks.registering import (
     WebhookEntry,
     create_webhook,
-    delete_webhook,
     get_webhook,
     list_webhooks,
     rotate_secret,
 )
+from app.webhooks.removing import remove_webhook
 
 blueprint = Blueprint(
     "webhooks", __name__, url_prefix="/v1/webhooks", description="Be told when batches end."
@@ -169,8 +169,7 @@ def show(webhook_id: UUID) -> Response:
 @blueprint.response(204)
 def delete(webhook_id: UUID) -> Response:
     """Remove a webhook and its delivery log"""
-    with transaction(services().engine) as connection:
-        delete_webhook(connection, caller().client_id, webhook_id)
+    remove_webhook(services().engine, caller().client_id, webhook_id)
     return Response(status=204)
 
 

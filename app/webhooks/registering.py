@@ -1,4 +1,4 @@
-"""A client's webhooks: made, shown, removed, given a new secret."""
+"""A client's webhooks: made, shown, given a new secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from app.core.errors import FieldError, Invalid, NotFound, OverQuota
 from app.core.ids import new_id
 from app.db.statements.webhooks import (
     COUNT_WEBHOOKS,
-    DELETE_WEBHOOK,
     FIND_WEBHOOK,
     INSERT_WEBHOOK,
     LIST_WEBHOOKS,
@@ -110,14 +109,6 @@ def get_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> We
     if not found:
         raise _unknown(webhook_id)
     return found[0]
-
-
-def delete_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> None:
-    """Remove a webhook with its deliveries: nothing more is sent. Raises NotFound."""
-    found = connection.execute(DELETE_WEBHOOK, {"id": webhook_id, "client_id": client_id}).rowcount
-    if not found:
-        raise _unknown(webhook_id)
-    _audit(connection, "webhook.delete", client_id, webhook_id)
 
 
 def rotate_secret(

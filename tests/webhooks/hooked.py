@@ -16,7 +16,8 @@ from app.webhooks.claiming import Claimed, claim_due
 from app.webhooks.delivering import attempt
 from app.webhooks.delivery_log import DeliveryEntry, list_deliveries
 from app.webhooks.recording import BATCH_FINISHED, record, wants
-from app.webhooks.registering import create_webhook, delete_webhook
+from app.webhooks.registering import create_webhook
+from app.webhooks.removing import remove_webhook
 
 ANYWHERE = Policy(private=True, show_answers=True)
 
@@ -39,8 +40,7 @@ class Hooked:
 
     def remove(self) -> None:
         """Remove the webhook, with what is still to be sent."""
-        with transaction(self.engine) as connection:
-            delete_webhook(connection, self.client_id, self.id)
+        remove_webhook(self.engine, self.client_id, self.id)
 
     def record(self, count: int = 1, **data: Any) -> None:
         with transaction(self.engine) as connection:

@@ -25,11 +25,11 @@ from app.webhooks.delivery_log import forget_old, list_deliveries, resend
 from app.webhooks.recording import BATCH_FINISHED, wants
 from app.webhooks.registering import (
     create_webhook,
-    delete_webhook,
     get_webhook,
     list_webhooks,
     rotate_secret,
 )
+from app.webhooks.removing import remove_webhook
 from app.webhooks.schedule import WAITS, next_wait
 from app.webhooks.sending import Answer
 from tests.support.receiver import Reply, receiving
@@ -290,11 +290,13 @@ def test_webhooks_are_their_clients_alone(engine: Engine, client: ClientSecret) 
     stranger: UUID = uuid4()
     with transaction(engine) as connection:
         assert list_webhooks(connection, stranger, limit=10) == []
-        for call in (get_webhook, delete_webhook, rotate_secret):
+        for call in (get_webhook, rotate_secret):
             with pytest.raises(NotFound):
                 call(connection, stranger, hooked.id)
         with pytest.raises(NotFound):
             list_deliveries(connection, stranger, hooked.id, limit=10)
-        delete_webhook(connection, client.client_id, hooked.id)
-        with pytest.raises(NotFound):
-            get_webhook(connection, client.client_id, hooked.id)
+    with pytest.raises(NotFound):
+        remove_webhook(engine, stranger, hooked.id)
+    hooked.remove()
+    with engine.connect() as connection, pytest.raises(NotFound):
+        get_webhook(connection, client.client_id, hooked.id)

@@ -35,7 +35,23 @@ LIST_WEBHOOKS = text(
 # One of a client's webhooks: by pk_webhooks, as are those that change one.
 FIND_WEBHOOK = text(f"SELECT {_SHOWN} FROM webhooks WHERE id = :id AND client_id = :client_id")
 
-# Removes one, and its deliveries with it.
+# Disables one that is to be removed, unless that has been begun.
+BEGIN_REMOVAL = text(
+    """
+    UPDATE webhooks SET disabled_at = coalesce(disabled_at, now()), disabled_reason = :reason
+    WHERE id = :id AND client_id = :client_id AND disabled_reason IS DISTINCT FROM :reason
+    """
+)
+
+# Removes so many of one's deliveries: by ix_webhook_deliveries_webhook_id_id.
+DELETE_SOME_DELIVERIES = text(
+    """
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT id FROM webhook_deliveries WHERE webhook_id = :id LIMIT :at_once)
+    """
+)
+
+# Removes one, and what there is of its deliveries with it.
 DELETE_WEBHOOK = text("DELETE FROM webhooks WHERE id = :id AND client_id = :client_id")
 
 # Gives one a new secret; the one before signs beside it for some hours.
