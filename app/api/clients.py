@@ -119,16 +119,10 @@ def keys(query: dict[str, Any], client_id: UUID) -> Response:
     The one that was made with it first, then the others as they were made; those that ended too.
     """
     here = services()
-    page = page_of(query, int, f"keys/{client_id}")
+    page = page_of(query, UUID, f"keys/{client_id}")
     get_client(here.engine, client_id)
-    found = list(enumerate(list_keys(here.engine, client_id)))
-    begin = 0 if page.position is None else page.position + 1
-    return page_answer(
-        page,
-        found[begin : begin + page.fetch],
-        body=lambda placed: _key_body(placed[1]),
-        position=lambda placed: placed[0],
-    )
+    found = list_keys(here.engine, client_id, after=page.position, limit=page.fetch)
+    return page_answer(page, found, body=_key_body, position=attrgetter("place"))
 
 
 @blueprint.route("/<uuid:client_id>/keys", methods=["POST"])

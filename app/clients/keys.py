@@ -38,6 +38,11 @@ class KeyEntry:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    @property
+    def place(self) -> UUID:
+        """Where it stands among its client's keys: what sorts as they are listed."""
+        return UUID(int=0) if self.first else self.key_id
+
 
 def create_key(
     engine: Engine,
@@ -86,11 +91,15 @@ def create_key(
     return ClientSecret(client_id, api_key, secret, granted, key_id, made.expires_at)
 
 
-def list_keys(engine: Engine, client_id: UUID) -> list[KeyEntry]:
-    """The client's keys, the first one first, those that ended too."""
-    rows = read(
-        engine, lambda connection: connection.execute(LIST_KEYS, {"client_id": client_id}).all()
-    )
+def list_keys(
+    engine: Engine, client_id: UUID, *, after: UUID | None = None, limit: int | None = None
+) -> list[KeyEntry]:
+    """The client's keys, the first one first, those that ended too.
+
+    At most `limit` of those behind the one with the `place` `after`; all unless said.
+    """
+    asked = {"client_id": client_id, "after": after, "limit": limit}
+    rows = read(engine, lambda connection: connection.execute(LIST_KEYS, asked).all())
     return [
         KeyEntry(
             key_id=row.id,

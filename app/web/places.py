@@ -98,7 +98,7 @@ class Places:
         """Take one of the client's `most` places. Raises OverQuota where there is none."""
         place = Place(self, client_id)
         with self._lock:
-            there = len(self._held[client_id]) < most
+            there = len(self._held.get(client_id, ())) < most
             if there:
                 self._held[client_id][place.id] = place
         if there and not self._is_free(place, most):

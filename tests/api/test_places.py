@@ -63,8 +63,10 @@ def test_nobody_takes_anothers(redis: Redis, client: ClientSecret) -> None:
 
 
 def test_none_at_all_is_a_quota_too(redis: Redis, client: ClientSecret) -> None:
+    by = Places(redis, QUOTA)
     with pytest.raises(OverQuota, match="streamsAtOnce is 0") as refused:
-        Places(redis, QUOTA).take(client.client_id, 0)
+        by.take(client.client_id, 0)
+    assert not by._held, "and nothing is kept of who asked"
     assert (refused.value.quota, refused.value.retry_after) == (QUOTA, 1)
 
 

@@ -15,6 +15,7 @@ from app.clients.credentials import (
     rotate_client,
 )
 from app.clients.keys import create_key, list_keys, revoke_key
+from app.core.ids import new_id
 from app.db import make_engine
 from app.db.migrations import upgrade
 from tests.conftest import fresh_database
@@ -54,7 +55,7 @@ def known(engine: Engine, secret: str) -> bool:
 
 
 def made_before(engine: Engine, name: str, secret: str) -> UUID:
-    client_id = uuid4()
+    client_id = new_id()
     before(
         engine,
         INSERT_CLIENT,

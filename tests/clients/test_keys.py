@@ -215,6 +215,33 @@ class Statements:
         self.count += 1
 
 
+def test_what_was_rotated_long_ago_is_not_kept(engine: Engine, client: ClientSecret) -> None:
+    for _ in range(5):
+        rotate_client(engine, client.client_id, overlap=timedelta(hours=1))
+    with engine.begin() as connection:
+        this = {"id": client.key_id}
+        connection.execute(
+            text("UPDATE key_secrets SET until = now() WHERE key_id = :id AND until IS NOT NULL"),
+            this,
+        )
+        count = text("SELECT count(*) FROM key_secrets WHERE key_id = :id")
+        assert connection.execute(count, this).scalar_one() == 6
+    rotate_client(engine, client.client_id, overlap=timedelta(hours=1))
+    with engine.connect() as connection:
+        assert connection.execute(count, this).scalar_one() == 2
+
+
+def test_keys_are_listed_in_pages(engine: Engine, client: ClientSecret) -> None:
+    made = [client.key_id, *(create_key(engine, client.client_id).key_id for _ in range(4))]
+    assert [one.key_id for one in list_keys(engine, client.client_id)] == made
+    found, after = [], None
+    while page := list_keys(engine, client.client_id, after=after, limit=2):
+        assert len(page) <= 2
+        found += [one.key_id for one in page]
+        after = page[-1].place
+    assert found == made
+
+
 def test_a_stranger_costs_one_statement(engine: Engine) -> None:
     callers = RecentCallers(engine)
     with Statements(engine) as asked:

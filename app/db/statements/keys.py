@@ -41,14 +41,25 @@ INSERT_KEY = text(
     bindparam("operations", type_=ARRAY(Text)),
 )
 
-# A page of a client's keys in the order that they were made in, the first of them first, those that
-# ended too: by ix_keys_client_id_id. An id made by Postgres does not sort by time, so one marked
-# as first is put there.
+_SHOWN = """
+    id, name, api_key, scopes, networks, operations, first, created_at, expires_at, revoked_at
+"""
+
+# A client's keys in the order that they were made in, the first of them first, those that ended
+# too: all of them, or :limit of those behind the key `after`. By uq_keys_first and
+# ix_keys_client_id_id. An id made by Postgres does not sort by time, so the key marked as first is
+# put there; a page behind it has the id that is below all others as `after`.
 LIST_KEYS = text(
-    """
-    SELECT id, name, api_key, scopes, networks, operations, first, created_at, expires_at,
-           revoked_at
-    FROM keys WHERE client_id = :client_id ORDER BY first DESC, id
+    f"""
+    SELECT * FROM (
+        SELECT {_SHOWN} FROM keys
+        WHERE client_id = :client_id AND first AND CAST(:after AS uuid) IS NULL
+        UNION ALL
+        (SELECT {_SHOWN} FROM keys
+         WHERE client_id = :client_id AND NOT first
+           AND (CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid))
+         ORDER BY id LIMIT :limit)
+    ) found ORDER BY first DESC, id LIMIT :limit
     """
 )
 
@@ -80,8 +91,13 @@ LOCK_FIRST_KEY = text(
     """
 )
 
-# The secrets of a key: by ix_key_secrets_key_id.
-LIST_SECRETS = text("SELECT secret_hash, until FROM key_secrets WHERE key_id = :key_id")
+# The secrets of a key that are good yet: by ix_key_secrets_key_id.
+LIST_SECRETS = text(
+    """
+    SELECT secret_hash, until FROM key_secrets
+    WHERE key_id = :key_id AND (until IS NULL OR until > now())
+    """
+)
 
 # A secret that was rotated goes on for a while, but no longer than it would have.
 KEEP_SECRET = text(
