@@ -44,6 +44,19 @@ def test_a_refusal_is_not(
     assert told(application, client) == before
 
 
+def test_a_job_of_fluent(
+    speak: Callable[..., Speaker], application: Flask, client: ClientSecret
+) -> None:
+    fluent = speak("fluent")
+    made = fluent.post("/api/v4.1/job", {"name": "categories"}, headers={"Idempotency-Key": "k"})
+    fluent.post("/api/v4.1/job", {"name": "categories"}, headers={"Idempotency-Key": "k"})
+    fluent.post("/api/v4.1/job", {"name": ""})
+    assert made.json is not None
+    [entry] = told(application, client)
+    assert (entry["action"], entry["batchId"]) == ("job.create", None)
+    assert entry["detail"] == {"jobId": int(made.json["id"]), "name": "categories"}
+
+
 def test_a_job_and_what_is_done_with_it(
     speak: Callable[..., Speaker], application: Flask, client: ClientSecret
 ) -> None:

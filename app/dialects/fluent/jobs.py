@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.audit.recording import record
 from app.batches.batch_view import BatchView
 from app.core.errors import NotFound
 from app.db import read
@@ -35,8 +36,11 @@ class Job:
 
 def make_job(connection: Connection, name: str) -> int:
     """Make a job of the caller's; its number."""
-    made = connection.execute(INSERT_JOB, {"client_id": caller().client_id, "name": name})
-    return int(made.scalar_one())
+    client_id = caller().client_id
+    made = connection.execute(INSERT_JOB, {"client_id": client_id, "name": name})
+    job_id = int(made.scalar_one())
+    record(connection, "job.create", client_id=client_id, detail={"jobId": job_id, "name": name})
+    return job_id
 
 
 def find_job(connection: Connection, jobid: str) -> Job:
