@@ -5,8 +5,9 @@ Gunicorn calls `create_app()` in each of its workers; tests call it with setting
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, request
 from redis import Redis
+from werkzeug.exceptions import NotFound
 
 import app.api
 import app.dialects
@@ -70,4 +71,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     trace_web(flask, here.engine)
     app.api.register(flask)
     app.dialects.register(flask)
+    flask.before_request(_take_path_as_sent)
     return flask
+
+
+def _take_path_as_sent() -> None:
+    """Raise NotFound where the router has dropped slashes at the path's beginning.
+
+    Who keeps `/metrics` from the outside by its path in a proxy need not think of `//metrics`.
+    """
+    if request.environ.get("PATH_INFO", "").startswith("//"):
+        raise NotFound

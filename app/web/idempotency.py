@@ -42,10 +42,10 @@ class Attempt:
         if self.digest is not None:
             # The same request: its method and path, its query, and how its body is to be read. And
             # what its key may: no other key is told what an admin was answered of another's batch,
-            # or that what it may not submit has been taken.
+            # or that what it may not submit has been taken. No pattern of operations has a space.
             who = caller()
             for part in (
-                *(("admin",) if who.is_admin else ()),
+                *((" admin",) if who.is_admin else ()),
                 *who.operations,
                 request.method,
                 request.path,

@@ -1,9 +1,9 @@
 """Headers that make a change depend on something: honoured, or refused, never passed over.
 
-`If-Match` on PUT, PATCH and DELETE: 412 unless it names what is there now. Only a batch has an
-ETag; for anything else nothing but `*` holds. `Idempotency-Key`: a view that takes it says so in
-the OpenAPI document, and is known by that; on all others that change something it is refused, so
-that nobody believes a request safe to send again that is not.
+`If-Match`: 412 unless it names what is there now. Only a batch has an ETag; for anything else,
+also for what is done with a batch by POST, nothing but `*` holds. `Idempotency-Key`: a view that
+takes it says so in the OpenAPI document, and is known by that; on all others that change something
+it is refused, so that nobody believes a request safe to send again that is not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ IF_MATCH: dict[str, Any] = {
 }
 """The header's description in the OpenAPI document, for views that compare it themselves."""
 _KEY = "Idempotency-Key"
-_CHANGING = ("PUT", "PATCH", "DELETE")
 
 
 def headers_of(view: Callable[..., Any]) -> frozenset[str]:
@@ -43,7 +42,7 @@ def check(request: Request, takes: frozenset[str]) -> None:
             f"{_KEY} is not taken here: the answer would not be kept. Leave it out, and look "
             "what has become of the request before you send it again."
         )
-    if request.method in _CHANGING and IF_MATCH["name"] not in takes:
+    if IF_MATCH["name"] not in takes:
         check_if_match(request, None)
 
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 from uuid import UUID, uuid4
 
-import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.keys import create_key
 from tests.api.conftest import ITEM, Caller
-
-
-@pytest.fixture
-def admin(app: Flask, engine: Engine) -> Caller:
-    """A client with `admin` and nothing else."""
-    return Caller(app, create_client(engine, f"admin {uuid4()}", ["admin"]))
 
 
 def test_each_batch_is_read_by_its_id(admin: Caller, api: Caller, client: ClientSecret) -> None:
@@ -69,8 +62,9 @@ def test_each_batch_is_steered_by_its_id(admin: Caller, api: Caller) -> None:
         assert answer.json["clientName"], "every body of a batch says whose it is"
     shown = api.get(path).json
     assert (shown["name"], shown["status"], shown["summary"]["total"]) == ("seen to", "CANCELED", 1)
-    finished = admin.get(f"{path}/events").text.rpartition("data: ")[2]
-    assert json.loads(finished)["clientName"]
+    told = admin.get(f"{path}/events")
+    assert json.loads(told.text.rpartition("data: ")[2])["clientName"]
+    told.close()
     assert admin.send("DELETE", path).status_code == 204
     assert api.get(path).status_code == 404
 
@@ -118,6 +112,22 @@ def test_what_an_admin_was_answered_is_not_answered_to_another_key(
     refused = Caller(app, plain).post(path, [ITEM], headers=once)
     assert refused.status_code == 422
     assert "clientId" not in refused.text
+
+
+def test_nor_to_one_whose_operations_are_called_admin(
+    app: Flask, engine: Engine, api: Caller
+) -> None:
+    """What a key may is a part of what a request is remembered by, and not to be spelled."""
+    scopes = ["admin", "batches.write", "batches.read"]
+    admins = create_client(engine, f"admins {uuid4()}", scopes)
+    batch_id = api.opened([ITEM], name="of another")
+    request = (f"/v1/batches/{batch_id}/items", [ITEM])
+    key = {"Idempotency-Key": "k"}
+    assert Caller(app, admins).post(*request, headers=key).status_code == 200
+    named = create_key(engine, admins.client_id, scopes=["batches.write"], operations=["admin"])
+    answer = Caller(app, named).post(*request, headers=key)
+    assert answer.status_code in (404, 422), answer.text
+    assert "of another" not in answer.text
 
 
 def test_the_operations_of_an_admins_key_hold_for_others_batches_too(

@@ -56,6 +56,16 @@ def test_what_is_open_needs_none(app: Flask) -> None:
         assert caller.get(path).status_code == 200
 
 
+@pytest.mark.parametrize("slashes", ["//", "///"])
+def test_no_page_is_found_beside_its_path(app: Flask, api: Caller, slashes: str) -> None:
+    """A proxy that keeps some from the outside does so by the path that it is sent."""
+    for path in ("metrics", "readyz", "healthz", "docs", "openapi.json", "v1/me", "v1/limits"):
+        assert api.get(f"/{path}").status_code in (200, 503)
+        answer = api.get("/", environ_overrides={"PATH_INFO": f"{slashes}{path}"})
+        assert answer.status_code == 404, answer.text
+        assert answer.headers["X-Request-Id"]
+
+
 @pytest.mark.parametrize(
     "sent", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer wrong", "Bearer \xe9\xff", "bls_x"]
 )

@@ -265,6 +265,7 @@ def test_the_page_takes_nothing_from_another_host(app: Flask) -> None:
     start = caller.get("/docs/start.js")
     assert '"/openapi.json"' in start.text
     assert "http" not in start.text.replace("https://json", "")
+    assert "persistAuthorization: true" not in start.text, "no secret is left in a browser"
 
 
 def test_only_the_pages_files_are_served(app: Flask) -> None:

@@ -82,12 +82,25 @@ def test_a_key_is_honoured_or_refused_everywhere(app: Flask, api: Caller) -> Non
 
 def test_what_has_no_etag_fails_if_match(app: Flask, api: Caller) -> None:
     for method, path in changing(app):
-        if method == "POST" or re.fullmatch(r"/v1/batches/[^/]+|/console.*", path):
+        if (method in ("PATCH", "DELETE") and re.fullmatch(r"/v1/batches/[^/]+", path)) or (
+            path.startswith("/console")
+        ):
             continue
         answer = everything(api, method, path, {"If-Match": '"x"'})
         assert answer.status_code in (401, 403, 412), (method, path)
         star = everything(api, method, path, {"If-Match": "*"})
         assert star.status_code != 412, (method, path)
+
+
+def test_an_action_is_not_done_whose_condition_cannot_be_looked_at(api: Caller) -> None:
+    path = f"/v1/batches/{api.opened([ITEM])}"
+    for condition in ('"x"', api.get(path).headers["ETag"]):
+        for action, body in (("cancel", None), ("items", [ITEM])):
+            refused = api.post(f"{path}/{action}", body, headers={"If-Match": condition})
+            assert refused.status_code == 412
+    batch = api.get(path).json
+    assert (batch["status"], batch["summary"]["total"]) == ("OPEN", 1)
+    assert api.post(f"{path}/cancel", headers={"If-Match": "*"}).status_code == 202
 
 
 def everything(api: Caller, method: str, path: str, headers: dict[str, str]) -> Any:
