@@ -10,13 +10,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app.clients.credentials import ClientSecret
+from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import Settings
 from tests.support.application import application
 from tests.support.described import check_described
@@ -121,6 +122,12 @@ def small_app(settings: Settings) -> Iterator[Flask]:
 def api(app: Flask, client: ClientSecret) -> Caller:
     """A client with every scope."""
     return Caller(app, client)
+
+
+@pytest.fixture
+def admin(app: Flask, engine: Engine) -> Caller:
+    """A client with `admin` and nothing else."""
+    return Caller(app, create_client(engine, f"admin {uuid4()}", ["admin"]))
 
 
 @pytest.fixture

@@ -7,32 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine
 
 from app.batches.actions import act
 from app.batches.intake import Intake
 from app.batches.long_work import Pace
-from app.clients.credentials import ClientSecret, create_client
+from app.clients.credentials import ClientSecret
 from app.clients.quotas import NO_QUOTAS, set_quotas
 from app.web import usage
 from tests.api.conftest import ITEM, Caller
 from tests.api.test_reading import ended
-
-DEFAULTS = {
-    "requestsPerSecond": None,
-    "submissionsAtOnce": 8,
-    "openBatches": None,
-    "pendingItems": None,
-    "storedItems": None,
-    "streamsAtOnce": 100,
-    "webhooks": 50,
-}
-
-
-@pytest.fixture
-def admin(app: Flask, engine: Engine) -> Caller:
-    return Caller(app, create_client(engine, f"admin {uuid4()}", ["admin"]))
+from tests.support.quotas import DEFAULTS
 
 
 def path_of(client: ClientSecret) -> str:

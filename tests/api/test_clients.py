@@ -16,12 +16,6 @@ from tests.api.conftest import Answer, Caller
 from tests.support.stack import wait_for
 
 
-@pytest.fixture
-def admin(app: Flask, engine: Engine) -> Caller:
-    """A client with `admin` and nothing else."""
-    return Caller(app, create_client(engine, f"admin {uuid4()}", ["admin"]))
-
-
 def patch(caller: Caller, path: str, body: Any) -> Answer:
     return caller.send("PATCH", path, json=body)
 

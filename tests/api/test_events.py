@@ -118,6 +118,7 @@ def test_one_who_goes_leaves_a_place(narrow: Caller) -> None:
     second = narrow.get(path)
     assert second.text.startswith("retry: 5000")
     assert second.text.count("event: progress") == 1
+    second.close()
     first.close()
     third = narrow.get(path, buffered=False)
     assert next(third.iter_encoded()).startswith(b"retry: 2000")

@@ -19,16 +19,7 @@ from app.core.errors import Invalid, NotFound, SettingsError
 from app.core.jsontext import loads
 from app.core.settings import Settings, load_settings
 from tests.support.clock import Clock
-
-DEFAULTS = {
-    "requestsPerSecond": None,
-    "submissionsAtOnce": 8,
-    "openBatches": None,
-    "pendingItems": None,
-    "storedItems": None,
-    "streamsAtOnce": 100,
-    "webhooks": 50,
-}
+from tests.support.quotas import DEFAULTS
 
 
 def told(engine: Engine, client: ClientSecret) -> list[Any]:

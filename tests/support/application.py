@@ -39,6 +39,9 @@ def application(settings: Settings) -> Iterator[Flask]:
         assert isinstance(told, RedisListener)
         told._redis.close()
         close_dispatcher(services.dispatcher)
+    for places in (services.submissions, services.streams):
+        # Otherwise a thread goes on renewing them when there is no Redis any more.
+        assert not places._held, "an answer was not closed"
 
 
 def close_dispatcher(dispatcher: Dispatcher) -> None:
