@@ -27,9 +27,19 @@ def test_a_warning_is_readable(level: str) -> None:
     told = worth_showing(logged(level, batch="b1", exception="Traceback\n  boom"))
     assert told is not None
     assert told.startswith(level.upper())
-    for part in ("it.happened", "batch=b1", "Traceback\n  boom"):
+    for part in ("it.happened", "batch=b1", "Traceback\n      boom"):
         assert part in told
     assert "timestamp" not in told
+
+
+def test_nothing_that_others_sent_acts_in_the_terminal() -> None:
+    sent = "x\x1b[2J\x9b8m\rforged"
+    told = worth_showing(
+        json.dumps({"event": sent, "level": "warning", "exception": sent, "path": sent})
+    )
+    assert told is not None
+    assert told.count("forged") == 3
+    assert not any(acting in told for acting in "\x1b\x9b\r")
 
 
 @pytest.mark.parametrize("line", ["printed by a handler", "[1]", "{not json", '"text"'])

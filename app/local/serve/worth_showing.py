@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from app.core.log_scrubbing import keep_to_lines
+
 _QUIET = frozenset({"debug", "info"})
 # What the terminal's own line tells, or nobody there asks for.
 _BESIDE = ("timestamp", "level", "logger")
@@ -26,6 +28,7 @@ def worth_showing(line: str) -> str | None:
     if level in _QUIET or found.get("path") == "/readyz":
         return None
     told = {name: value for name, value in found.items() if name not in _BESIDE}
+    keep_to_lines(None, "", told)
     render = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
     return f"{level.upper()} {render(None, '', told)}"
 
