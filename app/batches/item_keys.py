@@ -73,6 +73,8 @@ class ItemReader:
             text, operation, within = item
             if operation is None and own_operations and '"operation"' in text:
                 text, operation = unwrap(text)
+                if operation is not None:
+                    operation = shortened(operation)
             flaw = None if within else flaw_of(text)
             if flaw is not None:
                 text = refused(flaw)
@@ -113,8 +115,15 @@ class ItemReader:
 def require_operation(allowed: Collection[str], operation: str) -> None:
     """Raise Forbidden unless one of the patterns is for the operation, or there are none."""
     if allowed and not fits(allowed, operation):
-        shown = operation if len(operation) <= LONGEST_NAME else f"{operation[:LONGEST_NAME]}…"
-        raise Forbidden(f"The key may not submit the operation {shown!r}.")
+        raise Forbidden(f"The key may not submit the operation {shortened(operation)!r}.")
+
+
+def shortened(operation: str) -> str:
+    """The name, or what shows that it is nobody's: no operation has a name that is so long.
+
+    It is shown with each item, and an item's text alone counts for the size of pages and slices.
+    """
+    return operation if len(operation) <= LONGEST_NAME else f"{operation[:LONGEST_NAME]}…"
 
 
 @cache

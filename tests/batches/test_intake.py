@@ -46,6 +46,19 @@ def stored(engine: Engine, batch_id: UUID) -> list[tuple[Any, ...]]:
         ]
 
 
+def test_an_operations_name_is_kept_so_far_that_it_can_be_one(registry: Registry) -> None:
+    """It stands beside each item in pages and slices, whose bounds are of the items' texts."""
+
+    def read(name: str) -> str | None:
+        item = RawItem(json.dumps({"operation": name, "data": {}}))
+        [row] = ItemReader(registry, None).read([item])
+        return row.operation
+
+    assert read("x" * 255) == "x" * 255
+    assert read("x" * 256) == "x" * 255 + "…"
+    assert read("x" * 200_000) == "x" * 255 + "…"
+
+
 def test_names_that_are_made_up_are_not_remembered(registry: Registry) -> None:
     """A stream may have millions of items, each with another operation's name."""
     reader = ItemReader(registry, None)

@@ -36,6 +36,7 @@ _CHANCES = 12
 # Items that are only validated: so often a worker that has all operations of the slice is looked
 # for. After that, those that this one lacks are validated when they are run.
 _LOOKS = 20
+_LONGEST_SHOWN = 256
 # The items of a slice are told once in so many times what they wait for.
 _TELL_EVERY = 8
 
@@ -137,7 +138,9 @@ class Lacks:
             where = may_run(self._known, operation, passes=self._claimed.passes)
             self._where[operation] = where
         if where is Where.UNKNOWN or operation is None:
-            return InvalidItem(index, f"Unknown operation {operation!r}.")
+            # Releases before took names of any length.
+            named = operation if operation is None else operation[:_LONGEST_SHOWN]
+            return InvalidItem(index, f"Unknown operation {named!r}.")
         if where is Where.GONE:
             return InvalidItem(
                 index,
