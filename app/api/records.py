@@ -9,6 +9,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from flask import Flask, Response
 from werkzeug.routing import BaseConverter
 
@@ -23,6 +24,10 @@ from app.web.blueprint import Blueprint
 from app.web.paging import PageQuery, page_answer, page_of
 from app.web.responses import answer
 from app.web.services import services
+
+# A record may be as large as an item. As with those (app/api/items.py) a page ends early, with a
+# cursor to go on from, rather than fill the memory.
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 class KeyConverter(BaseConverter):
@@ -57,10 +62,20 @@ def index(query: dict[str, Any], collection: str) -> Response:
         found = read(
             services().engine,
             lambda connection: RecordStore(connection, client_id).page(
-                collection, after=page.position or "", limit=page.fetch
+                collection,
+                after=page.position or "",
+                limit=page.fetch,
+                most_bytes=_MOST_BYTES,
             ),
         )
-    return page_answer(page, found, body=_body, position=attrgetter("key"))
+    size = sum(len(record.text.encode()) for record in found)
+    return page_answer(
+        page,
+        found,
+        body=_body,
+        position=attrgetter("key"),
+        cut_short=size >= _MOST_BYTES,
+    )
 
 
 @blueprint.route("/<collection>/<record_key:key>", methods=["GET"])
@@ -85,7 +100,7 @@ def _body(record: StoredRecord) -> dict[str, Any]:
     return {
         "collection": record.collection,
         "key": record.key,
-        "data": record.data,
+        "data": msgspec.Raw(record.text.encode()),
         "version": record.version,
         "updatedAt": moment(record.updated_at),
     }

@@ -27,13 +27,18 @@ from handlers.keys import quote_part
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as `GET /v1/records` shows it. `data`: parsed JSON, numbers exact."""
+    """A record as `GET /v1/records` shows it. `text`: its data as JSON, to be passed on."""
 
     collection: str
     key: str
-    data: Any
+    text: str
     version: int
     updated_at: datetime
+
+    @property
+    def data(self) -> Any:
+        """What it holds, numbers exact; made each time, and many times as large as the text."""
+        return loads(self.text)
 
 
 class RecordStore:
@@ -90,9 +95,15 @@ class RecordStore:
         """The whole record, or None."""
         return next(self._read(FIND_RECORD, self._named(collection, key=key)), None)
 
-    def page(self, collection: str, *, after: str = "", limit: int) -> list[StoredRecord]:
-        """At most `limit` records with keys behind `after`, in the order of their keys."""
-        return list(self._read(LIST_RECORDS, self._named(collection, after=after, limit=limit)))
+    def page(
+        self, collection: str, *, after: str = "", limit: int, most_bytes: int | None = None
+    ) -> list[StoredRecord]:
+        """At most `limit` records with keys behind `after`, in the order of their keys.
+
+        `most_bytes`: end with the record whose text brings the page to so many.
+        """
+        asked = {"after": after, "limit": limit, "most_bytes": most_bytes}
+        return list(self._read(LIST_RECORDS, self._named(collection, **asked)))
 
     def _write(
         self, statement: TextClause, collection: str, rows: Sequence[tuple[str, Any]]
@@ -107,9 +118,7 @@ class RecordStore:
 
     def _read(self, statement: TextClause, named: dict[str, Any]) -> Iterator[StoredRecord]:
         for row in self._connection.execute(statement, named):
-            yield StoredRecord(
-                row.collection, row.key, loads(row.data), row.version, row.updated_at
-            )
+            yield StoredRecord(row.collection, row.key, row.data, row.version, row.updated_at)
 
     def _named(self, collection: str, **values: Any) -> dict[str, Any]:
         return {"client": self._client_id, "collection": collection, **values}

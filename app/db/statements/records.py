@@ -100,10 +100,16 @@ FIND_RECORD = text(
     f"{_SHOWN} WHERE client_id = :client AND collection = :collection AND key = :key"
 )
 
-# A page of whole records, behind a key: read off the index in its order.
+# A page of whole records, behind a key: read off the index in its order. Ends with the record that
+# brings it to `most_bytes`, where that is not null: what does not fit is not sent.
 LIST_RECORDS = text(
     f"""
-    {_SHOWN} WHERE client_id = :client AND collection = :collection AND key > :after
-    ORDER BY key LIMIT :limit
+    SELECT collection, key, data, version, updated_at FROM (
+        SELECT *, sum(octet_length(data)) OVER (ORDER BY key) - octet_length(data) AS before
+        FROM (
+            {_SHOWN} WHERE client_id = :client AND collection = :collection AND key > :after
+            ORDER BY key LIMIT :limit
+        ) asked
+    ) sized WHERE before < coalesce(CAST(:most_bytes AS bigint), before + 1) ORDER BY key
     """
 )
