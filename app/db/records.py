@@ -16,6 +16,7 @@ from app.db.statements.records import (
     FIND_RECORD,
     INSERT_RECORDS,
     LIST_RECORDS,
+    LOCK_KEYS,
     LOCK_RECORDS,
     READ_ANCESTRY,
     READ_RECORDS,
@@ -68,13 +69,13 @@ class RecordStore:
     def update(self, collection: str, rows: Sequence[tuple[str, Any]]) -> list[bool]:
         """Write rows with distinct keys where there is one already; True where it was written."""
         # UPDATE locks in any order; taking the locks first, in key order, avoids deadlocks.
-        self.get(collection, [key for key, _ in rows], lock=True)
+        self._lock(collection, [key for key, _ in rows])
         written = self._write(UPDATE_RECORDS, collection, rows)
         return [key in written for key, _ in rows]
 
     def delete(self, collection: str, keys: Sequence[str]) -> list[bool]:
         """Remove records with distinct keys; True where there was one."""
-        self.get(collection, keys, lock=True)
+        self._lock(collection, keys)
         gone = self._connection.execute(DELETE_RECORDS, self._named(collection, keys=list(keys)))
         removed: set[str] = set(gone.scalars())
         return [key in removed for key in keys]
@@ -104,6 +105,9 @@ class RecordStore:
         """
         asked = {"after": after, "limit": limit, "most_bytes": most_bytes}
         return list(self._read(LIST_RECORDS, self._named(collection, **asked)))
+
+    def _lock(self, collection: str, keys: Sequence[str]) -> None:
+        self._connection.execute(LOCK_KEYS, self._named(collection, keys=list(keys)))
 
     def _write(
         self, statement: TextClause, collection: str, rows: Sequence[tuple[str, Any]]

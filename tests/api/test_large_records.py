@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret
+from app.db.records import RecordStore
 from tests.api.conftest import Caller
 
 COUNT = 120
@@ -55,6 +56,23 @@ def test_little_is_held_of_it(api: Caller) -> None:
         tracemalloc.stop()
     assert answer.status_code == 200
     assert peak < MOST_HELD, f"{peak:,} bytes"
+
+
+def test_nothing_is_held_of_what_is_written_or_removed(
+    engine: Engine, client: ClientSecret
+) -> None:
+    """By items that are small: a worker's slice has thousands of them."""
+    keys = [f"{number:04}" for number in range(1, COUNT + 1)]
+    with engine.begin() as connection:
+        store = RecordStore(connection, client.client_id)
+        tracemalloc.start()
+        try:
+            assert store.update("product", [(key, {}) for key in keys[:60]]) == [True] * 60
+            assert store.delete("product", [*keys, "none"]) == [True] * COUNT + [False]
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 2**20, f"{peak:,} bytes"
 
 
 def test_what_is_shown_is_what_was_stored(api: Caller) -> None:

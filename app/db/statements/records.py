@@ -26,10 +26,10 @@ _INSERT = f"""
 """
 
 
-def _select(lock: str = "") -> TextClause:
+def _select(lock: str = "", *, shown: str = "key, data::text") -> TextClause:
     return _of_keys(
         f"""
-        SELECT key, data::text FROM records
+        SELECT {shown} FROM records
         WHERE client_id = :client AND collection = :collection AND key = ANY(:keys)
         ORDER BY key COLLATE "C" {lock}
         """
@@ -58,8 +58,11 @@ READ_RECORDS = _select()
 # The same, held until the commit; always in the order of the keys.
 LOCK_RECORDS = _select("FOR UPDATE")
 
+# The same of those that are to be written: what they hold, which may be much, is not asked for.
+LOCK_KEYS = _select("FOR UPDATE", shown="key")
+
 # Replaces those records that are there, and tells their keys. UPDATE locks in any order, so take
-# LOCK_RECORDS first.
+# LOCK_KEYS first.
 UPDATE_RECORDS = text(
     f"""
     UPDATE records SET data = u.data, version = version + 1, updated_at = now() FROM {_ROWS}
@@ -68,7 +71,7 @@ UPDATE_RECORDS = text(
     """
 )
 
-# Removes records, and tells the keys of those that were there. LOCK_RECORDS first, here too.
+# Removes records, and tells the keys of those that were there. LOCK_KEYS first, here too.
 DELETE_RECORDS = _of_keys(
     """
     DELETE FROM records
