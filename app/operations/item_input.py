@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from marshmallow import ValidationError
 
-from app.core.error_text import text_of
+from app.core.error_text import LONGEST_TEXT, text_of
 from app.core.jsontext import loads
 from handlers import Operation, Registry
 from handlers.jsonbounds import refusal_of
@@ -61,11 +61,13 @@ def _why(error: BaseException) -> str:
 
 
 def describe(error: ValidationError) -> str:
-    """What marshmallow found, in one line.
+    """What marshmallow found, in one line, of which no more than LONGEST_TEXT characters are kept.
 
-    Such as `price: Must be a number.; units: Unknown field.`
+    Such as `price: Must be a number.; units: Unknown field.` An item may have many more faults than
+    fit into as many bytes as it has itself.
     """
-    return "; ".join(_lines(error.normalized_messages(), ""))
+    said = "; ".join(_lines(error.normalized_messages(), ""))
+    return said if len(said) <= LONGEST_TEXT else f"{said[:LONGEST_TEXT]}…"
 
 
 def _lines(messages: Any, path: str) -> list[str]:
