@@ -81,4 +81,5 @@ def _take_path_as_sent() -> None:
     Who keeps `/metrics` from the outside by its path in a proxy need not think of `//metrics`.
     """
     if request.environ.get("PATH_INFO", "").startswith("//"):
+        request.url_rule = None
         raise NotFound

@@ -16,7 +16,6 @@ import marshmallow as ma
 from flask import Request, request
 from webargs.flaskparser import FlaskParser
 
-_CHANGING = ("put", "patch", "delete")
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 Doc = dict[Any, Any]
 
@@ -99,9 +98,8 @@ class DescribedBlueprint(flask_smorest.Blueprint):
             yield from self.OF_QUERIES
         if method != "get":
             yield 400  # for one, an Idempotency-Key where none is taken
+            yield 412  # for an If-Match that does not hold
             yield from self.OF_QUERIES if method == "delete" else self.OF_BODIES
-        if method in _CHANGING:
-            yield 412
         if any(each.get("name") == _IDEMPOTENCY_KEY for each in doc.get("parameters", [])):
             yield from (409, 422)
 
