@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+from app.core.envfile import read_env
 from app.db import make_engine
 from tests.conftest import fresh_database
 from tests.package.installing import ROOT, Environment, build, run
+from tests.serve.test_serve import Served, finished, submit
 
 SHOP = ROOT / "examples" / "shop"
 
@@ -79,3 +82,30 @@ def test_its_command_makes_its_tables_beside_batchline_s(
         engine.dispose()
     missing = shop.run("shop-migrate", cwd=tmp_path, DATABASE_URL="")
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.timeout(300)
+def test_its_operations_run_in_a_whole_stack(
+    shop: Environment, tmp_path: Path, own_processes: None
+) -> None:
+    program = str(shop.bin / "batchline")
+    served = Served(tmp_path / "home", "--demo", program=program).wait_until_ready()
+    try:
+        url = read_env(served.home)["DATABASE_URL"]
+        made = shop.run("shop-migrate", cwd=tmp_path, DATABASE_URL=url)
+        assert made.returncode == 0, made.stderr
+        with served.http() as http:
+            items = [
+                {"sku": "A1", "warehouse": "north", "change": change} for change in (5, -3, -3)
+            ]
+            batch_id = submit(http, "shop.movement", items)
+            assert finished(http, batch_id)["status"] == "PARTIAL"
+            ended = http.get(f"/v1/batches/{batch_id}/items").json()["data"]
+        assert [(item["result"], item["message"]) for item in ended] == [
+            ({"pieces": 5}, None),
+            ({"pieces": 2}, None),
+            (None, "There are only 2"),
+        ]
+    finally:
+        assert served.end(signal.SIGTERM) == 0
+        served.close()

@@ -32,7 +32,7 @@ HANDLERS = dedent(
 
     @operation("acme.stock", schema=StockSchema, key=("sku",), collection="stock")
     def set_stock(item: Item, context: Context) -> Outcome:
-        [new] = context.records.upsert("stock", [(item.key or "", item.data)])
+        [new] = context.records.upsert("stock", [(str(item.key), item.data)])
         return Outcome({"new": new})
     '''
 )

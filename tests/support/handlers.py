@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from handlers import Context, Defer, Item, Outcome, Reject, Retry, operation
 from handlers.fields import Number, Reference, Text, WholeNumber
-from tests.support import limits, misbehaving  # noqa: F401 (they register their operations)
+from tests.support import children, limits, misbehaving  # noqa: F401 (they register their own)
 
 
 class ProbeSchema(Schema):
