@@ -7,15 +7,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine
+from flask import Flask
+from sqlalchemy import Engine, event
 
+from app.batches import admission
 from app.batches.actions import act
 from app.batches.intake import Intake
 from app.batches.long_work import Pace
 from app.clients.credentials import ClientSecret
 from app.clients.quotas import NO_QUOTAS, set_quotas
 from app.web import usage
-from tests.api.conftest import ITEM, Caller
+from app.web.services import EXTENSION
+from tests.api.conftest import ITEM, MASTERLIST, Caller
 from tests.api.test_reading import ended
 from tests.support.quotas import DEFAULTS
 
@@ -92,6 +95,48 @@ def test_what_took_long_to_count_is_kept_for_a_while(
     assert api.get("/v1/me").json["usage"]["storedItems"] == 0
     api.opened([ITEM])
     assert api.get("/v1/me").json["usage"]["storedItems"] == 0
+
+
+@pytest.mark.parametrize("way", ["submit", "append", "dialect"])
+def test_who_is_refused_again_and_again_is_counted_once(
+    api: Caller,
+    app: Flask,
+    client: ClientSecret,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    monkeypatch.setattr(admission, "_LONG", 0.0)
+    monkeypatch.setattr(admission, "_KEPT_FOR", 1e6)
+    batch_id = api.opened([ITEM] * 3)
+    set_quotas(engine, client.client_id, {"storedItems": 3}, NO_QUOTAS)
+    paths = {
+        "submit": (f"/v1/batches?{MASTERLIST}&start=manual", [ITEM]),
+        "append": (f"/v1/batches/{batch_id}/items", [ITEM]),
+        "dialect": ("/batch/price/update", [{"product": "P", "store": "S", "price": 1}]),
+    }
+    headers = {}
+    if way == "dialect":
+        headers = {"x-api-key": client.api_key, "Authorization": client.secret}
+
+    def refused() -> bool:
+        answer = api.post(*paths[way], headers=headers)
+        return (answer.status_code, answer.json.get("quota")) == (429, "storedItems")
+
+    time.sleep(1)  # until the quota is known
+    counts: list[str] = []
+
+    @event.listens_for(app.extensions[EXTENSION].engine, "before_cursor_execute")
+    def note(*arguments: Any) -> None:
+        counts.extend([arguments[2]] * ("sum(total)" in arguments[2]))
+
+    assert all(refused() for _ in range(5))
+    assert len(counts) == 1
+    api.post(f"/v1/batches/{batch_id}/cancel")
+    assert api.send("DELETE", f"/v1/batches/{batch_id}").status_code == 204
+    assert way == "append" or refused(), "for a while"
+    monkeypatch.setattr(admission, "_refused", {})
+    assert way == "append" or not refused()
 
 
 def test_what_is_larger_than_the_quota_is_not_even_written(
