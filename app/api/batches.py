@@ -42,6 +42,7 @@ from app.web.owners import Bodies, owner_of
 from app.web.paging import page_answer, page_of
 from app.web.quotas import submitting, take_stream
 from app.web.services import services
+from app.web.sse import Line
 from app.web.still_good import require_good, still_good
 from app.web.watch import batch_watch, waiting_places
 
@@ -169,8 +170,12 @@ def show(query: dict[str, Any], batch_id: UUID) -> Response:
 def _ended(client_id: UUID, batch_id: UUID, seconds: float) -> BatchView:
     """The batch once it has ended, or as it is after so many seconds."""
     deadline = time.monotonic() + seconds
-    is_good = still_good(every=KEPT_SECONDS)
+    is_good, line = still_good(every=KEPT_SECONDS), Line(request.environ)
     batch = None
+
+    def wanted() -> bool:
+        require_good(is_good)
+        return line.state() != "gone"
 
     def ended() -> bool:
         nonlocal batch
@@ -179,7 +184,7 @@ def _ended(client_id: UUID, batch_id: UUID, seconds: float) -> BatchView:
 
     def waited(until: float) -> bool:
         # It may have begun again since it was told that it has ended.
-        while batch_watch().wait(batch_id, until - time.monotonic(), ended=ended):
+        while batch_watch().wait(batch_id, until - time.monotonic(), ended=ended, wanted=wanted):
             if batch is not None and batch.ended:
                 return True
         return False

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from uuid import UUID
 
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 _LONGEST_PAUSE = 1.0
 _AFTER_TROUBLE = 1.0
 _LINGER = 1.0
+# Seconds after which a caller is asked again whether it still waits.
+_ASK_EVERY = 5.0
 
 
 class BatchWatch:
@@ -72,12 +74,18 @@ class BatchWatch:
         self._unwatched_since = 0.0
 
     def wait(
-        self, batch_id: UUID, seconds: float, *, ended: Callable[[], bool] | None = None
+        self,
+        batch_id: UUID,
+        seconds: float,
+        *,
+        ended: Callable[[], bool] | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Hold until the batch has ended (or is gone), at most `seconds`; whether it has.
 
         `ended`: looks whether it has ended already. It is called once the batch is watched, so that
         an end cannot fall between that look and the first notification; what it raises is raised.
+        `wanted`: asked every few seconds whether to go on waiting; the same of what it raises.
         False at once if `most` callers watch already.
         """
         if seconds <= 0 or not self._places.acquire(blocking=False):
@@ -88,7 +96,9 @@ class BatchWatch:
                 watch.waiting += 1
                 before = watch.ends
             try:
-                return (ended is not None and ended()) or self._held(watch, before, seconds)
+                if ended is not None and ended():
+                    return True
+                return self._held(watch, before, time.monotonic() + seconds, wanted)
             finally:
                 with self._lock:
                     watch.waiting -= 1
@@ -96,13 +106,18 @@ class BatchWatch:
         finally:
             self._places.release()
 
-    def _held(self, watch: WatchedBatch, before: int, seconds: float) -> bool:
+    def _held(
+        self, watch: WatchedBatch, before: int, until: float, wanted: Callable[[], bool]
+    ) -> bool:
         def over() -> bool:
             return watch.ended or watch.ends > before
 
-        with self._rest(), self._lock:
-            watch.changed.wait_for(lambda: over() or not self._alive(), seconds)
-        return over()
+        while True:
+            left = until - time.monotonic()
+            with self._rest(), self._lock:
+                watch.changed.wait_for(lambda: over() or not self._alive(), min(left, _ASK_EVERY))
+            if over() or left <= _ASK_EVERY or not self._alive() or not wanted():
+                return over()
 
     @contextmanager
     def follow(self, batch_id: UUID) -> Iterator[Following | None]:
@@ -134,16 +149,21 @@ class BatchWatch:
             watch = self._watches[batch_id] = WatchedBatch(threading.Condition(self._lock), now)
             if looks and self._hearing:
                 watch.look_at = now + _LONGEST_PAUSE
-        if not self._looking:
-            self._looking = True
-            threading.Thread(target=self._look, name="batch-watch", daemon=True).start()
-        if self._redis is not None and not self._listening:
-            self._listening = True
-            about = (self._redis, self, CHANNEL)
-            threading.Thread(target=listen, args=about, name="batch-calls", daemon=True).start()
+        # Where no thread can be started the next caller tries again; this one waits for its time.
+        with suppress(RuntimeError):
+            self._see_to_threads()
         if watch.look_at < now + _LONGEST_PAUSE:
             self._news.notify()
         return watch
+
+    def _see_to_threads(self) -> None:
+        if not self._looking:
+            threading.Thread(target=self._look, name="batch-watch", daemon=True).start()
+            self._looking = True
+        if self._redis is not None and not self._listening:
+            about = (self._redis, self, CHANNEL)
+            threading.Thread(target=listen, args=about, name="batch-calls", daemon=True).start()
+            self._listening = True
 
     def _leave(self, batch_id: UUID, watch: WatchedBatch) -> None:
         unwatched = not watch.waiting and not watch.following
@@ -185,8 +205,9 @@ class BatchWatch:
             followed = [batch_id for batch_id, followed in due.items() if followed]
             unfinished = read(self._engine, partial(find_unfinished, plain)) if plain else set()
             views = read(self._engine, partial(find_batches, followed)) if followed else {}
-        except (SQLAlchemyError, BatchlineError) as error:
-            log.warning("watch.look_failed", error=str(error))
+        except Exception as error:  # this thread looks for all, and nobody would notice its end
+            away = isinstance(error, (SQLAlchemyError, BatchlineError))
+            log.warning("watch.look_failed", error=str(error), exc_info=None if away else error)
             with self._lock:
                 for delayed in self._watches.values():
                     delayed.look_at = self._clock() + _AFTER_TROUBLE

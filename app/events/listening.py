@@ -52,7 +52,7 @@ def listen(redis: Redis, ear: Ear, channel: str, *, patience: float = 1.0) -> No
                     else:
                         # It is confirmed, for the first time or after the connection was lost.
                         ear.begin()
-        except RedisError as error:
+        except (RedisError, OSError) as error:
             log.warning("watch.not_listening", channel=channel, error=str(error))
             ear.end()
             time.sleep(_AFTER_TROUBLE)

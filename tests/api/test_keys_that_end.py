@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from app.batches import item_pages
+from app.batches import item_pages, watching
 from app.clients.credentials import ClientSecret, revoke_client, rotate_client
 from app.clients.keys import create_key, revoke_key
 from app.core.errors import Unauthenticated
@@ -156,6 +156,29 @@ def test_where_nobody_was_asked_for_a_key_none_ends(app: Flask) -> None:
     with app.test_request_context("/healthz"):
         assert still_good(every=0.0)()
     assert still_good(every=0.0)()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("at_once")
+def test_a_wait_ends_at_once(
+    app: Flask,
+    engine: Engine,
+    client: ClientSecret,
+    api: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "_ASK_EVERY", 0.05)
+    key = create_key(engine, client.client_id)
+    batch_id = api.opened()
+    with app.app_context():
+        watch = batch_watch()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(Caller(app, key).get, f"/v1/batches/{batch_id}?wait=60")
+        wait_for(lambda: held(watch) == (1, 0), within=30)
+        revoke_key(engine, key.key_id)
+        # Long before the minute has passed.
+        assert answer.result(30).status_code == 401
+    assert held(watch) == (0, 0)
 
 
 @pytest.mark.parametrize("end", ["revoked", "its client", "rotated", "not at all"])
