@@ -24,11 +24,15 @@ _BREAK = b"\x1e"
 class Spool:
     """A temporary file of items, an item a line. Use as a context manager; gone afterwards.
 
-    The file is in the folder that `TMPDIR` names, and has no name of its own.
+    The file is in the folder that `TMPDIR` names, and has no name of its own. Raises Unavailable
+    where there is no room for it.
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=_BUFFER, prefix="batchline-")  # noqa: SIM115
+        try:
+            self._file = tempfile.TemporaryFile(buffering=_BUFFER, prefix="batchline-")  # noqa: SIM115
+        except OSError as error:
+            raise _no_room() from error
         self.count = 0
 
     def __enter__(self) -> Spool:
@@ -54,7 +58,7 @@ class Spool:
                 self.count += len(block)
             self._file.flush()
         except OSError as error:
-            raise Unavailable("There is no room to receive the body.", retry_after=60) from error
+            raise _no_room() from error
         return self
 
     def items(self) -> Iterator[RawItem]:
@@ -74,3 +78,7 @@ class Spool:
         self._file.seek(0)
         self._file.truncate()
         self.count = 0
+
+
+def _no_room() -> Unavailable:
+    return Unavailable("There is no room to receive the body.", retry_after=60)

@@ -125,6 +125,11 @@ class Answering:
         if incoming.ended:
             return False
         incoming.only_arrived = True
+        if not self._lacks(body.reader):
+            return not body.failed
+        # That nobody wants it is no reason to take thousands of chunks apart.
+        if hasattr(body.reader, "parser") and not incoming.has_followed_chunks:
+            return False
         with suppress(Exception):
             while body.read(65536):
                 pass

@@ -54,6 +54,9 @@ RECEIVING = 64
 STORING = 6
 """Submissions of many items that are written at once. With those at work, and a moment's connection
 more for whoever keeps an idempotency key alive, these are fewer than the pool's connections."""
+QUEUED = 24
+"""Submissions that wait in their threads to be stored, beside those that have a place to send a
+body in. So many threads there are besides these, those who wait for a batch and those at work."""
 EACH = 2
 """A client has at most this part of the places: a half. A single one, however much it asks for,
 leaves as much to all others as it has; a smaller part would leave places empty while one client

@@ -1,8 +1,9 @@
 """One connection, from its beginning to its end, as the loop sees it.
 
-HEAD → (BODY →) LINE → (FLUSH →) IDLE → HEAD …, and from anywhere CLOSING, then GONE. In LINE it
-waits for a place, and then has a thread, which calls `answered`. Whatever waits for the peer or for
-a place waits here, at the cost of some memory, and within the times of `bounds`.
+HEAD → (BODY →) (ASKS →) LINE → (FLUSH →) IDLE → HEAD …, and from anywhere CLOSING, then GONE. In
+ASKS it waits for a place to send a body in. In LINE it waits for a place at work, and then has a
+thread, which calls `answered`. Whatever waits for the peer or for a place waits here, at the cost
+of some memory, and within the times of `bounds` (times.py).
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from app.server.loop import READ, WRITE
 from app.server.outgoing import Outgoing
 from app.server.places import Place
 
-HEAD, BODY, LINE, FLUSH, IDLE, CLOSING, GONE = (
-    "head", "body", "line", "flush", "idle", "closing", "gone"
+HEAD, BODY, ASKS, LINE, FLUSH, IDLE, CLOSING, GONE = (
+    "head", "body", "asks", "line", "flush", "idle", "closing", "gone"
 )  # fmt: skip
+BUSY = (503, "busy", refusals.BUSY)
 _READ = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
 _ENDS = (b"\r\n\r\n", b"\n\n")
@@ -51,8 +53,8 @@ class Connection:
         self._head = bytearray()
         self._requests = 0
         self._after = After.CLOSE
-        self._become(HEAD)
         self._watch(READ)
+        self._become(HEAD)
 
     # A request arrives.
 
@@ -96,6 +98,7 @@ class Connection:
         except Exception as error:
             self.refuse(*refusals.of(error))
             return
+        self.incoming.begin_body(request.body.reader)
         self.client = self._web.client_of(request)
         self.answering = self._web.answering(self, request)
         if self._is_whole(request):
@@ -111,12 +114,11 @@ class Connection:
         return min(at for at in map(data.find, _ENDS) if at >= 0) > bounds.LONGEST_HEAD
 
     def _more_of_body(self, data: bytes) -> None:
-        assert self.answering is not None  # noqa: S101 (made with the head)
         if data:
             self.incoming.feed(data)
         else:
             self.incoming.ended = True
-        if self._is_whole(self.answering.request):
+        if self._is_whole(self._request):
             self._line_up()
         elif self._is_enough():
             self._receive()
@@ -126,12 +128,8 @@ class Connection:
         return self.incoming.ended or self.incoming.arrived() >= bounds.SMALL_BODY
 
     def _is_whole(self, request: Request) -> bool:
-        """Whether the body has arrived. Where the guess is wrong a thread waits for the rest."""
-        reader = request.body.reader
-        length = getattr(reader, "length", None)
-        if length is not None:
-            return bool(self.incoming.arrived() >= length)
-        return self.incoming.ends_with(b"0\r\n\r\n")
+        """Whether the body has arrived, so that the thread that reads it waits for nobody."""
+        return self.incoming.is_whole(getattr(request.body.reader, "length", None))
 
     # It waits for a place, and is at work.
 
@@ -140,27 +138,73 @@ class Connection:
         if self.state == GONE:
             return
         self._unwatch()
-        self._become(LINE)
+        self._become(ASKS)
+        self._ask_to_receive()
+
+    def _ask_to_receive(self) -> None:
         self.receiving = self._web.receiving.ask(
-            self.client, lambda _: self._web.loop.call(self._line_up)
+            self.client, lambda _: self._web.loop.call(self._may_receive)
         )
+
+    def _may_receive(self) -> None:
+        if self.state == GONE:
+            return
+        if self._is_known_by_now():
+            self._give_back()
+            self._ask_to_receive()
+        else:
+            self._line_up()
 
     def _line_up(self) -> None:
         if self.state == GONE:
             return
-        if self.state != LINE:
-            self._unwatch()
-            self._become(LINE)
+        self._unwatch()
+        asked_since = self.since if self.state == ASKS else None
+        self._become(LINE)
+        # It waits for both no longer than it would for one.
+        self.since = asked_since or self.since
         self.incoming.only_arrived = False
         self._ask(self._web.answer)
 
     def _ask(self, task: Any) -> None:
-        self._waits_for = self._web.work.ask(self.client, partial(self._web.submit, task, self))
+        self._waits_for = self._web.work.ask(self.client, partial(self._begin, task))
+
+    def _begin(self, task: Any, place: Place) -> None:
+        """It has a place at work. In whichever thread gave that back."""
+        if self.client is None and self._web.client_of(self._request) is not None:
+            # Not from here, where the next one in line would be called, and from there the next.
+            self._web.loop.call(partial(self._ask_as_known, task, place))
+        else:
+            self._web.submit(task, self, place)
+
+    def _ask_as_known(self, task: Any, place: Place) -> None:
+        self._web.work.leave(place)
+        self._waits_for = None
+        self._is_known_by_now()
+        if self.receiving is None:
+            self._ask(task)
+        else:
+            # That place was a stranger's, too.
+            self._give_back()
+            self._become(ASKS)
+            self._ask_to_receive()
+
+    def _is_known_by_now(self) -> bool:
+        """Whether it waited in the strangers' line, and others with its credentials were known."""
+        if self.client is not None:
+            return False
+        self.client = self._web.client_of(self._request)
+        return self.client is not None
 
     def hurried(self) -> None:
         """It had its time to be whole."""
         if self.state == BODY:
             self._receive()
+
+    @property
+    def _request(self) -> Request:
+        assert self.answering is not None  # noqa: S101 (made with the head)
+        return self.answering.request
 
     # It has been answered, or as much as was made of the answer.
 
@@ -177,21 +221,27 @@ class Connection:
             self._become(FLUSH)
             self.outgoing.wait_from_now()
             self._watch(WRITE)
-            self._web.unread_more(self)
+            self._web.crowd.unread_more(self)
         else:
             self._go_on()
 
     def _writable(self) -> None:
-        before = self.outgoing.held
         try:
-            done = self.outgoing.flush()
+            done = self._flushed()
         except OSError:
             self.vanish()
             return
-        self._web.unread -= before - self.outgoing.held
         if done:
             self._unwatch()
             self._go_on()
+
+    def _flushed(self) -> bool:
+        before = self.outgoing.held
+        try:
+            return self.outgoing.flush()
+        finally:
+            # Also what was taken before an error.
+            self._web.crowd.unread -= before - self.outgoing.held
 
     def _go_on(self) -> None:
         if self._after is After.MORE:
@@ -238,7 +288,7 @@ class Connection:
             return
         self._unwatch()
         if self.state == FLUSH:
-            self._web.unread -= self.outgoing.held
+            self._web.crowd.unread -= self.outgoing.held
         self._become(GONE)
         self._give_back()
         # At once, and not when a collector of cycles comes by: it may be much.
@@ -246,7 +296,7 @@ class Connection:
         self.outgoing.drop()
         answering, self.answering = self.answering, None
         if answering is not None:
-            self._web.pool.submit(answering.end)
+            self._web.later(answering.end)
         with suppress(OSError):
             if reset:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -257,24 +307,17 @@ class Connection:
         """Whether nothing of a request has arrived."""
         return self.state == IDLE or (self.state == HEAD and not self._head)
 
-    def overdue(self, now: float) -> None:
-        """Look whether its time has passed."""
-        waited = now - self.since
-        if self.state == HEAD and waited > bounds.HEAD_SECONDS:
-            if self._head:
-                self.refuse(408, "timeout", "The request's head did not arrive in time.")
-            else:
-                self.vanish()
-        elif self.state == IDLE and waited > self._web.keepalive:
-            self.vanish()
-        elif self.state == LINE and waited > bounds.LINE_SECONDS and self._withdraw():
-            self.refuse(503, "busy", "Too much is asked for just now; come back in a moment.")
-        elif self.state == FLUSH and now - self.outgoing.moved_at > bounds.UNREAD_SECONDS:
-            self.vanish(reset=True)
-        elif self.state == CLOSING and waited > bounds.LINGER_SECONDS:
-            self.vanish()
+    def make_room(self) -> bool:
+        """Close it at once, for another; False where a thread is about to have it."""
+        if self.state == ASKS:
+            if not self.withdraw():
+                return False
+            with suppress(OSError):
+                self.outgoing.send(refusals.answer(*BUSY))
+        self.vanish()
+        return True
 
-    def _withdraw(self) -> bool:
+    def withdraw(self) -> bool:
         """Whether it could be taken out of the line it waits in, before its turn came."""
         if self.answering is None or self.answering.begun:
             return False
@@ -288,7 +331,7 @@ class Connection:
             self._web.receiving.leave(place)
 
     def _become(self, state: str) -> None:
-        self._web.moved(self, state)
+        self._web.crowd.moved(self, state)
         self.state, self.since = state, time.monotonic()
 
     def _watch(self, events: int) -> None:

@@ -11,17 +11,24 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
 
 from gunicorn.http.errors import NoMoreData
 from gunicorn.http.unreader import Unreader
 from werkzeug.exceptions import RequestTimeout
 
-from app.server.bounds import LEAST_BYTES, LEAST_WITHIN
+from app.core.errors import Unavailable
+from app.server.bounds import LEAST_BYTES, LEAST_WITHIN, LONGEST_HEAD
+from app.server.chunks import Chunks, sizable
 
+# Gunicorn's reader of chunks copies what it has been given beyond a chunk, once for each chunk: of
+# 64 KiB in chunks of a byte that would be a gigabyte.
+_PIECE = 2048
 _LARGEST_READ = 1024 * 1024
 _USUAL_READ = 64 * 1024
 _TOO_SLOW = f"Less than {LEAST_BYTES} bytes of the body came in {LEAST_WITHIN:.0f} s."
+_STOPPING = "This process is being stopped; another one takes it."
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -40,6 +47,9 @@ class Incoming(Unreader):
         # Whether the peer has ended its side; whether to read what has arrived, and no more.
         self.ended = False
         self.only_arrived = True
+        self._stopped = False
+        self._in_body = False
+        self._chunks = Chunks()
         self._waited = 0.0
         self._came = 0
 
@@ -49,7 +59,24 @@ class Incoming(Unreader):
         self.buf.write(data)
         self.only_arrived = True
         self.expected = False
+        self._in_body = False
         self._waited, self._came = 0.0, 0
+
+    def begin_body(self, reader: Any) -> None:
+        """What comes now is read by `reader`, gunicorn's for the body's framing."""
+        self._in_body = True
+        self._chunks = Chunks()
+        if (pieces := getattr(reader, "parser", None)) is not None:
+            reader.parser = sizable(pieces)
+        # Looked through each time that some of it arrives; and gunicorn would take 800 KiB.
+        reader.limit_trailer_section = LONGEST_HEAD
+
+    def stop(self) -> None:
+        """Let the thread that reads the body, if one does, raise Unavailable. For the loop."""
+        self._stopped = True
+        # Who waits for more wakes up.
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
 
     def drop(self) -> None:
         """Forget what was not read, and whose it was."""
@@ -65,12 +92,33 @@ class Incoming(Unreader):
         """Bytes that are here and not read yet."""
         return self.buf.getbuffer().nbytes
 
-    def ends_with(self, tail: bytes) -> bool:
-        """Whether these are the last bytes that are here."""
-        return self.buf.getvalue().endswith(tail)
+    def is_whole(self, length: int | None) -> bool:
+        """Whether the body is here, all of it. `length`: its bytes, None where it is chunked."""
+        if length is None:
+            return self._chunks.are_whole(self.buf.getvalue())
+        return self.arrived() >= length
+
+    @property
+    def has_followed_chunks(self) -> bool:
+        """Whether it was whole by its chunks, which are few."""
+        return self._chunks.whole
+
+    def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
+        """As gunicorn's; of a body, where no size is said, no more than is needed of it."""
+        if size is not None or not self._in_body:
+            data: bytes = super().read(size, read_ahead)
+            return data
+        data = self.take_buffered() or self.chunk(read_ahead)
+        most = _PIECE if read_ahead is None else read_ahead
+        if len(data) > most:
+            self.unread(data[most:])
+        return data[:most]
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """The next bytes; none at the end. Raises RequestTimeout for a peer that is too slow."""
+        """The next bytes; none at the end.
+
+        Raises RequestTimeout for a peer that is too slow, and Unavailable after `stop`.
+        """
         if self.ended:
             return b""
         if self.only_arrived:
@@ -84,6 +132,8 @@ class Incoming(Unreader):
         except BlockingIOError:
             with self.resting():
                 data = self._wait_for(size)
+        if self._stopped:
+            raise Unavailable(_STOPPING, retry_after=1)
         self._came += len(data)
         self.ended = not data
         return data

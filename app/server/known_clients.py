@@ -1,8 +1,10 @@
 """Which client sends a request, before anybody has looked at its credentials.
 
 A client has its share of the places, which a request counts to before it has a thread. So it is
-remembered which credentials turned out to be whose: by a hash of what the request carries.
-Nothing but a share depends on it: the application looks at the credentials of every request.
+remembered which secrets turned out to be whose. By the secret alone: who could make a request that
+is his look like a stranger's, by whatever else it carries, would have the strangers' share besides
+his own, again and again. Nothing but a share depends on it: the application looks at the
+credentials of every request.
 """
 
 from __future__ import annotations
@@ -12,14 +14,13 @@ from collections.abc import Hashable
 
 from gunicorn.http.message import Request
 
-_CREDENTIALS = frozenset(
-    {"AUTHORIZATION", "X-API-KEY", "SUBSCRIPTION-KEY", "APIKEY", "SECRETKEY", "COOKIE"}
-)
+_SECRETS = frozenset({"AUTHORIZATION", "SECRETKEY"})
+"""Headers that hold one, at their end: `Bearer ...`. An API key is no secret."""
 _MOST = 20_000
 
 
 class KnownClients:
-    """By the credentials that a request carries; safe to share between threads.
+    """By the secrets that were good; safe to share between threads.
 
     At most `_MOST` are kept, a hundred bytes each. The one that was first gives way.
     """
@@ -30,20 +31,25 @@ class KnownClients:
         self._clients: dict[int, Hashable] = {}
 
     def find(self, request: Request) -> Hashable | None:
-        """The client whose credentials these were; None for all others, who share one share."""
-        return self._clients.get(_mark(request))
+        """The client one of whose secrets it carries; None for all others, who share one share."""
+        for name, value in request.headers:
+            if name in _SECRETS:
+                client = self._clients.get(_mark(value.split()[-1:]))
+                if client is not None:
+                    return client
+        return None
 
-    def note(self, request: Request, client: Hashable) -> None:
-        """These are `client`'s."""
-        mark = _mark(request)
+    def note(self, secret: str, client: Hashable) -> None:
+        """This is one of `client`'s."""
+        mark = _mark(secret.split()[-1:])
         if self._clients.get(mark) == client:
             return
         with self._lock:
-            if len(self._clients) >= self._most:
+            if mark not in self._clients and len(self._clients) >= self._most:
                 del self._clients[next(iter(self._clients))]
             self._clients[mark] = client
 
 
-def _mark(request: Request) -> int:
+def _mark(secret: list[str]) -> int:
     """A hash that nobody outside can aim at: Python's is salted anew in each process."""
-    return hash(tuple((name, value) for name, value in request.headers if name in _CREDENTIALS))
+    return hash(tuple(secret))

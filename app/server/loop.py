@@ -45,8 +45,8 @@ class Loop:
 
     def wake(self) -> None:
         """Let `turn` return soon."""
-        # Where the pipe is full it will be read all the same.
-        with suppress(BlockingIOError):
+        # Where the pipe is full it will be read all the same; a loop that is closed wakes no more.
+        with suppress(OSError):
             self._waker.send(b"\0")
 
     def turn(self, seconds: float) -> None:
@@ -55,11 +55,12 @@ class Loop:
             sock = cast(socket.socket, key.fileobj)
             # One before it may have closed this one.
             if sock.fileno() >= 0:
-                self._do(key.data)
+                self.do(key.data)
         for _ in range(len(self._calls)):
-            self._do(self._calls.popleft())
+            self.do(self._calls.popleft())
 
-    def _do(self, callback: Callback) -> None:
+    def do(self, callback: Callback) -> None:
+        """Call it. What it raises is logged."""
         try:
             callback()
         except Exception:

@@ -1,26 +1,48 @@
 """Places, of which each client gets a fair share: at work, or to send a body in.
 
 Those who find none wait in line, a line a client, and the lines have their turns one after the
-other. Waiting costs nothing but memory: who waits is called when its place is there.
+other. Waiting costs nothing but memory: who waits is called when its place is there. Whatever is
+done here takes as long for a line of thousands as for one of two.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Begin = Callable[["Place"], None]
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """One place, held or waited for. `begin` is called with it, in whichever thread, once it is."""
+    """One place, held or waited for. `begin` is called with it, in whichever thread, once it is.
+
+    `first`: before others of its client.
+    """
 
     client: Hashable
     begin: Begin
+    first: bool = False
     held: bool = False
+
+
+@dataclass(slots=True)
+class _Line:
+    """A client's. Those that go first, and the others; each in the order in which they came."""
+
+    first: OrderedDict[Place, None] = field(default_factory=OrderedDict)
+    others: OrderedDict[Place, None] = field(default_factory=OrderedDict)
+
+    def of(self, place: Place) -> OrderedDict[Place, None]:
+        return self.first if place.first else self.others
+
+    def next(self) -> Place:
+        return (self.first or self.others).popitem(last=False)[0]
+
+    def __bool__(self) -> bool:
+        return bool(self.first or self.others)
 
 
 class Places:
@@ -35,16 +57,19 @@ class Places:
         self._most_each = most_each
         self._lock = threading.Lock()
         self._held: dict[Hashable, int] = {}
-        self._lines: dict[Hashable, deque[Place]] = {}
+        self._lines: OrderedDict[Hashable, _Line] = OrderedDict()
 
-    def ask(self, client: Hashable, begin: Begin) -> Place:
-        """A place for `client`. `begin` is called once it is held, maybe before this returns."""
-        place = Place(client, begin)
+    def ask(self, client: Hashable, begin: Begin, *, first: bool = False) -> Place:
+        """A place for `client`. `begin` is called once it is held, maybe before this returns.
+
+        `first`: for who goes on with what it has begun.
+        """
+        place = Place(client, begin, first)
         with self._lock:
             if self._free and not self._lines and self._held.get(client, 0) < self._most_each:
                 granted = [self._give(place)]
             else:
-                self._lines.setdefault(client, deque()).append(place)
+                self._lines.setdefault(client, _Line()).of(place)[place] = None
                 granted = self._next()
         for each in granted:
             each.begin(each)
@@ -63,27 +88,29 @@ class Places:
     def withdraw(self, place: Place) -> bool:
         """Stop waiting for the place; False if it has been got meanwhile."""
         with self._lock:
-            line = self._lines.get(place.client, deque())
-            if place not in line:
+            line = self._lines.get(place.client)
+            if line is None or place not in line.of(place):
                 return False
-            line.remove(place)
+            del line.of(place)[place]
             if not line:
                 del self._lines[place.client]
             return True
 
-    def rename(self, place: Place, client: Hashable) -> None:
-        """The held place turns out to be this client's, even if that has its share already."""
+    def rename(self, place: Place, client: Hashable) -> bool:
+        """The held place turns out to be this client's; False if that has more than its share."""
         if place.client == client:
-            return
+            return True
         with self._lock:
             if not place.held:
-                return
+                return True
             self._take_back(place)
             place.client = client
             self._give(place)
+            within = self._held[client] <= self._most_each
             granted = self._next()
         for each in granted:
             each.begin(each)
+        return within
 
     def _give(self, place: Place) -> Place:
         self._free -= 1
@@ -110,7 +137,7 @@ class Places:
             else:
                 break
             line = self._lines.pop(client)
-            granted.append(self._give(line.popleft()))
+            granted.append(self._give(line.next()))
             if line:
                 # Its next turn comes after all others'.
                 self._lines[client] = line

@@ -7,13 +7,12 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.message import Request
-
 from app.core.errors import Busy
 from app.server.bounds import STORING_SECONDS
 from app.server.places import Place, Places
 from app.web.turns import Turn
 
+_TOO_MANY = "Too many bodies are being sent just now; send this one again in a moment."
 _BUSY = "Too many large submissions are being stored just now; send this one again in a moment."
 
 if TYPE_CHECKING:
@@ -23,24 +22,24 @@ if TYPE_CHECKING:
 class Serving(Turn):
     """One request's."""
 
-    def __init__(self, web: Any, connection: Connection, request: Request) -> None:
+    def __init__(self, web: Any, connection: Connection) -> None:
         self._web = web
         self._connection = connection
-        self._request = request
 
-    def identified(self, client: Hashable) -> None:
-        """It is this client's: its place counts as that client's from now on."""
-        connection = self._connection
+    def identified(self, client: Hashable, secret: str) -> None:
+        """It is this client's: its places count as that client's from now on.
+
+        Raises Busy where it has come with so many bodies at once, before it was known, that it
+        would have more than its share for as long as it likes to send them.
+        """
+        connection, web = self._connection, self._web
         if connection.client == client:
             return
         connection.client = client
-        self._web.known.note(self._request, client)
-        for places, place in (
-            (self._web.work, connection.place),
-            (self._web.receiving, connection.receiving),
-        ):
-            if place is not None:
-                places.rename(place, client)
+        web.known.note(secret, client)
+        web.work.rename(connection.place, client)
+        if connection.receiving and not web.receiving.rename(connection.receiving, client):
+            raise Busy(_TOO_MANY, retry_after=2)
 
     @contextmanager
     def resting(self) -> Iterator[None]:
@@ -51,24 +50,53 @@ class Serving(Turn):
         try:
             yield
         finally:
-            connection.place = self._got(self._web.work)
+            # Before those that have not begun: each that goes on gives its thread back soon.
+            connection.place = self._got(self._web.work, first=True)
 
     @contextmanager
     def storing(self) -> Iterator[None]:
         """Work in a place to store in, and meanwhile in no other."""
+        queued = self._queue()
         with self.resting():
-            place = self._got(self._web.storing, within=STORING_SECONDS)
-            if place is None:
-                raise Busy(_BUSY, retry_after=5)
             try:
-                yield
+                with self._in(self._web.storing):
+                    yield
             finally:
-                self._web.storing.leave(place)
+                # Now, since those that wait for it have the places at work.
+                if queued is not None:
+                    self._web.queued.leave(queued)
 
-    def _got(self, places: Places, within: float | None = None) -> Place | None:
+    def _queue(self) -> Place | None:
+        """Be one of those whose threads may wait to store; None for one that is without this.
+
+        Who cannot be yet keeps its place at work meanwhile, so that no more of its client come so
+        far. Raises Busy.
+        """
+        # With a place to send a body in it is one already.
+        if self._connection.receiving is not None:
+            return None
+        return self._got_in_time(self._web.queued)
+
+    @contextmanager
+    def _in(self, places: Places) -> Iterator[None]:
+        place = self._got_in_time(places)
+        try:
+            yield
+        finally:
+            places.leave(place)
+
+    def _got_in_time(self, places: Places) -> Place:
+        place = self._got(places, within=STORING_SECONDS)
+        if place is None:
+            raise Busy(_BUSY, retry_after=5)
+        return place
+
+    def _got(
+        self, places: Places, *, within: float | None = None, first: bool = False
+    ) -> Place | None:
         """A place, waited for; None if there was none in so many seconds."""
         got = threading.Event()
-        place = places.ask(self._connection.client, lambda _: got.set())
+        place = places.ask(self._connection.client, lambda _: got.set(), first=first)
         if not got.wait(within) and places.withdraw(place):
             return None
         return place

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -26,25 +27,27 @@ from app.core.log_scrubbing import beginning_of_path
 from app.server import bounds, refusals
 from app.server.answering import After, Answering
 from app.server.balance import COUNTS, Waiting
-from app.server.connection import FLUSH, GONE, HEAD, IDLE, Connection
+from app.server.connection import BUSY, Connection
+from app.server.crowd import Crowd
 from app.server.known_clients import KnownClients
 from app.server.loop import READ, Loop
 from app.server.memory import give_back_large_blocks
 from app.server.places import Place, Places
 from app.server.serving import Serving
+from app.server.times import Stop, overdue
 from app.web.turns import TURN
 
 Task = Callable[[Connection, Place], None]
 _AT_ONCE = 8
-_OLD = 1.0
+_NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PEER_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
 
 
 class WebWorker(Worker):
     """A process that answers requests.
 
-    `work`: the places at work. `receiving`: those for bodies, `storing` for their items. `unread`:
-    bytes of answers that wait to be taken.
+    `work`: the places at work. `receiving`: those for bodies, `storing` for their items, `queued`
+    to wait for these. `crowd`: its connections.
     """
 
     def init_process(self) -> None:
@@ -61,16 +64,17 @@ class WebWorker(Worker):
         receiving = max(1, min(bounds.RECEIVING, self.cfg.threads // 8))
         self.receiving = Places(receiving, max(1, receiving // bounds.EACH))
         self.storing = Places(bounds.STORING, bounds.STORING // bounds.EACH)
+        queued = max(1, min(bounds.QUEUED, self.cfg.threads // 20))
+        self.queued = Places(queued, max(1, queued // bounds.EACH))
         self.known = KnownClients()
-        self.unread = 0
         self.keepalive = self.cfg.keepalive
-        self._most = min(self.cfg.worker_connections, bounds.most_connections())
-        self._connections: set[Connection] = set()
-        self._by_state: dict[str, dict[Connection, None]] = {HEAD: {}, IDLE: {}, FLUSH: {}}
+        most = min(self.cfg.worker_connections, bounds.most_connections())
+        self.crowd = Crowd(most, self._tell)
         self._hasty: deque[tuple[float, Connection]] = deque()
         self._listening = False
+        self._lacked_at = float("-inf")
         self._waiting = Waiting(self.age)
-        COUNTS.tell(self.age, 0)
+        self._tell(0)
         super().init_process()
 
     # Gunicorn's side.
@@ -79,11 +83,6 @@ class WebWorker(Worker):
         """SIGTERM: answer what has begun, and stop."""
         self.alive = False
         self.loop.wake()
-
-    def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGQUIT, SIGINT: stop at once."""
-        self.pool.shutdown(wait=False)
-        super().handle_quit(sig, frame)
 
     def run(self) -> None:
         """Serve until told to stop, or the parent has gone; then let what is under way end."""
@@ -101,6 +100,8 @@ class WebWorker(Worker):
                 self._look()
         self.alive = False
         self._listen(False)
+        # Nobody is to leave it connections.
+        COUNTS.forget(self.age)
         self._end()
         self.pool.shutdown(wait=False)
         self.loop.close()
@@ -108,15 +109,14 @@ class WebWorker(Worker):
             listener.close()
 
     def _end(self) -> None:
-        began = time.monotonic()
-        while self._connections and time.monotonic() - began < self.cfg.graceful_timeout:
+        stop = Stop(self.cfg.graceful_timeout)
+        while self.crowd and not stop.is_over:
             self.notify()
-            if time.monotonic() - began > bounds.STOP_LINGER_SECONDS:
-                for connection in [each for each in self._connections if each.silent]:
-                    connection.vanish()
-            self.loop.turn(0.1 if self._connections else 0.0)
+            self._each(stop.look)
+            self.loop.turn(0.1 if self.crowd else 0.0)
             self._hurry()
             self._look()
+        self._each(stop.end)
 
     def _listen(self, on: bool) -> None:
         if on != self._listening:
@@ -136,30 +136,33 @@ class WebWorker(Worker):
             try:
                 sock, peer = listener.accept()
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    self.log.warning("No connection could be taken: %s", error)
-                    if not self._make_room():
-                        # Until the next look around.
-                        self._listen(False)
+                if error.errno in _NO_FILES:
+                    self._lacks(error)
                 return
-            if len(self._connections) >= self._most and not self._make_room():
-                with suppress(OSError):
-                    sock.setblocking(False)
-                    sock.send(refusals.answer(503, "busy", refusals.BUSY))
-                sock.close()
-                continue
-            self._connections.add(Connection(self, sock, peer, listener.getsockname()))
-            COUNTS.tell(self.age, len(self._connections))
+            if len(self.crowd) >= self.crowd.most and not self.crowd.make_room():
+                self._turn_away(sock)
+            else:
+                self.crowd.add(Connection(self, sock, peer, listener.getsockname()))
 
-    def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest, or is slowest with its head."""
+    def _lacks(self, error: OSError) -> None:
+        """There is no file for another connection."""
         now = time.monotonic()
-        for state, age in ((IDLE, 0.0), (HEAD, _OLD)):
-            oldest = next(iter(self._by_state[state]), None)
-            if oldest is not None and now - oldest.since >= age:
-                oldest.vanish()
-                return True
-        return False
+        if now - self._lacked_at >= 1.0:
+            self._lacked_at = now
+            self.log.warning("No connection could be taken: %s", error)
+        if not self.crowd.make_room():
+            # Until the next look around.
+            self._listen(False)
+
+    @staticmethod
+    def _turn_away(sock: socket.socket) -> None:
+        sock.setblocking(False)
+        with suppress(OSError):
+            sock.send(refusals.answer(*BUSY))
+            # What has not been read when it is closed would cost the peer the answer.
+            sock.shutdown(socket.SHUT_WR)
+            sock.recv(bounds.LONGEST_HEAD)
+        sock.close()
 
     def _pause(self) -> float:
         pause = 1.0
@@ -175,35 +178,27 @@ class WebWorker(Worker):
 
     def _look(self) -> None:
         now = time.monotonic()
-        for connection in list(self._connections):
-            connection.overdue(now)
+        self._each(lambda connection: overdue(connection, now, self.keepalive))
+
+    def _each(self, look: Callable[[Connection], None]) -> None:
+        for connection in self.crowd.everybody():
+            self.loop.do(partial(look, connection))
+
+    def _tell(self, connections: int) -> None:
+        if self.alive:
+            COUNTS.tell(self.age, connections)
 
     # The connections' side; all but `answer` and `go_on` in the loop's thread.
-
-    def moved(self, connection: Connection, state: str) -> None:
-        """The connection comes into that state."""
-        if (left := self._by_state.get(connection.state)) is not None:
-            left.pop(connection, None)
-        if (entered := self._by_state.get(state)) is not None:
-            entered[connection] = None
-        elif state == GONE:
-            self._connections.discard(connection)
-            COUNTS.tell(self.age, len(self._connections))
 
     def hurry(self, connection: Connection) -> None:
         """Call its `hurried` in a moment."""
         self._hasty.append((time.monotonic() + bounds.PATIENCE_SECONDS, connection))
 
-    def unread_more(self, connection: Connection) -> None:
-        """The connection has an answer that was not taken. Past what may be, the oldest go."""
-        self.unread += connection.outgoing.held
-        if self.unread <= bounds.MOST_UNREAD:
-            return
-        others = (each for each in self._by_state[FLUSH] if each is not connection)
-        for slow in sorted(others, key=lambda each: each.outgoing.moved_at):
-            if self.unread <= bounds.MOST_UNREAD:
-                return
-            slow.vanish(reset=True)
+    def later(self, task: Callable[[], None]) -> None:
+        """Do that in a thread, whenever there is one."""
+        # Where none more can be started it is done by one that is there.
+        with suppress(RuntimeError):
+            self.pool.submit(self.loop.do, task)
 
     def client_of(self, request: Request) -> Any:
         """Who sends it, as far as that is known; None for all others together."""
@@ -211,7 +206,7 @@ class WebWorker(Worker):
 
     def answering(self, connection: Connection, request: Request) -> Answering:
         """What answers the request."""
-        serving = Serving(self, connection, request)
+        serving = Serving(self, connection)
         connection.incoming.resting = serving.resting
         return Answering(
             self.wsgi,
@@ -232,7 +227,7 @@ class WebWorker(Worker):
 
     def submit(self, task: Task, connection: Connection, place: Place) -> None:
         """Let a thread do that for the connection, in the place that was got."""
-        self.pool.submit(task, connection, place)
+        self.later(partial(task, connection, place))
 
     def _work(self, connection: Connection, place: Place, *, first: bool) -> None:
         connection.place = place
@@ -253,6 +248,7 @@ class WebWorker(Worker):
             said = (asked.method, beginning_of_path(asked.path or ""))
             self.log.exception("Error while answering %s %s", *said)
             if not answering.begun:
+                self.later(answering.end)
                 after = self._failed(connection)
         finally:
             self._worked(connection, after)

@@ -65,7 +65,7 @@ def require(
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             found = g.caller = authenticate(extract)
-            identified(found.client_id)
+            identified(found.client_id, g.credentials.secret)
             actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
             count_request(found, services().rates)
             if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import structlog
@@ -156,9 +156,11 @@ class Places:
         with self._lock:
             if self._renewing:
                 return
-            self._renewing = True
-        name = f"places-{self._quota}"
-        threading.Thread(target=self._renew_all, name=name, daemon=True).start()
+            name = f"places-{self._quota}"
+            # Where no thread can be started the next one who takes a place tries again.
+            with suppress(RuntimeError):
+                threading.Thread(target=self._renew_all, name=name, daemon=True).start()
+                self._renewing = True
 
     def _renew_all(self) -> None:
         """The thread that renews; it ends when there has been nothing to renew."""

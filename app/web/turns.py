@@ -19,8 +19,8 @@ TURN = "batchline.turn"
 class Turn(Protocol):
     """The request's turn at work."""
 
-    def identified(self, client: Hashable) -> None:
-        """The request is this client's."""
+    def identified(self, client: Hashable, secret: str) -> None:
+        """The request is this client's, by that secret. Raises Busy."""
 
     def resting(self) -> AbstractContextManager[None]:
         """While the block lasts the thread does no work: another request may have its place."""
@@ -33,11 +33,11 @@ class Turn(Protocol):
         """
 
 
-def identified(client: Hashable) -> None:
-    """Tell the server whose request this is."""
+def identified(client: Hashable, secret: str) -> None:
+    """Tell the server whose request this is, and by which secret of it. Raises Busy."""
     turn = _turn()
     if turn is not None:
-        turn.identified(client)
+        turn.identified(client, secret)
 
 
 def resting() -> AbstractContextManager[None]:

@@ -7,7 +7,33 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Engine, text
+
+from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
+
+
+def get(client: ClientSecret, path: str, *more: str) -> tuple[str, ...]:
+    """The head of a client's GET."""
+    return (
+        f"GET {path} HTTP/1.1",
+        "Host: here",
+        f"Authorization: Bearer {client.secret}",
+        *more,
+    )
+
+
+def waiting_for_locks(engine: Engine) -> int:
+    """How many connections of web processes wait for a lock of the database."""
+    # In a transaction of its own: within one, Postgres shows the same each time.
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND application_name = 'batchline-web' AND datname = current_database()"
+            )
+        )
+        return int(found.scalar_one())
 
 
 @dataclass

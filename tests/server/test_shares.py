@@ -5,31 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.clients.credentials import ClientSecret, create_client
+from app.clients.credentials import ClientSecret
 from app.clients.quotas import STREAMS_AT_ONCE, default_quotas, set_quotas
 from app.core.settings import Settings
 from app.server import bounds
 from tests.api.conftest import ITEM
-from tests.server.talking import Talk
+from tests.server.talking import Talk, get, waiting_for_locks
 from tests.support.stack import Stack, wait_for
 
 OPEN = {"operation": "catalog.masterlist", "start": "manual", "items": [ITEM]}
 LINES = b'{"asin":"A1","countryCode":"US","percACoS":2.7}\n' * 1000
 UPLOAD = "/v1/batches?operation=catalog.masterlist&start=manual"
-
-
-@pytest.fixture
-def other(engine: Engine) -> ClientSecret:
-    return create_client(engine, f"other {time.monotonic_ns()}")
-
-
-def get(client: ClientSecret, path: str) -> tuple[str, ...]:
-    return (f"GET {path} HTTP/1.1", "Host: here", f"Authorization: Bearer {client.secret}")
 
 
 @pytest.mark.slow
@@ -75,23 +67,13 @@ def test_uploads_that_hang_leave_connections_for_reads(
         for thread in threads:
             thread.start()
         with web.http(other) as http:
-
-            def storing() -> int:
-                found = connection.execute(
-                    text(
-                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND application_name = 'batchline-web'"
-                    )
-                ).scalar_one()
-                return int(found)
-
             share = bounds.STORING // bounds.EACH
-            wait_for(lambda: storing() >= share, within=20)
+            wait_for(lambda: waiting_for_locks(engine) >= share, within=20)
             began = time.monotonic()
             for _ in range(20):
                 assert http.get("/v1/batches?limit=1").status_code == 200
             assert time.monotonic() - began < 5
-            assert storing() == share, "no more than a client's share"
+            assert waiting_for_locks(engine) == share, "no more than a client's share"
     for thread in threads:
         thread.join(100)
     assert answers == [202] * 24
@@ -121,3 +103,50 @@ def test_a_full_pool_says_that_it_is_busy(web: Stack, client: ClientSecret, engi
         assert answer.status_code == 503
         assert answer.json()["type"] == "urn:batchline:problem:busy"
         assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.slow
+def test_a_share_goes_by_the_secret_alone(
+    web: Stack, client: ClientSecret, other: ClientSecret, engine: Engine
+) -> None:
+    """A cookie that is another each time makes nobody a stranger."""
+    with web.http(client) as http, web.http(other) as others:
+        batch = http.post("/v1/batches", json=OPEN).raise_for_status().json()["id"]
+        others.get("/v1/webhooks").raise_for_status()
+    with engine.connect() as connection, ExitStack() as held:
+        connection.execute(text("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE"))
+        for number in range(3 * bounds.AT_WORK):
+            head = get(client, f"/v1/batches/{batch}", f"Cookie: n={number}", f"APIKey: {number}")
+            held.enter_context(Talk(web)).send(*head)
+        share = bounds.AT_WORK // bounds.EACH
+        wait_for(lambda: waiting_for_locks(engine) >= share, within=20)
+        with Talk(web) as talk:
+            began = time.monotonic()
+            assert talk.send(*get(other, "/v1/webhooks")).answer().status == 200
+            assert time.monotonic() - began < 5
+        assert waiting_for_locks(engine) == share
+
+
+@pytest.mark.slow
+def test_who_comes_for_the_first_time_with_many_has_a_share_too(
+    web: Stack, client: ClientSecret, other: ClientSecret, engine: Engine
+) -> None:
+    """They are strangers' until the first has been looked at, and then they are this client's."""
+    share = bounds.AT_WORK // bounds.EACH
+    with web.http(other) as others:
+        others.get("/v1/webhooks").raise_for_status()
+    with engine.connect() as batches, engine.connect() as keys, ExitStack() as held:
+        batches.execute(text("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE"))
+        keys.execute(text("LOCK TABLE key_secrets IN ACCESS EXCLUSIVE MODE"))
+        for _ in range(3 * bounds.AT_WORK):
+            held.enter_context(Talk(web)).send(*get(client, "/v1/batches?limit=1"))
+        wait_for(lambda: waiting_for_locks(engine) == share, within=20)
+        with Talk(web) as talk:
+            # What comes after them is answered after they have been looked through.
+            talk.send("GET / HTTP/1.1", "no colon").answer()
+        keys.rollback()
+        wait_for(lambda: waiting_for_locks(engine) >= share, within=20)
+        with Talk(web) as talk:
+            began = time.monotonic()
+            assert talk.send(*get(other, "/v1/webhooks")).answer().status == 200
+            assert time.monotonic() - began < 5

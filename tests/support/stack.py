@@ -39,16 +39,23 @@ class Stack:
     replaced: list[Guarded] = field(default_factory=list)
 
     def start(
-        self, line: str, name: str | None = None, *, options: str = "", root: Path = ROOT
+        self,
+        line: str,
+        name: str | None = None,
+        *,
+        before: str = "",
+        options: str = "",
+        root: Path = ROOT,
     ) -> Guarded:
         """Start the Procfile's `line` as process `name` (the same name unless given).
 
-        `options`: more of them, at the end of the line. `root`: where the code lies, if elsewhere.
+        `before`: what the shell does first. `options`: more of them, at the end of the line.
+        `root`: where the code lies, if elsewhere.
         """
         name = name or line
         procfile = parse_procfile((root / "Procfile").read_text())
         spec = Spec(
-            command=["/bin/sh", "-c", f"exec {procfile.processes[line]} {options}"],
+            command=["/bin/sh", "-c", f"{before}\nexec {procfile.processes[line]} {options}"],
             stop_steps=_STOP,
             orphan_steps=[("SIGKILL", 5.0)],
             cwd=root,

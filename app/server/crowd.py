@@ -1,0 +1,84 @@
+"""The connections of a process: how many there are, what waits to be taken, and who goes first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.server import bounds
+from app.server.connection import ASKS, CLOSING, FLUSH, GONE, HEAD, IDLE, Connection
+
+# Seconds. A request that was just asked for is on its way.
+_OLD = 1.0
+_STUCK = 5.0
+
+
+class Crowd:
+    """All of them, some also by what they wait for, in the order in which they came to that.
+
+    `most`: how many there may be. `changed` is told how many there are. `unread`: bytes of answers
+    that wait to be taken. For the loop's thread alone.
+    """
+
+    def __init__(self, most: int, changed: Callable[[int], None]) -> None:
+        self.most = most
+        self.unread = 0
+        self._changed = changed
+        self._all: set[Connection] = set()
+        self._waiting: dict[str, dict[Connection, None]] = {
+            state: {} for state in (HEAD, IDLE, ASKS, FLUSH, CLOSING)
+        }
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, connection: Connection) -> None:
+        """One more."""
+        self._all.add(connection)
+        self._changed(len(self._all))
+
+    def everybody(self) -> list[Connection]:
+        """All, in a list that stays as it is."""
+        return list(self._all)
+
+    def moved(self, connection: Connection, state: str) -> None:
+        """The connection comes into that state."""
+        if (left := self._waiting.get(connection.state)) is not None:
+            left.pop(connection, None)
+        if (entered := self._waiting.get(state)) is not None:
+            entered[connection] = None
+        elif state == GONE:
+            self._all.discard(connection)
+            self._changed(len(self._all))
+
+    def make_room(self) -> bool:
+        """Close one for another that comes; False where none has been waiting for a second.
+
+        First who has its answer, then whose head is slow, since nothing of it is lost. Then who has
+        been idle for longest; who waits to send a body in, which is told so; and who takes nothing.
+        """
+        now = time.monotonic()
+        for state in (CLOSING, HEAD, IDLE, ASKS):
+            oldest = next(iter(self._waiting[state]), None)
+            if oldest is not None and now - oldest.since >= _OLD and oldest.make_room():
+                return True
+        slowest = min(self._waiting[FLUSH], key=_moved_at, default=None)
+        if slowest is None or now - _moved_at(slowest) < _STUCK:
+            return False
+        slowest.vanish(reset=True)
+        return True
+
+    def unread_more(self, connection: Connection) -> None:
+        """The connection has an answer that was not taken. Past what may be, the oldest go."""
+        self.unread += connection.outgoing.held
+        if self.unread <= bounds.MOST_UNREAD:
+            return
+        others = (each for each in self._waiting[FLUSH] if each is not connection)
+        for slow in sorted(others, key=_moved_at):
+            if self.unread <= bounds.MOST_UNREAD:
+                return
+            slow.vanish(reset=True)
+
+
+def _moved_at(connection: Connection) -> float:
+    return connection.outgoing.moved_at
