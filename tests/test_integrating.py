@@ -53,9 +53,12 @@ def test_the_guide_can_be_followed(
         assert names["second"]["summary"]["total"] == 1
         said = capsys.readouterr().out
         assert "2000 of 2000" in said
+        assert "PARTIAL 499 completed" in said
+        assert "first at 0" in said
         assert "SUCCESS" in said
 
         # The webhook is registered at the end of the guide: one more batch tells it.
+        assert names["event_of"]({}, b"") is None
         request = {"operation": "demo.sleep", "items": [{}]}
         told = names["api"].post("/v1/batches", json=request).json()
         receiver.wait_for(1)

@@ -136,7 +136,17 @@ def refusal(response: httpx.Response) -> ApiError:
         if isinstance(error, Mapping):
             lines.append(f"  {error.get('pointer', '')}: {error.get('message', '')}")
     text = "\n".join(lines)
-    return ApiError(f"{response.status_code} {text}", status=response.status_code, body=body)
+    return ApiError(
+        f"{response.status_code} {text}",
+        status=response.status_code,
+        body=body,
+        retry_after=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+def _seconds(text: str | None) -> float | None:
+    """What `Retry-After` says; None where that is a date, or nothing."""
+    return float(text) if text and text.isascii() and text.isdecimal() else None
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import httpx
 
 from batchline.client.api import Api, segment
 from batchline.client.errors import ApiError
+from batchline.client.resending import is_open
 
 _TRIES = 5
 _PAUSE = 1.0
@@ -38,11 +39,13 @@ def download(api: Api, batch_id: str, query: Mapping[str, Any]) -> Iterator[byte
             return
         except ApiError as error:
             failures += 1
-            if error.status or failures > _TRIES:
+            if not is_open(error) or failures > _TRIES:
                 if "after" in given:
-                    raise ApiError(f"{error}\nGo on with --after {given['after']}.") from error
+                    said = f"{error}\nGo on with --after {given['after']}."
+                    raise ApiError(said, status=error.status, body=error.body) from error
                 raise
-        time.sleep(_PAUSE)
+            pause = error.retry_after or _PAUSE
+        time.sleep(pause)
 
 
 def _once(api: Api, path: str, query: Mapping[str, Any]) -> Iterator[bytes]:
