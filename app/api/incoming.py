@@ -71,7 +71,9 @@ def received(kind: str, body: Body, settings: Settings, attempt: Attempt) -> Ite
             return
         stream = behind(head, stream)
     else:
-        limits = Limits(settings.max_items_stream, settings.max_item_bytes)
+        limits = Limits(
+            settings.max_items_stream, settings.max_item_bytes, settings.max_stream_bytes
+        )
     with Spool() as spool:
         if kind != JSON:
             spool.fill(_READERS[kind](stream, limits))

@@ -155,7 +155,10 @@ class Settings:
         128 * MIB, integer(1), "most bytes of a JSON body, decompressed; it is held in memory"
     )
     max_stream_bytes: int = setting(
-        8 * GIB, integer(1), "most bytes of an NDJSON or CSV body, decompressed; it is not"
+        8 * GIB,
+        integer(1),
+        "most bytes of an NDJSON or CSV body, decompressed, and of the items that a CSV makes, "
+        "which repeat its header; it is not",
     )
     default_page_size: int = setting(100, integer(1), "entries of a page, unless `limit` says")
     max_page_size: int = setting(1000, integer(1), "most entries of a page")

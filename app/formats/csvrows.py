@@ -38,6 +38,8 @@ def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
     separator = lines.separator()
     rows = csv.reader(lines, strict=True, delimiter=separator or ",")
     header: list[str] | None = None
+    # Each item repeats the names of its columns, so that a small body can make very much of it.
+    size = 0
     while True:
         began = lines.number + 1
         lines.begin_row()
@@ -61,6 +63,8 @@ def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
             )
         text = _encode({name: cell for name, cell in zip(header, row, strict=False) if cell})
         limits.check_size(lines.index, len(text))
+        size += len(text)
+        limits.check_all(lines.index, size)
         yield text
         lines.index += 1
     if header is None:

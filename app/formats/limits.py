@@ -9,10 +9,14 @@ from app.core.errors import FieldError, Malformed, TooLarge
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`items`: most of them in a request. `item_bytes`: of an item's JSON."""
+    """`items`: most of them in a request. `item_bytes`: of an item's JSON.
+
+    `all_bytes`: of all of them together, where they may be more than the body is; None: any.
+    """
 
     items: int
     item_bytes: int
+    all_bytes: int | None = None
 
     def check_count(self, index: int) -> None:
         """Raise TooLarge if there may not be an item `index`."""
@@ -28,6 +32,14 @@ class Limits:
             raise TooLarge(
                 f"Item {index} is too large: at most {self.item_bytes} bytes are taken.",
                 errors=[FieldError(f"/items/{index}", f"Must be at most {self.item_bytes} bytes.")],
+            )
+
+    def check_all(self, index: int, size: int) -> None:
+        """Raise TooLarge if the items up to `index` may not have `size` bytes together."""
+        if self.all_bytes is not None and size > self.all_bytes:
+            message = f"With it the items have more than {self.all_bytes} bytes."
+            raise TooLarge(
+                f"Item {index}: {message}", errors=[FieldError(f"/items/{index}", message)]
             )
 
 

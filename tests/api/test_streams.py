@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.clients.credentials import ClientSecret
+from app.core.settings import Settings
 from tests.api.conftest import ITEM, MASTERLIST, Caller
+from tests.support.application import application
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -146,6 +150,17 @@ def test_limits_of_streams(small: Caller, rows: Any, kind: str, start: bytes) ->
     blank = send(small, start + b"\n" * 9000, kind)
     assert blank.status_code == 413
     assert rows() == (1, 8)
+
+
+def test_csv_makes_no_more_of_a_body_than_may_be(
+    settings: Settings, client: ClientSecret, rows: Any
+) -> None:
+    with application(replace(settings, max_stream_bytes=2000)) as app:
+        answer = send(Caller(app, client), b"n" * 200 + b"\n" + b"1\n" * 100, CSV)
+        assert answer.status_code == 413
+        assert answer.json["errors"][0]["pointer"] == "/items/9"
+        assert rows() == (0, 0)
+        assert send(Caller(app, client), b"n" * 200 + b"\n" + b"1\n" * 9, CSV).status_code == 202
 
 
 def test_a_gzip_bomb_is_refused_while_it_unfolds(small: Caller, rows: Any) -> None:

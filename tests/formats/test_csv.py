@@ -204,6 +204,18 @@ def test_limits() -> None:
         assert caught.value.errors[0].pointer == f"/items/{index}"
 
 
+def test_a_small_body_makes_no_more_than_may_be() -> None:
+    """Each item repeats the header: two bytes of a row may be a quarter of a MiB of an item."""
+    name = b"n" * 100_000
+    limits = Limits(items=10**6, item_bytes=1 << 18, all_bytes=1_000_000)
+    items = read_csv(io.BytesIO(name + b"\n" + b"1\n" * 100_000), limits)
+    for _ in range(9):
+        assert len(next(items)) > 100_000
+    with pytest.raises(TooLarge, match="Item 9: With it the items have more than 1000000 bytes"):
+        next(items)
+    assert len(list(read_csv(io.BytesIO(b"n\n" + b"1\n" * 100_000), limits))) == 100_000
+
+
 class Endless(io.RawIOBase):
     """Lines of one row that never ends."""
 
