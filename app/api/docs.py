@@ -6,8 +6,8 @@ import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 
+import flask_swagger_ui
 from flask import Blueprint, Response, abort, redirect, render_template, request
-from swagger_ui_bundle import swagger_ui_path
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.web.prepared import Prepared
@@ -40,6 +40,7 @@ _START = """window.addEventListener("load", () => {
 });
 """
 
+_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
 _MADE: dict[str, Prepared] = {}
 
 blueprint = Blueprint("docs", __name__, template_folder="templates")
@@ -77,7 +78,7 @@ def asset(name: str) -> Response:
 
 def _read(name: str) -> Prepared:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Prepared((Path(swagger_ui_path) / name).read_bytes(), kind, max_age=86_400)
+    return Prepared((_FILES / name).read_bytes(), kind, max_age=86_400)
 
 
 def _made(name: str, make: Callable[[], Prepared]) -> Prepared:

@@ -268,6 +268,15 @@ def test_the_page_takes_nothing_from_another_host(app: Flask) -> None:
     assert "persistAuthorization: true" not in start.text, "no secret is left in a browser"
 
 
+def test_the_page_reads_documents_of_this_version(app: Flask) -> None:
+    """Swagger UI does so from its version 5 on; one before shows an error in place of the API."""
+    with Caller(app, None).get("/docs/assets/swagger-ui-bundle.js") as bundle:
+        version = re.search(rb'PACKAGE_VERSION:"(\d+)\.', bundle.data)
+    assert version is not None
+    assert int(version[1]) >= 5
+    assert document(app)["openapi"].startswith("3.1.")
+
+
 def test_only_the_pages_files_are_served(app: Flask) -> None:
     caller = Caller(app, None)
     for name in ("index.html", "..%2f__init__.py", "swagger-ui-bundle.js.map", "nothing"):
