@@ -13,7 +13,13 @@ from app.core.log_lines import print_objects_if_asked
     "--examples", is_flag=True, help="Submit the batches in examples/, and watch. Includes --demo."
 )
 @click.option("--verbose", "-v", is_flag=True, help="Print all that the processes log.")
-def serve(demo: bool, examples: bool, verbose: bool) -> None:
+@click.option(
+    "--reload",
+    "reload_",
+    is_flag=True,
+    help="Start web and workers again when the code of handlers changes. Never in production.",
+)
+def serve(demo: bool, examples: bool, verbose: bool, reload_: bool) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     Starts Postgres and Valkey under BATCHLINE_HOME unless DATABASE_URL and REDIS_URL name others,
@@ -24,9 +30,11 @@ def serve(demo: bool, examples: bool, verbose: bool) -> None:
     keeps dying brings the rest down. Ctrl-C, SIGTERM and the death of the parent process stop
     everything, in order.
 
+    With --reload, code that cannot be loaded is said, and what was started before goes on.
+
     PORT=0 and FLOWER_PORT=0 take free ports.
     """
     print_objects_if_asked()
     from app.local.serve import Asked, run
 
-    raise SystemExit(run(Asked(demo, examples, verbose)))
+    raise SystemExit(run(Asked(demo, examples, verbose, reload_)))

@@ -91,6 +91,21 @@ def test_one_that_keeps_dying_ends_it_all_with_its_last_words(
     assert len(output.of("broken")) == module.RESTARTS + 1
 
 
+def test_what_is_to_start_again_ends_in_order_and_is_no_death(
+    supervisor: Supervisor, output: Recorder
+) -> None:
+    on_term = 'trap "sleep 0.2; echo ended; exit 0" TERM'
+    supervisor.start("again", f"sh -c '{on_term}; echo begun; while :; do sleep 0.05; done'")
+    supervisor.start("other", "sh -c 'echo begun; sleep 1000'")
+    for times in range(1, 9):  # more often than a process may die
+        check_until(supervisor, lambda: output.of("again").count("begun") == times)  # noqa: B023
+        supervisor.restart("again", "no such name")
+    check_until(supervisor, lambda: output.of("again").count("begun") == 9)
+    assert output.of("again").count("ended") == 8
+    check_until(supervisor, lambda: output.of("other") == ["begun"])
+    assert output.of("batchline") == []
+
+
 def test_stop_leaves_nothing(supervisor: Supervisor, output: Recorder) -> None:
     supervisor.start("tree", "sh -c 'sleep 60 & setsid sleep 61 & echo $$; wait'")
     check_until(supervisor, lambda: len(output.of("tree")) == 1)

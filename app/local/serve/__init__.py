@@ -26,6 +26,7 @@ from app.local.serve.log_files import LogFiles
 from app.local.serve.output import Output
 from app.local.serve.preflight import check_given_servers, check_handlers, listen, reserve
 from app.local.serve.procfile import load_procfile
+from app.local.serve.reloading import Reloader, Watched
 from app.local.serve.stop_signals import Stopper, StopRequested
 from app.local.serve.supervisor import STOP_SECONDS, Supervisor
 from app.local.servers import embedded_servers
@@ -45,11 +46,13 @@ class Asked:
 
     `demo`: make the demo client, and print its secret. `examples`: as that client submit the
     batches in `examples/` once everything is up. `verbose`: print all that processes say.
+    `reload`: start web and workers again when handlers change.
     """
 
     demo: bool = False
     examples: bool = False
     verbose: bool = False
+    reload: bool = False
 
 
 def run(asked: Asked) -> int:
@@ -82,6 +85,7 @@ def _start(
 ) -> NoReturn:
     procfile = load_procfile()
     check_handlers(settings)
+    watched = Watched.of(settings) if asked.reload else None
     flower_is_open(settings)
     check_given_servers(settings)
     home = make_home(settings.batchline_home)
@@ -105,8 +109,9 @@ def _start(
     variables = shared_environ(settings, servers)
     write_env(home, {**variables, "BATCHLINE_URL": addresses.api})
 
+    environ = child_environ(variables, readable=files is None)
     supervisor = Supervisor(
-        child_environ(variables, readable=files is None),
+        environ,
         output,
         servers.embedded,
         # Longer than a worker takes to stop by itself, so that it is not killed.
@@ -145,6 +150,9 @@ def _start(
             logs=None if files is None else files.folder,
             worker_line=procfile.get("worker"),
         )
+    if watched is not None:
+        with Reloader(watched, environ, supervisor, output) as reloader:
+            supervisor.watch(reloader.look)
     supervisor.watch()
 
 

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from app.local.serve.errors import ServeError
@@ -61,6 +61,8 @@ class _Child:
         self.name = name
         self.restarts = _Restarts()
         self.start_at: float | None = None
+        # It was told to end, to be started again.
+        self.again = False
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._output = output
         self._inherit = inherit
@@ -72,6 +74,7 @@ class _Child:
 
     def start_again(self) -> None:
         self.start_at = None
+        self.again = False
         self.last_lines.clear()
         self.guarded = self._start()
 
@@ -136,11 +139,27 @@ class Supervisor:
             _Child(name, line, environ, self._output, self._stop_seconds, inherit)
         )
 
-    def watch(self) -> NoReturn:
-        """Keep everything running until a signal. Raises ServeError if a process keeps dying."""
+    def watch(self, meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
+        """Keep everything running until a signal, and call `meanwhile` five times a second.
+
+        Raises ServeError if a process keeps dying.
+        """
         while True:
             self.check()
+            meanwhile()
             time.sleep(CHECK_SECONDS)
+
+    def restart(self, *names: str) -> None:
+        """Have the processes of these names end in order, and start again. Returns at once."""
+        for child in self._children:
+            if child.name not in names:
+                continue
+            child.restarts = _Restarts()
+            if child.guarded.exit_status is None:
+                child.again = True
+                child.guarded.terminate()
+            else:
+                child.start_at = time.monotonic()
 
     def check(self) -> None:
         """Start again what has died, after its pause. Raises ServeError if it died too often."""
@@ -154,6 +173,9 @@ class Supervisor:
             if child.start_at is None:
                 child.guarded.wait()
                 child.reader.join()
+                if child.again:
+                    child.start_again()
+                    continue
                 delay = child.restarts.next_delay()
                 if delay is None:
                     raise ServeError(self._last_words(child, status))
