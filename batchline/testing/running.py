@@ -6,6 +6,7 @@ functions; only where effects go is another (effects.py), and that nothing is tr
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import threading
@@ -59,11 +60,12 @@ def run_items(
     `context.connection`; what they do is in its transaction, which is left to the caller.
     `attempt`: which try it is: a `Retry` in the last of an operation's `max_attempts` ends FAILED.
 
-    Raises LookupError where there is no such operation, TypeError for an item that is no JSON.
+    Raises LookupError where there is no such operation, ValueError for an item that no request could
+    hold, as it is no JSON.
     """
     operation = find_operation(handler)
     records = MemoryRecords() if records is None else records
-    texts = (RawItem(dumps(item)) for item in items)
+    texts = (RawItem(_json(index, item)) for index, item in enumerate(items))
     rows = list(ItemReader(registry, operation.name).read(texts))
     claimed = _slice(operation.name, client_id, metadata, len(rows))
     errors: dict[int, BaseException] = {}
@@ -79,6 +81,14 @@ def run_items(
             if effects is not None:
                 effects.finish()
     return Results(_results(rows, outcomes, errors), records)
+
+
+def _json(index: int, item: Any) -> str:
+    try:
+        json.dumps(item, allow_nan=False, default=str)  # ours would write a NaN as null
+        return dumps(item)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"item {index} is no JSON: {error}") from error
 
 
 def _load(

@@ -184,6 +184,12 @@ def test_a_handler_is_found_by_itself_or_by_its_name() -> None:
     assert run_items(do, []) == []
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, object()}])
+def test_what_is_no_json_is_no_item(value: Any) -> None:
+    with pytest.raises(ValueError, match="item 1 is no JSON: "):
+        run_items(do, [case("a"), case("b", amount=value)])
+
+
 def test_a_time_limit_holds_and_the_test_s_own_alarm_goes_on() -> None:
     rang = threading.Event()
     before = signal.signal(signal.SIGALRM, lambda *_: rang.set())

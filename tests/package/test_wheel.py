@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import pytest
 
 from app.local.serve.examples import find_examples
-from tests.package.installing import Environment, run
+from tests.package.installing import ROOT, Environment, run
 from tests.serve.test_serve import Served, finished, submit
 
 HANDLERS = dedent(
@@ -45,6 +45,8 @@ def test_it_holds_what_serve_needs_and_nothing_of_the_tests(wheel: Path) -> None
     shipped = {name.removeprefix("app/local/serve/files/") for name in names}
     assert {"Procfile", *(f"examples/{name}" for name in examples)} <= shipped
     assert {"batchline/py.typed", "handlers/py.typed"} <= names
+    listed = run(["git", "ls-files", "app", "batchline", "handlers", "workers"], cwd=ROOT)
+    assert set(listed.stdout.splitlines()) - names == set()
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {
         "app", "batchline", "handlers", "workers",
     }  # fmt: skip
