@@ -60,8 +60,8 @@ def run_items(
     `context.connection`; what they do is in its transaction, which is left to the caller.
     `attempt`: which try it is: a `Retry` in the last of an operation's `max_attempts` ends FAILED.
 
-    Raises LookupError where there is no such operation, ValueError for an item that no request could
-    hold, as it is no JSON.
+    Raises LookupError where there is no such operation, ValueError for an item that no request
+    could hold, as it is no JSON.
     """
     operation = find_operation(handler)
     records = MemoryRecords() if records is None else records
