@@ -13,9 +13,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 import batchline.client as package
-from batchline.client import Item, WebhookRefused, verify_webhook
+from batchline.client import ApiError, Item, WebhookRefused, verify_webhook
 from batchline.client.failures import grouped
 from batchline.client.models import Batch, Summary
+from batchline.client.resending import until_answered
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT: dict[str, Any] = {
@@ -101,6 +102,62 @@ def test_failures_are_grouped_and_what_is_too_various_is_one_group() -> None:
     various = list(grouped(item(n, f"message {n}") for n in range(1500)))
     assert len(various) == 1001
     assert (various[0].message, various[0].count) == ("Other failures", 500)
+
+
+IN_FLIGHT = {"type": "urn:batchline:problem:key-in-flight"}
+REUSED = {"type": "urn:batchline:problem:key-reused"}
+
+
+@pytest.mark.parametrize(
+    ("errors", "pauses"),
+    [
+        ([ApiError("gone")], [0.5]),
+        ([ApiError("busy", status=503)] * 3, [0.5, 1.0, 2.0]),
+        ([ApiError("busy", status=503, retry_after=7)], [7]),
+        ([ApiError("busy", status=503, retry_after=3600)], [30]),
+        ([ApiError("in flight", status=409, body=IN_FLIGHT)] * 2, [0.5, 1.0]),
+    ],
+)
+def test_what_may_yet_succeed_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch, errors: list[ApiError], pauses: list[float]
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    left = list(errors)
+
+    def send() -> str:
+        if left:
+            raise left.pop()
+        return "answered"
+
+    assert until_answered(send, len(errors) + 1) == "answered"
+    for asked, waited in zip(pauses, slept, strict=True):
+        assert asked <= waited <= asked * 1.2
+    left[:] = errors
+    with pytest.raises(ApiError) as caught:
+        until_answered(send, len(errors))
+    assert caught.value is errors[-1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("no", status=422),
+        ApiError("no", status=409, body=REUSED),
+        ApiError("no", status=429, retry_after=1),
+        ApiError("no", status=500, body="a page of HTML"),
+    ],
+)
+def test_a_refusal_is_not_sent_again(error: ApiError) -> None:
+    sent: list[int] = []
+
+    def send() -> None:
+        sent.append(1)
+        raise error
+
+    with pytest.raises(ApiError):
+        until_answered(send, 5)
+    assert sent == [1]
 
 
 def test_fields_of_a_newer_server_are_passed_over() -> None:
