@@ -81,7 +81,7 @@ class Answering:
         )
         self._response = response
         response.whole = self._is_read
-        if close:
+        if close or self._asks_to_close():
             response.force_close()
         environ["wsgi.multithread"] = True
         environ["wsgi.input"] = Input(self.request.body)
@@ -118,6 +118,13 @@ class Answering:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
+
+    def _asks_to_close(self) -> bool:
+        """Whether the peer says that it is the last request, among whatever else it says of it."""
+        return any(
+            name == "CONNECTION" and "close" in map(str.strip, value.lower().split(","))
+            for name, value in self.request.headers
+        )
 
     def _is_read(self) -> bool:
         """Whether the body has been read, or what is left of it has arrived and is dropped."""

@@ -39,6 +39,13 @@ def test_requests_follow_each_other_and_may_be_sent_ahead(web: Stack) -> None:
         assert talk.ended()
 
 
+@pytest.mark.parametrize("said", ["close", "Close", "close, TE", "TE,close"])
+def test_who_asks_for_the_end_gets_it(web: Stack, said: str) -> None:
+    with Talk(web) as talk:
+        assert talk.send(*GET, f"Connection: {said}").answer().headers["connection"] == "close"
+        assert talk.ended()
+
+
 @pytest.mark.parametrize("size", [1, 4000, 200_000])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_of_any_size_and_framing(

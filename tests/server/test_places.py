@@ -49,6 +49,19 @@ def test_turns_go_round(who: Hashable) -> None:
     assert desk.clients()[3:] == [who]
 
 
+def test_who_goes_on_with_something_comes_before_its_clients_others_and_nobody_elses() -> None:
+    desk = Desk(1, 1)
+    held = desk.ask("a")
+    for client in ("b", "a"):
+        desk.ask(client)
+    goes_on = [desk.places.ask("a", desk.got.append, first=True) for _ in range(2)]
+    for _ in range(3):
+        desk.places.leave(desk.got[-1])
+    assert desk.got[1].client == "b"
+    assert desk.got[2:] == goes_on
+    assert held not in desk.got[1:]
+
+
 def test_who_withdraws_is_not_called_and_blocks_nobody() -> None:
     desk = Desk(1, 1)
     held, gone, waits = (desk.ask("a") for _ in range(3))
