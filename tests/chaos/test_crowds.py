@@ -26,6 +26,8 @@ from tests.conftest import TEST_HANDLERS, fresh_database
 from tests.support.application import close_dispatcher
 from tests.support.stack import Stack, running_stack, wait_for
 
+pytestmark = pytest.mark.long
+
 # On a busy machine; what is promised of an idle one is measured (docs/performance.md).
 WITHIN = 120.0
 _REDIS_DATABASE = 11

@@ -15,6 +15,8 @@ from tests.conftest import fresh_database
 from tests.package.installing import ROOT, Environment, build, run
 from tests.serve.test_serve import Served, finished, submit
 
+pytestmark = pytest.mark.long
+
 SHOP = ROOT / "examples" / "shop"
 
 

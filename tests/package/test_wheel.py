@@ -15,6 +15,8 @@ from app.local.serve.examples import find_examples
 from tests.package.installing import ROOT, Environment, run
 from tests.serve.test_serve import Served, finished, submit
 
+pytestmark = pytest.mark.long
+
 HANDLERS = dedent(
     '''
     """A team's own operation, in a file of the folder that they serve from."""

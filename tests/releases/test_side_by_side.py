@@ -15,7 +15,7 @@ from app.core.settings import Settings
 from app.local.servers.guarded import Guarded
 from tests.support.stack import Stack, running_stack, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 NEWER = "tests.releases.newer"
 
