@@ -23,6 +23,7 @@ _BESIDE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "reporting.md",
     "LICENSE": "license.txt",
+    "examples/shop/README.md": "shop.md",
     "benchmarks/results.md": "measured.md",
     "benchmarks/results.svg": "results.svg",
 }
