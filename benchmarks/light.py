@@ -65,17 +65,12 @@ class Connection:
 
 
 class LightBatchline:
-    """Batchline over HTTP, for one caller.
-
-    `answered_at_once`: whether `POST /v1/batches?wait=` is answered with the final summary; None
-    until that was asked. Where it is not, the summary is read by `GET …?wait=`.
-    """
+    """Batchline over HTTP, for one caller."""
 
     name = "batchline"
 
     def __init__(self, url: str, secret: str) -> None:
         self._connection = Connection(url, secret)
-        self.answered_at_once: bool | None = None
 
     def close(self) -> None:
         """Close the connection."""
@@ -99,14 +94,9 @@ class LightBatchline:
 
     def run(self, feed: Feed) -> Timing:
         """Submit the feed, and wait for its final summary."""
-        if self.answered_at_once is None:
-            # A server that does not know `wait` here refuses it, and has kept nothing.
-            status, _ = self._connection.post("/v1/batches?wait=10", feed.body)
-            self.answered_at_once = status != 422
-        path = "/v1/batches?wait=10" if self.answered_at_once else "/v1/batches"
         body = feed.body
         timing = Timing()
-        batch = self._post(path, body)
+        batch = self._post("/v1/batches?wait=10", body)
         timing.step("accepted")
         while batch["finishedAt"] is None:
             batch = self.read(UUID(batch["id"]), "?wait=10")

@@ -82,8 +82,6 @@ class SmallBatches:
                         figure.values.append(seconds * 1000)
         finally:
             for caller in callers.values():
-                if isinstance(caller, LightBatchline):
-                    self._results.answered_at_once = bool(caller.answered_at_once)
                 caller.close()
             gc.collect()
         for name, figure in self._results.one_item.items():

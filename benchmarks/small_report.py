@@ -38,8 +38,7 @@ class SmallResults:
     """All figures, by what was measured and by contender.
 
     `throughput`: batches a second, by way (OPEN, CLOSED) and contender. `one_item`: milliseconds.
-    `reads`: requests a second, by "batchline" and "bare". `answered_at_once`: whether the
-    submission itself was answered with the final summary.
+    `reads`: requests a second, by "batchline" and "bare".
     """
 
     batches: int = 300
@@ -48,7 +47,6 @@ class SmallResults:
     throughput: dict[str, dict[str, Figure]] = field(default_factory=dict)
     one_item: dict[str, Figure] = field(default_factory=dict)
     reads: dict[str, Figure] = field(default_factory=dict)
-    answered_at_once: bool = False
 
     def targets(self) -> list[Target]:
         """The figures to reach; those that were not measured say so."""
@@ -92,10 +90,6 @@ class SmallResults:
         if self.one_item:
             head = ["one item, submission to summary", "median ms", "90 %", "from", "to"]
             parts.append(table(head, self._one_item_rows()))
-            if "batchline" in self.one_item and not self.answered_at_once:
-                parts.append(
-                    ["Here `POST` knows no `wait`: the summary was read by `GET …?wait=10`."]
-                )
         if self.reads:
             head = ["status reads", "reads/s, median", "from", "to", "cores used by the callers"]
             parts.append(table(head, self._read_rows()))

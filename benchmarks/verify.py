@@ -27,6 +27,14 @@ _ITEMS = text(
     FROM items WHERE batch_id = :batch
     """
 )
+_AT_FAULT = text(
+    """
+    SELECT * FROM items
+    WHERE batch_id = :batch AND (status <> 'SUCCESS' OR attempts <> 1 OR crashes <> 0
+          OR result::text IS DISTINCT FROM :result OR finished_at < started_at)
+    ORDER BY index LIMIT 3
+    """
+)
 # One index lookup a row: statistics of tables that have just grown mislead the planner.
 _RECORDS = text(
     """
@@ -45,7 +53,9 @@ def verify(engine: Engine, batch_id: UUID, client_id: UUID, feed: Feed) -> None:
         batch = connection.execute(_BATCH, {"batch": batch_id}).one()
         assert batch == ("SUCCESS", OPERATION, feed.count, feed.count, 0, True), batch
         items = connection.execute(_ITEMS, {"batch": batch_id, "result": RESULT}).one()
-        assert items == (feed.count, feed.count, feed.digest), items
+        if items != (feed.count, feed.count, feed.digest):
+            found = connection.execute(_AT_FAULT, {"batch": batch_id, "result": RESULT}).all()
+            raise AssertionError(f"{items} of batch {batch_id}; the first at fault: {found}")
         records = connection.execute(
             _RECORDS, {"batch": batch_id, "client": client_id, "collection": COLLECTION}
         ).scalar_one()
