@@ -151,9 +151,7 @@ class Settings:
         5_000_000, integer(1), "most items of an NDJSON or CSV request, and of a batch in all"
     )
     max_item_bytes: int = setting(256 * 1024, integer(1), "most bytes of an item")
-    max_body_bytes: int = setting(
-        128 * MIB, integer(1), "most bytes of a JSON body, decompressed; it is held in memory"
-    )
+    max_body_bytes: int = setting(128 * MIB, integer(1), "most bytes of a JSON body, decompressed")
     max_stream_bytes: int = setting(
         8 * GIB,
         integer(1),
