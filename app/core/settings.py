@@ -156,7 +156,7 @@ class Settings:
         8 * GIB,
         integer(1),
         "most bytes of an NDJSON or CSV body, decompressed, and of the items that a CSV makes, "
-        "which repeat its header; it is not",
+        "which repeat its header",
     )
     default_page_size: int = setting(100, integer(1), "entries of a page, unless `limit` says")
     max_page_size: int = setting(1000, integer(1), "most entries of a page")
