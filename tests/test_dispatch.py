@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from app.core.settings import load_settings
 from app.local.servers import Server, start_valkey
-from app.messaging.broker import FAST_QUEUE, turn_queue
+from app.messaging.broker import FAST_QUEUE, SLOW_QUEUE, turn_queue
+from app.messaging.bursts import ENOUGH
 from app.messaging.dispatch import Dispatcher
 from tests.chaos.machine import below
 from tests.support.application import close_dispatcher
@@ -132,3 +133,46 @@ def test_messages_are_sent_by_one_client(
     for _ in range(3):
         assert dispatcher.advance(uuid4())
     assert made == []
+
+
+def test_of_many_that_stand_in_line_few_are_told(
+    valkey: Server, sender: Callable[..., Dispatcher]
+) -> None:
+    dispatcher = sender()
+    queue = turn_queue(FAST_QUEUE)
+    with Redis.from_url(valkey.url) as redis:
+        for _ in range(300):
+            assert dispatcher.in_line(uuid4(), FAST_QUEUE)
+        waiting = redis.llen(queue)
+        assert ENOUGH <= waiting < 60
+        # A worker has taken them all: the next one is told at once, burst or not.
+        redis.delete(queue)
+        assert dispatcher.in_line(uuid4(), FAST_QUEUE)
+        assert redis.llen(queue) == 1
+        # What asks for one certain batch, or for workers that have other messages too, is sent.
+        for _ in range(60):
+            assert dispatcher.advance(uuid4())
+            assert dispatcher.in_line(uuid4(), SLOW_QUEUE)
+        assert (redis.llen(queue), redis.llen(SLOW_QUEUE)) == (61, 60)
+
+
+def test_of_few_each_is_told_and_nobody_is_asked(
+    valkey: Server, sender: Callable[..., Dispatcher]
+) -> None:
+    clock = _Later()
+    dispatcher = sender(clock=clock)
+    with Redis.from_url(valkey.url) as redis:
+        assert dispatcher.in_line(uuid4(), FAST_QUEUE)
+        redis.config_resetstat()
+        for _ in range(40):
+            clock.ahead += 0.1
+            assert dispatcher.in_line(uuid4(), FAST_QUEUE)
+        asked: dict[str, Any] = redis.info("commandstats")
+        assert redis.llen(turn_queue(FAST_QUEUE)) == 41
+    assert "cmdstat_llen" not in asked
+
+
+def test_a_broker_that_cannot_be_asked_is_told(sender: Callable[..., Dispatcher]) -> None:
+    dispatcher = sender()
+    dispatcher._bursts._redis = Redis.from_url("redis://127.0.0.1:1/0")
+    assert all(dispatcher.in_line(uuid4(), FAST_QUEUE) for _ in range(40))

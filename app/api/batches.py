@@ -100,7 +100,7 @@ def submit() -> Response:
                 batch = _find(client_id, submission.id)
                 response = _accepted(batch)
     if submission.first_status == PENDING:
-        here.dispatcher.advance(submission.id, line_of(here.registry, submission.operation))
+        here.dispatcher.in_line(submission.id, line_of(here.registry, submission.operation))
     return _accepted(_held(client_id, batch, wait)) if wait else response
 
 

@@ -17,10 +17,12 @@ from celery import Celery
 from app.core.settings import Settings
 from app.messaging.broker import (
     ADVANCE_TASK,
+    EXPRESS_QUEUE,
     FAST_QUEUE,
     configure,
     turn_queue,
 )
+from app.messaging.bursts import Bursts
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,21 @@ class Dispatcher:
         self.celery = Celery("batchline-sender", set_as_current=False)
         configure(self.celery, settings, impatient=True)
         self._leave_alone_until = 0.0
+        self._bursts = Bursts(settings.explicit_broker_url or settings.redis_url or "", clock)
+
+    def in_line(self, batch_id: UUID, line: str) -> bool:
+        """As `advance`, of a batch that has just been committed to the line.
+
+        Where enough messages wait that say just this, none is sent.
+        """
+        queue = turn_queue(line)
+        if (
+            queue == EXPRESS_QUEUE
+            and self._clock() >= self._leave_alone_until
+            and self._bursts.enough_wait(queue)
+        ):
+            return True
+        return self.advance(batch_id, line)
 
     def advance(self, batch_id: UUID, line: str = FAST_QUEUE) -> bool:
         """Ask a worker to move the batch on. False, logged, where the broker is away.

@@ -16,7 +16,7 @@ from tests.server.talking import Talk
 from tests.server.test_connections import GET, post
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 _BYTES = 1_000_000
 
 
