@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from kombu import Connection
 
 from app.core.settings import Settings
 from app.doctor.finding import Finding, fine, wrong
-from app.messaging.broker import QUEUES
+from app.messaging.depths import queue_depths
+from app.messaging.redis_transport import use_one_client
 
 _PATIENCE = 5
 
@@ -22,19 +22,14 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
         "socket_connect_timeout": _PATIENCE,
         "max_retries": 0,
     }
+    # Kombu keeps the transport that a process first asked for by a name.
+    use_one_client()
     try:
         with Connection(
             settings.broker_url or "", connect_timeout=_PATIENCE, transport_options=options
         ) as connection:
             connection.ensure_connection(max_retries=1, timeout=_PATIENCE)
-            channel: Any = connection.default_channel
-            # Declared as the workers declare it: asked passively, Redis has no empty queues.
-            depths = {
-                name: channel.queue_declare(
-                    queue=name, durable=True, exclusive=False, auto_delete=False
-                ).message_count
-                for name in QUEUES
-            }
+            depths = queue_depths(connection)
     except Exception as error:  # each transport raises its own
         said = str(error) or type(error).__name__
         yield wrong("broker", said, "start it, or set BROKER_URL (or REDIS_URL) to where it is")

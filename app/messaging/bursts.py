@@ -21,7 +21,8 @@ from redis.retry import Retry
 log = structlog.get_logger(__name__)
 
 ENOUGH = 16
-"""Messages that wait, of which the next ones are found by workers after this moment."""
+"""Messages that wait: workers come to them after this moment, and so to who stands in line by now.
+Some may be slices of small batches, whose end has the line looked at, too."""
 # So many within so many seconds are a burst. Otherwise nobody is asked, which costs nothing.
 _MANY, _WITHIN = 16, 0.25
 _PATIENCE = 0.5

@@ -19,7 +19,7 @@ from app.batches.batch_view import BATCH_COLUMNS
 from app.db import transaction
 from app.db.statements.batch_views import sum_unfinished_batches
 from app.db.statements.gauges import COUNT_SLICES, COUNT_WORKERS, FIND_LONGEST_WAIT
-from app.messaging.broker import QUEUES
+from app.messaging.depths import queue_depths
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
 from app.metrics.counters import LAST_SWEEP_KEY
@@ -55,16 +55,8 @@ def read_database(
 def read_broker(celery: Celery) -> Iterator[Family]:
     """How many messages wait in each queue. Raises what the broker's library raises."""
     with celery.connection_for_read() as connection:
-        channel: Any = connection.default_channel
-        # Declared as the workers declare it: asked passively, Redis has no empty queues.
-        depths: dict[tuple[str, ...], float] = {
-            (name,): float(
-                channel.queue_declare(
-                    queue=name, durable=True, exclusive=False, auto_delete=False
-                ).message_count
-            )
-            for name in QUEUES
-        }
+        found = queue_depths(connection)
+    depths: dict[tuple[str, ...], float] = {(name,): float(n) for name, n in found.items()}
     yield _family(catalogue.QUEUE_MESSAGES, depths)
 
 

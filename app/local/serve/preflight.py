@@ -55,6 +55,10 @@ def check_given_servers(settings: Settings) -> None:
     if settings.explicit_broker_url is not None:
         from kombu import Connection
 
+        from app.messaging.redis_transport import use_one_client
+
+        # Kombu keeps the transport that a process first asked for by a name.
+        use_one_client()
         try:
             with Connection(settings.explicit_broker_url, connect_timeout=5) as connection:
                 connection.ensure_connection(max_retries=1, timeout=5)
