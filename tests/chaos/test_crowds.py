@@ -168,8 +168,8 @@ def test_a_wave_is_no_barrier(crowd: Crowd) -> None:
 def test_work_that_hangs_leaves_slots_to_others(crowd: Crowd) -> None:
     """One client's downstream hangs: another's, and what needs none, goes on."""
     hog, other = crowd.client(), crowd.client()
-    # More than fit into the slices of half of the slots, whatever such an item is thought to take.
-    hanging = crowd.submit(hog, "test.slow", [{"seconds": 25} for _ in range(600)])
+    # A slice has at most 125 of so many, however quick they are thought to be: more than 28 slices.
+    hanging = crowd.submit(hog, "test.slow", [{"seconds": 25} for _ in range(4_000)])
     wait_for(
         lambda: crowd.rows("SELECT count(*) FROM slices WHERE state = 'CLAIMED'")[0][0] >= 28,
         within=30,
