@@ -11,11 +11,12 @@ _METHODS = ("get", "put", "post", "delete", "patch")
 
 
 def finished(document: Document) -> Document:
-    """`document` with answers that are open to new fields, and with no component that is unused.
+    """`document` with answers that are open to what is new, and with no component that is unused.
 
-    A client that was generated from it must not break when an answer has a field more. What
-    a field of a body is unless said is told in words: some generators send a default, others want
-    it to be given.
+    A client that was generated from it must not break when an answer has a field more, or a word
+    where there were others: `enum` stands in requests alone, and in answers `x-extensible-enum`,
+    which generators pass over and people and tests do not. What a field of a body is unless said
+    is told in words: some generators send a default, others want it to be given.
     """
     document = _used(document)
     schemas = document["components"].get("schemas", {})
@@ -114,6 +115,11 @@ def _open(part: Any) -> None:
     for each in _objects(part):
         if each.get("additionalProperties") is False:
             del each["additionalProperties"]
+        if isinstance(each.get("enum"), list):
+            each["x-extensible-enum"] = known = each.pop("enum")
+            listed = ", ".join(f"`{json.dumps(word).strip(chr(34))}`" for word in known)
+            said = f"{each.get('description', '')} One of {listed}; there may be more one day."
+            each["description"] = said.strip()
 
 
 def _default_in_words(field: Document) -> None:

@@ -14,12 +14,11 @@ from batchline.client.errors import ApiError
 TIMEOUT = httpx.Timeout(30.0, read=600.0, write=600.0)
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-ENDED = frozenset({"SUCCESS", "PARTIAL", "FAILED", "CANCELED"})
 
 
 def has_ended(batch: Mapping[str, Any]) -> bool:
     """Whether nothing more will happen to the batch by itself: no long action goes on, either."""
-    return batch["status"] in ENDED and not batch.get("doing")
+    return batch["finishedAt"] is not None and not batch.get("doing")
 
 
 class Api:

@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 
-ENDED = frozenset({"SUCCESS", "PARTIAL", "FAILED", "CANCELED"})
-
 
 class _Shown(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Something that the API shows."""
@@ -61,7 +59,7 @@ class Batch(_Shown, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         """Whether nothing more happens to it by itself: no long action goes on, either."""
-        return self.status in ENDED and self.doing is None
+        return self.finished_at is not None and self.doing is None
 
 
 class Item(_Shown, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.api.envelope import FIELDS
+from app.core.lifecycle import BATCH_STATUSES
 from tests.api.conftest import Caller
 from tests.support.described import document as made
 from tests.support.described import operations_of, path_of, resolved
@@ -111,7 +112,7 @@ def test_every_answer_has_its_content(app: Flask) -> None:
     assert set(followed["content"]) == {"text/event-stream"}
 
 
-def test_no_answer_is_closed_to_new_fields(app: Flask) -> None:
+def test_no_answer_is_closed_to_new_fields_and_words(app: Flask) -> None:
     """A client that was made from today's document has to read tomorrow's answers."""
     described = document(app)
     closed = []
@@ -122,7 +123,7 @@ def test_no_answer_is_closed_to_new_fields(app: Flask) -> None:
                 walk(name, inner, seen)
         if not isinstance(part, dict):
             return
-        if part.get("additionalProperties") is False:
+        if part.get("additionalProperties") is False or "enum" in part:
             closed.append(name)
         reference = part.get("$ref")
         if isinstance(reference, str) and reference not in seen:
@@ -134,7 +135,11 @@ def test_no_answer_is_closed_to_new_fields(app: Flask) -> None:
         walk(" ".join(place), said["responses"], frozenset())
     assert not closed
     # What is not known in a request is refused, and the document says so.
-    assert described["components"]["schemas"]["Submission"]["additionalProperties"] is False
+    submission = described["components"]["schemas"]["Submission"]
+    assert submission["additionalProperties"] is False
+    assert submission["properties"]["start"]["enum"] == ["now", "manual"]
+    status = described["components"]["schemas"]["Batch"]["properties"]["status"]
+    assert status["x-extensible-enum"] == list(BATCH_STATUSES)
 
 
 def test_a_query_beside_a_body_has_nothing_that_is_sent_unasked(app: Flask) -> None:

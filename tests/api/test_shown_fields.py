@@ -80,13 +80,16 @@ CSV = "\r\n".join(
 )
 
 
+def word(*known: str, what: str = "") -> dict[str, Any]:
+    """A field of one of these words, to which others may be added one day."""
+    listed = ", ".join(f"`{each}`" for each in known)
+    said = f"{what} One of {listed}; there may be more one day.".strip()
+    return {"type": "string", "description": said, "x-extensible-enum": list(known)}
+
+
 SHOWN: dict[str, dict[str, Any]] = {
     "Doing": {
-        "action": {
-            "type": "string",
-            "description": "What the caller asked for.",
-            "enum": ["cancel", "retry", "reset", "delete"],
-        },
+        "action": word("cancel", "retry", "reset", "delete", what="What the caller asked for."),
         "done": {"type": "integer", "description": "Items that it is through with."},
         "total": {"type": "integer", "description": "Items that it is about."},
     },
@@ -107,20 +110,10 @@ SHOWN: dict[str, dict[str, Any]] = {
             "type": ["string", "null"],
             "description": "null: the items name theirs.",
         },
-        "status": {
-            "type": "string",
-            "enum": [
-                "OPEN",
-                "SCHEDULED",
-                "PENDING",
-                "RUNNING",
-                "PAUSED",
-                "SUCCESS",
-                "PARTIAL",
-                "FAILED",
-                "CANCELED",
-            ],
-        },
+        "status": word(
+            *("OPEN", "SCHEDULED", "PENDING", "RUNNING", "PAUSED"),
+            *("SUCCESS", "PARTIAL", "FAILED", "CANCELED"),
+        ),
         "createdAt": {
             "type": "string",
             "format": "date-time",
@@ -169,10 +162,7 @@ SHOWN: dict[str, dict[str, Any]] = {
         "index": {"type": "integer", "description": "Its position in the batch, from 0."},
         "key": {"type": ["string", "null"], "description": "The record it touches."},
         "operation": {"type": ["string", "null"]},
-        "status": {
-            "type": "string",
-            "enum": ["PENDING", "RUNNING", "SUCCESS", "INVALID", "FAILED", "CANCELED"],
-        },
+        "status": word("PENDING", "RUNNING", "SUCCESS", "INVALID", "FAILED", "CANCELED"),
         "attempts": {"type": "integer", "description": "How often it was tried."},
         "code": {
             "type": ["integer", "null"],

@@ -39,6 +39,7 @@ class FakeBatchline:
             "name": "a [red]name[/red]",
             "operation": "demo.sleep",
             "status": self.ends if ended else "RUNNING",
+            "finishedAt": "2026-11-21T09:41:00.123Z" if ended else None,
             "stopReason": None,
             "summary": {
                 "total": 2,

@@ -13,6 +13,7 @@ BATCH: dict[str, Any] = {
     "id": "b-1",
     "name": "prices",
     "status": "PARTIAL",
+    "finishedAt": "2026-11-21T09:41:00.123Z",
     "stopReason": None,
     "summary": {"total": 5_000_000, "processed": 5_000_000, "completed": 1, "failed": 4_999_999}
     | COUNTS,

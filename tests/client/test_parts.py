@@ -173,6 +173,9 @@ def test_fields_of_a_newer_server_are_passed_over() -> None:
     }
     batch = msgspec.json.decode(json.dumps(shown), type=Batch)
     assert (batch.status, batch.ended) == ("AWAITING", False)
+    # Nor does a word for how it ended have to be known.
+    shown |= {"status": "ANOTHER", "finishedAt": "2026-11-21T09:42:00.123Z"}
+    assert msgspec.json.decode(json.dumps(shown), type=Batch).ended
 
 
 def test_every_name_of_the_package_is_there() -> None:

@@ -33,6 +33,8 @@ EXPECTED: dict[str, Any] = {
     "unknown": [422, "/operation"],
     "listed": 1,
     "limits": 100,
+    # An answer with a word that was not there when the client was made.
+    "new_words": ["RESTING", "PONDERING"],
 }
 
 

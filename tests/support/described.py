@@ -54,10 +54,25 @@ def check_described(app: Flask, answer: TestResponse) -> None:
     assert kind in content, f"{name} is not said to answer {answer.status_code} by {kind}"
     if kind in ("application/json", _PROBLEMS) and not answer.is_streamed:
         schema = {
-            "allOf": [content[kind]["schema"]],
-            "components": document(app)["components"],
+            "allOf": [_with_known_words(content[kind]["schema"])],
+            "components": _components(app),
         }
         OAS31Validator(schema).validate(answer.json)
+
+
+@functools.cache
+def _components(app: Flask) -> Any:
+    return _with_known_words(document(app)["components"])
+
+
+def _with_known_words(schema: Any) -> Any:
+    """The schema, with no more words than today's: a new one has to get into the document."""
+    if isinstance(schema, list):
+        return [_with_known_words(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    renamed = {"x-extensible-enum": "enum"}
+    return {renamed.get(name, name): _with_known_words(inner) for name, inner in schema.items()}
 
 
 def operations_of(whole: dict[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:

@@ -13,9 +13,11 @@ from made_by_og import (
     ActionsApi,
     ApiClient,
     ApiException,
+    Batch,
     BatchesApi,
     Configuration,
     EventsApi,
+    Item,
     Items,
     ItemsApi,
     OperationsApi,
@@ -77,7 +79,16 @@ def used(client: Any) -> dict[str, Any]:
         "unknown": [unknown["status"], unknown["errors"][0]["pointer"]],
         "listed": len(batches.list_batches(limit=1).data),
         "limits": OperationsApi(client).get_limits().default_page_size,
+        "new_words": [
+            Batch.from_json(changed(made, "RESTING")).status,
+            Item.from_json(changed(page.data[0], "PONDERING")).status,
+        ],
     }
+
+
+def changed(shown: Any, status: str) -> str:
+    """What was answered, with another status."""
+    return json.dumps({**json.loads(shown.to_json()), "status": status})
 
 
 def waited(batches: Any, batch_id: Any) -> Any:

@@ -21,8 +21,8 @@ from made_by_opc.api.results import get_results
 from made_by_opc.models import (
     Batch,
     GetResultsFormat,
+    Item,
     Items,
-    ItemStatus,
     ListItemsStatus,
     Problem,
     Retry,
@@ -54,7 +54,7 @@ def main(url: str, secret: str) -> dict[str, Any]:
             made.id, client=client, status=ListItemsStatus.INVALID, limit=2, **cursor
         )
         failures += [[item.index, item.message] for item in page.data]
-        assert all(item.status == ItemStatus.INVALID for item in page.data)
+        assert all(item.status == "INVALID" for item in page.data)
         pages += 1
         if page.next_ is None:
             break
@@ -76,19 +76,23 @@ def main(url: str, secret: str) -> dict[str, Any]:
     unknown = submit_batch.sync(client=client, body=Submission(operation="no.such", items=[GOOD]))
     assert isinstance(unknown, Problem)
     return {
-        "ended": [ended.status.value, ended.summary.completed, ended.summary.invalid],
+        "ended": [ended.status, ended.summary.completed, ended.summary.invalid],
         "replayed": again.headers["Idempotent-Replayed"],
         "failures": failures,
         "pages": pages,
         "lines": [json.loads(line)["index"] for line in lines.splitlines()],
         "rows": len(table.splitlines()),
         "events": [line for line in events.splitlines() if line.startswith("event:")],
-        "second": second.status.value,
+        "second": second.status,
         "retried": str(retried.id) == str(made.id),
         "refused": [refused.status, refused.type_],
         "unknown": [unknown.status, unknown.errors[0].pointer],
         "listed": len(list_batches.sync(client=client, limit=1).data),
         "limits": get_limits.sync(client=client).default_page_size,
+        "new_words": [
+            Batch.from_dict({**made.to_dict(), "status": "RESTING"}).status,
+            Item.from_dict({**page.data[0].to_dict(), "status": "PONDERING"}).status,
+        ],
     }
 
 

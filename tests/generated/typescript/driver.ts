@@ -101,6 +101,9 @@ const retried = there(
     body: { statuses: ["INVALID"] },
   }),
 );
+// Words that were not there when the types were made: what reads them has to be ready for others.
+const resting: Batch["status"] = "RESTING";
+const pondering: components["schemas"]["Item"]["status"] = "PONDERING";
 const wrong = refused(
   await api.POST("/v1/batches/{batch_id}/start", { params: { path: here } }),
 );
@@ -123,5 +126,6 @@ console.log(
     unknown: [unknown.status, unknown.errors?.[0]?.pointer],
     listed: there(await api.GET("/v1/batches", { params: { query: { limit: 1 } } })).data.length,
     limits: there(await api.GET("/v1/limits")).defaultPageSize,
+    new_words: [resting, pondering],
   }),
 );
