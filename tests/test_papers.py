@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
@@ -183,6 +184,25 @@ def test_every_setting_that_is_named_exists(paper: Path) -> None:
     others = r"TEST_|OTEL_|BATCHLINE_(?!HOME)|MY_|API_KEY|TEST_JOBS|LOCK_|CLAIM_|CREATE_"
     named = re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", prose(paper))
     assert {name for name in named if not re.match(others, name)} <= known
+
+
+# What the chart's values have a name of their own for, or what it decides by itself.
+OF_THE_CHART = {
+    "BIND_HOST", "PORT", "FORWARDED_ALLOW_IPS", "FLOWER_ADDRESS", "FLOWER_PORT", "BATCHLINE_HOME",
+    "HANDLERS", "WEB_WORKERS", "WORKER_CONCURRENCY", "SLOW_CONCURRENCY", "WORKER_STOP_SECONDS",
+    "WORKER_MEMORY_MIB", "LOG_FORMAT",
+}  # fmt: skip
+
+
+def test_the_chart_takes_every_setting() -> None:
+    schema = json.loads((ROOT / "deploy/helm/batchline/values.schema.json").read_text())
+    taken = schema["properties"]["settings"]["propertyNames"]["enum"]
+    wanted = [
+        one.variable
+        for one in declarations(Settings)
+        if not one.secret and one.variable not in OF_THE_CHART
+    ]
+    assert taken == wanted, f"it has to be\n{json.dumps(wanted, indent=2)}"
 
 
 # What the compose file decides otherwise, or for its own servers.
