@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.core.computing import alone
 from app.db import cursor_of
 from app.db.statements.items import COPY_ITEMS
 
@@ -58,7 +59,8 @@ class _CopySource:
         """The next bytes, at most `size`; none at the end."""
         if self._read >= len(self._pending):
             try:
-                self._pending = "".join(self._lines()).encode()
+                with alone():
+                    self._pending = "".join(self._lines()).encode()
             except Exception as error:
                 self.error = error
                 raise

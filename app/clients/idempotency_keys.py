@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.computing import aside
 from app.core.errors import BatchlineError, FieldError, KeyInFlight, KeyReused
 from app.core.ids import new_id
 from app.db import each_by_itself
@@ -90,7 +91,7 @@ class Claim:
         if now - self._touched_at >= _TOUCH_EVERY:
             self._touched_at = now
             try:
-                with each_by_itself(self._engine) as connection:
+                with aside(), each_by_itself(self._engine) as connection:
                     connection.execute(TOUCH_CLAIM, self._named)
             except (SQLAlchemyError, BatchlineError) as error:
                 # No reason to give up the work: the claim outlasts several failures.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from app.core.computing import alone
 from app.core.errors import Unavailable
 from app.formats.raw_item import RawItem
 from handlers.jsonbounds import all_within
@@ -46,20 +47,27 @@ class Spool:
         return self.fill_blocks([item] for item in items)
 
     def fill_blocks(self, blocks: Iterable[list[bytes]]) -> Spool:
-        """The same, with items that come some at a time."""
-        write = self._file.write
+        """The same, with items that come some at a time.
+
+        What makes them computes alone (`app.core.computing`) but where it waits for more.
+        """
         try:
-            for block in blocks:
-                lines = b"\n".join(block)
-                if lines.count(b"\n") >= len(block):
-                    lines = b"\n".join(item.replace(b"\n", _BREAK) for item in block)
-                write(lines)
-                write(b"\n")
-                self.count += len(block)
-            self._file.flush()
+            with alone():
+                self._write(blocks)
         except OSError as error:
             raise _no_room() from error
         return self
+
+    def _write(self, blocks: Iterable[list[bytes]]) -> None:
+        write = self._file.write
+        for block in blocks:
+            lines = b"\n".join(block)
+            if lines.count(b"\n") >= len(block):
+                lines = b"\n".join(item.replace(b"\n", _BREAK) for item in block)
+            write(lines)
+            write(b"\n")
+            self.count += len(block)
+        self._file.flush()
 
     def items(self) -> Iterator[RawItem]:
         """The items that were written, from the first on."""

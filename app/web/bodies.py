@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from flask import Request
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
+from app.core.computing import aside
 from app.core.errors import Malformed, TooLarge, UnsupportedType
 from app.web.still_good import require_good, still_good
 
@@ -87,8 +88,11 @@ class Body(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer` with what has arrived, and return the number of bytes; 0 at the end."""
-        while not self._ready and not self._at_end:
-            self._ready = self._next(len(buffer))
+        if not self._ready:
+            # Waiting for the peer, the database (`tick`), and zlib hold up nobody who computes.
+            with aside():
+                while not self._ready and not self._at_end:
+                    self._ready = self._next(len(buffer))
         count = min(len(buffer), len(self._ready))
         buffer[:count] = self._ready[:count]
         self._ready = self._ready[count:]

@@ -102,7 +102,7 @@ def test_what_takes_too_long_is_given_back(
 ) -> None:
     before = _stopped_late(deployed)
     with deployed.http(own_client) as http:
-        batches = _submit_each(http, [{"seconds": 11}])
+        batches = _submit_each(http, [{"seconds": 16}])
         _wait_until_under_way(own_engine, batches, "batch_id", len(OPERATIONS))
         took = _replace_workers(deployed)
         assert min(took.values()) >= STOP_SECONDS, took
