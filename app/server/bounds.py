@@ -32,8 +32,8 @@ PATIENCE_SECONDS = 0.25
 SLICE_SECONDS = 0.05
 """An answer in pieces that has been at work so long goes to the end of its client's line."""
 
-SWITCH_SECONDS = 0.001
-"""A thread computes so long before another has its turn. A request needs several turns, and with
+SWITCH_SECONDS = 0.0002
+"""A thread computes so long before another has its turn. A request needs some ten turns, and with
 Python's own five milliseconds each of them would wait for what others compute."""
 
 # Memory, in bytes
@@ -51,7 +51,7 @@ AT_WORK = 8
 """Requests at work at once. More would wait for connections to Postgres, and each other."""
 RECEIVING = 64
 """Bodies, other than small ones, that arrive at once."""
-STORING = 6
+STORING = 4
 """Submissions of many items that are written at once. With those at work, and a moment's connection
 more for whoever keeps an idempotency key alive, these are fewer than the pool's connections."""
 QUEUED = 24
@@ -61,6 +61,10 @@ EACH = 2
 """A client has at most this part of the places: a half. A single one, however much it asks for,
 leaves as much to all others as it has; a smaller part would leave places empty while one client
 works alone, which is the rule. Two that take all they can leave the third its turn: the next."""
+BESIDE = 4
+"""Beside others who asked for something within the last second it has this part of those at work
+and of those to store in: a quarter. Then they share the processor with two of it rather than four.
+Those whom nobody knows yet have no more either."""
 
 _KEPT_FOR_OTHERS = 200
 """File descriptors: connections to the servers, spools, the log."""

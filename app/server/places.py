@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from app.server.company import Company
+
 Begin = Callable[["Place"], None]
 
 
@@ -50,11 +52,21 @@ class Places:
 
     When one client asks for more its requests wait for each other, and nobody else's do. When
     clients together ask for more than there is, the next free place is the next client's in turn.
+    `company`: while a client is not alone it gets at most `beside`.
     """
 
-    def __init__(self, most: int, most_each: int) -> None:
+    def __init__(
+        self,
+        most: int,
+        most_each: int,
+        *,
+        beside: int | None = None,
+        company: Company | None = None,
+    ) -> None:
         self._free = most
         self._most_each = most_each
+        self._beside = most_each if beside is None else beside
+        self._company = company
         self._lock = threading.Lock()
         self._held: dict[Hashable, int] = {}
         self._lines: OrderedDict[Hashable, _Line] = OrderedDict()
@@ -66,7 +78,9 @@ class Places:
         """
         place = Place(client, begin, first)
         with self._lock:
-            if self._free and not self._lines and self._held.get(client, 0) < self._most_each:
+            if self._company is not None:
+                self._company.comes(client)
+            if self._free and not self._lines and self._held.get(client, 0) < self._most_of(client):
                 granted = [self._give(place)]
             else:
                 self._lines.setdefault(client, _Line()).of(place)[place] = None
@@ -81,6 +95,13 @@ class Places:
             if not place.held:
                 return
             self._take_back(place)
+            granted = self._next()
+        for each in granted:
+            each.begin(each)
+
+    def look(self) -> None:
+        """Give out what a client may have by now because it has come to be alone."""
+        with self._lock:
             granted = self._next()
         for each in granted:
             each.begin(each)
@@ -105,12 +126,19 @@ class Places:
                 return True
             self._take_back(place)
             place.client = client
+            if self._company is not None:
+                self._company.comes(client)
             self._give(place)
-            within = self._held[client] <= self._most_each
+            within = self._held[client] <= self._most_of(client)
             granted = self._next()
         for each in granted:
             each.begin(each)
         return within
+
+    def _most_of(self, client: Hashable) -> int:
+        if self._company is None or self._company.is_alone(client):
+            return self._most_each
+        return self._beside
 
     def _give(self, place: Place) -> Place:
         self._free -= 1
@@ -132,7 +160,7 @@ class Places:
         granted: list[Place] = []
         while self._free > 0 and self._lines:
             for client in self._lines:
-                if self._held.get(client, 0) < self._most_each:
+                if self._held.get(client, 0) < self._most_of(client):
                     break
             else:
                 break

@@ -27,6 +27,7 @@ from app.core.log_scrubbing import beginning_of_path
 from app.server import bounds, refusals
 from app.server.answering import After, Answering
 from app.server.balance import COUNTS, Waiting
+from app.server.company import Company
 from app.server.connection import BUSY, Connection
 from app.server.crowd import Crowd
 from app.server.known_clients import KnownClients
@@ -57,13 +58,14 @@ class WebWorker(Worker):
         give_back_large_blocks()
         sys.setswitchinterval(bounds.SWITCH_SECONDS)
         self.loop = Loop()
+        self._company = Company()
         self.pool = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request")
         at_work = min(bounds.AT_WORK, self.cfg.threads)
-        self.work = Places(at_work, max(1, at_work // bounds.EACH))
+        self.work = self._places(at_work)
         # With those who wait for a batch they must leave threads for work.
         receiving = max(1, min(bounds.RECEIVING, self.cfg.threads // 8))
         self.receiving = Places(receiving, max(1, receiving // bounds.EACH))
-        self.storing = Places(bounds.STORING, bounds.STORING // bounds.EACH)
+        self.storing = self._places(bounds.STORING)
         queued = max(1, min(bounds.QUEUED, self.cfg.threads // 20))
         self.queued = Places(queued, max(1, queued // bounds.EACH))
         self.known = KnownClients()
@@ -76,6 +78,15 @@ class WebWorker(Worker):
         self._waiting = Waiting(self.age)
         self._tell(0)
         super().init_process()
+
+    def _places(self, most: int) -> Places:
+        """So many, of which a client has fewer while it is not alone."""
+        return Places(
+            most,
+            max(1, most // bounds.EACH),
+            beside=max(1, most // bounds.BESIDE),
+            company=self._company,
+        )
 
     # Gunicorn's side.
 
@@ -177,6 +188,8 @@ class WebWorker(Worker):
             self._hasty.popleft()[1].hurried()
 
     def _look(self) -> None:
+        self.work.look()
+        self.storing.look()
         now = time.monotonic()
         self._each(lambda connection: overdue(connection, now, self.keepalive))
 

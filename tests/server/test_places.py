@@ -8,6 +8,7 @@ from collections.abc import Hashable
 
 import pytest
 
+from app.server.company import LATELY, Company
 from app.server.places import Place, Places
 
 
@@ -121,3 +122,52 @@ def test_in_the_end_all_are_served_and_all_places_are_free() -> None:
     assert len(done) == 3000
     asked = [places.ask(client, begin) for client in "aabbc"]
     assert all(place.held for place in asked)
+
+
+def test_beside_others_a_client_gets_less() -> None:
+    now = 0.0
+    got: list[Place] = []
+    places = Places(8, 4, beside=2, company=Company(lambda: now))
+
+    def ask(client: Hashable) -> Place:
+        return places.ask(client, got.append)
+
+    def held(client: Hashable) -> int:
+        return sum(place.held for place in got if place.client == client)
+
+    alone = [ask("a") for _ in range(6)]
+    assert held("a") == 4, "a half while nobody else is there"
+    ask("b")
+    places.leave(alone[0])
+    assert held("a") == 3
+    places.leave(alone[1])
+    assert held("a") == 2
+    places.leave(alone[2])
+    assert held("a") == 2, "what is free by now is for others"
+    now = LATELY + 0.1
+    places.leave(alone[3])
+    assert held("a") == 2, "all that had waited"
+
+
+def test_who_comes_to_be_alone_gets_more_without_asking() -> None:
+    now = 0.0
+    got: list[Place] = []
+    places = Places(8, 4, beside=2, company=Company(lambda: now))
+    places.leave(places.ask("b", got.append))
+    for _ in range(6):
+        places.ask("a", got.append)
+    places.look()
+    assert len(got) == 3
+    now = LATELY + 0.1
+    places.look()
+    assert len(got) == 5
+
+
+def test_strangers_are_never_alone() -> None:
+    got: list[Place] = []
+    places = Places(8, 4, beside=2, company=Company())
+    for _ in range(4):
+        places.ask(None, got.append)
+    assert len(got) == 2
+    assert places.rename(got[0], "a")
+    assert [place.client for place in got] == ["a", None, None]
