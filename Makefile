@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-fast test-long check format format-check lint types walls audit migrations-check docs bench chaos attack soak bench-fairness bench-scale lock clean install install-dev
+.PHONY: help run test test-fast test-long check format format-check lint types walls audit migrations-check docs diagrams browser bench chaos attack soak bench-fairness bench-scale lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -57,6 +57,19 @@ migrations-check: $(VENV)/.dev-installed ## Check that models and migrations agr
 
 docs: $(VENV)/.dev-installed ## Build the documentation's site into build/docs (a part of test)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+diagrams: $(VENV)/.dev-installed ## Draw the diagrams of the documentation that have changed (npm, and a browser)
+	$(BIN)/python -m tests.support.diagrams
+
+# Where there is none, Debian's; elsewhere Playwright's own.
+browser: $(VENV)/.dev-installed ## Get a browser for the tests that need one
+	@if ! $(BIN)/python -m tests.support.browser 2>/dev/null; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
+	    else \
+	        $(BIN)/python -m playwright install chromium; \
+	    fi; \
+	fi
 
 ##@ To measure, and to break
 

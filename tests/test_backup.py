@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,22 +14,13 @@ from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
 from app.local.servers.postgres import postgres_programs
 from tests.conftest import TEST_HANDLERS, fresh_database, other_redis
+from tests.support.papers import runnable
 from tests.support.stack import Stack, running_stack, wait_for
 
 ITEMS = 200
 _EFFECTS = text(
     "SELECT key, data::text FROM records WHERE client_id = :client AND collection = 'probe'"
 )
-
-
-def run(program: str, *arguments: str) -> None:
-    done = subprocess.run(
-        [str(postgres_programs() / program), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def libpq(url: str) -> str:
@@ -39,7 +31,22 @@ def libpq(url: str) -> str:
 def test_a_batch_goes_on_where_the_dump_was_brought_back(
     stack: Stack, client: ClientSecret, postgres_url: str, settings: Settings, tmp_path: Path
 ) -> None:
-    dump = str(tmp_path / "batchline.dump")
+    [commands] = runnable("docs/operating.md", "console")
+    dump, restore = commands.code.splitlines()
+
+    def told(command: str, **environ: str) -> None:
+        """Run what the paper says, in a shell."""
+        path = f"{postgres_programs()}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-euc", command],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
     with stack.http(client) as http:
         items = [{"key": f"k{number}", "seconds": 0.05} for number in range(ITEMS)]
         body = {"operation": "test.probe", "items": items}
@@ -50,11 +57,11 @@ def test_a_batch_goes_on_where_the_dump_was_brought_back(
             return int(found["summary"]["completed"])
 
         wait_for(lambda: done() > 20, within=60, what=stack.tail)
-        run("pg_dump", "--format=custom", f"--file={dump}", libpq(settings.database_url or ""))
+        told(dump, DATABASE_URL=libpq(settings.database_url or ""))
         assert done() < ITEMS, "the dump is of a batch that runs"
 
         with fresh_database(postgres_url) as url:
-            run("pg_restore", "--no-owner", f"--dbname={libpq(url)}", dump)
+            told(restore, RESTORED_URL=libpq(url))
             copy = replace(settings, batchline_home=tmp_path).with_servers(
                 database_url=url, redis_url=other_redis(settings)
             )

@@ -7,8 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+
+from tests.support.diagrams import FOLDER, diagrams, drawing_of
+from tests.support.papers import runnable
 
 ROOT = Path(__file__).parents[1]
 # What a browser fetches by itself. Links are followed by people.
@@ -44,11 +48,30 @@ def test_every_page_is_there(site: Path) -> None:
         assert part in reference
 
 
+def test_diagrams_are_drawn(site: Path) -> None:
+    """Each drawing is named for its diagram's text, and so was made of what stands there now."""
+    page = (site / "states.html").read_text()
+    diagrams = runnable("docs/states.md", "mermaid")
+    assert len(diagrams) == 4
+    for diagram in diagrams:
+        assert f"diagrams/{drawing_of(diagram.code).name}" in page
+        shown = site / "diagrams" / drawing_of(diagram.code).name
+        drawing = ElementTree.parse(shown)  # noqa: S314 (ours)
+        drawn = "".join(drawing.getroot().itertext())
+        for state in re.findall(r"[A-Z]{4,}", diagram.code):
+            assert state in drawn
+    assert "stateDiagram-v2" not in page
+
+
+def test_there_is_no_drawing_too_many() -> None:
+    assert set(FOLDER.glob("*.svg")) == {drawing_of(text) for text in diagrams()}
+
+
 def test_nothing_comes_from_another_host(site: Path) -> None:
     found = [
         (path.name, target)
         for path in site.rglob("*")
-        if path.suffix in (".html", ".css")
+        if path.suffix in (".html", ".css", ".svg")
         for match in _FETCHED.finditer(path.read_text())
         for target in filter(None, match.groups())
         if re.match(r"(?:[a-z]+:)?//", target, re.IGNORECASE)

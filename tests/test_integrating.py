@@ -9,19 +9,17 @@ from typing import Any
 import pytest
 
 from app.clients.credentials import ClientSecret
+from tests.support.papers import Block, runnable
 from tests.support.receiver import Received, Reply, receiving
 from tests.support.stack import Stack, wait_for
 
 GUIDE = Path(__file__).parents[1] / "docs" / "integrating.md"
 
 
-def blocks() -> list[tuple[int, str]]:
-    """The Python of the guide, each block with the line that it begins in."""
-    text = GUIDE.read_text()
-    return [
-        (text[: found.start(1)].count("\n") + 1, found.group(1))
-        for found in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    ]
+def blocks() -> list[Block]:
+    """The Python of the guide, but for that with a generated client (`tests/generated`)."""
+    python = runnable("docs/integrating.md", "python")
+    return [block for block in python if "batchline_api" not in block.code]
 
 
 def test_the_guide_can_be_followed(
@@ -41,9 +39,9 @@ def test_the_guide_can_be_followed(
         monkeypatch.setenv("BATCHLINE_URL", stack.url)
         monkeypatch.setenv("BATCHLINE_SECRET", client.secret)
         monkeypatch.setenv("MY_HOOK_URL", receiver.url)
-        for line, code in blocks():
+        for block in blocks():
             # Errors then name the line of the guide.
-            exec(compile("\n" * (line - 1) + code, str(GUIDE), "exec"), names)  # noqa: S102
+            exec(compile("\n" * (block.line - 1) + block.code, str(GUIDE), "exec"), names)  # noqa: S102
 
         assert names["batch"]["status"] == "PARTIAL"
         assert names["batch"]["summary"]["invalid"] == 1

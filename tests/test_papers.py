@@ -23,6 +23,7 @@ from app.core import errors
 from app.core.declared import Declaration, declarations
 from app.core.settings import GIB, MIB, Settings
 from batchline.client import errors as client_errors
+from tests.support.papers import runnable
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "workers", "handlers", "batchline")
@@ -127,10 +128,10 @@ def test_make_help_shows_everything_and_first_what_a_newcomer_needs() -> None:
 
 def code_tree() -> list[str]:
     """The folders of the tree at the end of the README; `<name>` stands for any."""
-    tree = (ROOT / "README.md").read_text().partition("## The code")[2].split("```")[1]
+    [block] = runnable("README.md", "text")
     above: list[str] = []
     paths = []
-    for indent, name in re.findall(r"^( *)([\w<>]+)/", tree, re.MULTILINE):
+    for indent, name in re.findall(r"^( *)([\w<>]+)/", block.code, re.MULTILINE):
         above = [*above[: len(indent) // 2], name]
         paths.append("/".join(above))
     return paths

@@ -6,7 +6,6 @@ Only names, ports and files are changed: what they pass on, refuse and add is wh
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import ssl
 import subprocess
@@ -21,18 +20,22 @@ import httpx
 import pytest
 
 from app.local.servers.ports import free_port
+from tests.support.papers import runnable
 from tests.support.stack import wait_for
 
-PAPER = Path(__file__).parents[1] / "docs" / "deploying.md"
 NAME = "batch.example.com"
 
 pytestmark = pytest.mark.usefixtures("own_processes")
 
 
 def block(language: str) -> str:
-    """The paper's block of code in that language."""
-    [found] = re.findall(rf"^```{language}\n(.*?)^```", PAPER.read_text(), re.MULTILINE | re.DOTALL)
-    return str(found)
+    """The paper's configuration for that proxy."""
+    found = {
+        "nginx": runnable("docs/deploying.md", "nginx"),
+        "caddy": runnable("docs/deploying.md", "caddy"),
+    }
+    [block] = found[language]
+    return block.code
 
 
 @contextmanager

@@ -6,16 +6,21 @@ each is turned into what it is on the site. One that leads to no page of it ends
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
+# What `make diagrams` has drawn, each named for its diagram's text.
+_DRAWINGS = Path(__file__).parent / "diagrams"
+_DIAGRAM = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 # Files of the repository that the site has, by their names there.
 _BESIDE = {
@@ -33,12 +38,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is not in docs/."""
     for source, name in _BESIDE.items():
         files.append(File.generated(config, name, content=(ROOT / source).read_bytes()))
+    for drawing in _DRAWINGS.glob("*.svg"):
+        name = f"diagrams/{drawing.name}"
+        files.append(File.generated(config, name, content=drawing.read_bytes()))
     files.append(File.generated(config, "reference.md", content=_reference()))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn links within the repository into links within the site."""
+    """Turn links within the repository into links within the site, and diagrams into drawings."""
+    markdown = _DIAGRAM.sub(_drawn, markdown)
     here = next(
         (source for source, name in _BESIDE.items() if name == page.file.src_uri),
         f"docs/{page.file.src_uri}",
@@ -50,6 +59,16 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return name + (found[2] or "")
 
     return _LINK.sub(on_site, markdown)
+
+
+def _drawn(found: re.Match[str]) -> str:
+    """The drawing in place of its diagram."""
+    text = found[1]
+    name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.svg"
+    if not (_DRAWINGS / name).exists():
+        raise PluginError(f"There is no drawing of this: make diagrams\n{text}")
+    kind = {"state": "States", "seque": "Sequence"}.get(text[:5], "Diagram")
+    return f"![{kind}, as the text tells below](diagrams/{name})"
 
 
 def _reference() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,17 +25,26 @@ from tests.dialects.facts import FACTS
 from tests.dialects.sending import Sender
 from tests.dialects.speaking import Speaker
 from tests.support.application import application as running_application
-from tests.support.stack import ROOT, Stack
+from tests.support.papers import Block, runnable
+from tests.support.stack import Stack
 
-DOCUMENT = (ROOT / "docs" / "dialects.md").read_text()
+
+def named(block: Block) -> tuple[str, str]:
+    """The name in the comment that a block begins with, and the rest of it."""
+    head, _, rest = block.code.partition("\n")
+    return head.removeprefix("# "), rest
+
+
 # By dialect: what is typed, and what is answered.
 SESSIONS = {
-    name: (session, answer)
-    for name, session, answer in re.findall(
-        r"```sh\n# (\w+)\n(.*?)```.*?```json\n(.*?)```", DOCUMENT, re.S
+    name: (session, answer.code)
+    for (name, session), answer in zip(
+        map(named, runnable("docs/dialects.md", "sh")),
+        runnable("docs/dialects.md", "json"),
+        strict=True,
     )
 }
-CODE = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", DOCUMENT, re.S))
+CODE = dict(map(named, runnable("docs/dialects.md", "python")))
 # Otherwise at every run.
 VARYING = {
     "uuid",
@@ -88,7 +96,6 @@ def test_sessions(stack: Stack, client: ClientSecret, name: str, tmp_path: Path)
 
 def test_every_dialect_has_a_session() -> None:
     assert list(SESSIONS) == [dialect.name for dialect in app.dialects.DIALECTS]
-    assert len(re.findall("```json", DOCUMENT)) == len(SESSIONS)
 
 
 @pytest.fixture

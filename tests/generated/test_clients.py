@@ -6,6 +6,7 @@ its users would (`drivers/`).
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from app.clients.credentials import ClientSecret
 from tests.generated.conftest import DRIVERS, TYPESCRIPT, Run, tool
+from tests.support.papers import runnable
+from tests.support.stack import Stack
 
 pytestmark = pytest.mark.long
 
@@ -33,6 +37,26 @@ def test_openapi_python_client(
     made = len(list((tmp_path / "made_by_opc" / "api").glob("*/[a-z]*.py")))
     assert made == document.read_text().count('"operationId"')
     brings_about(sys.executable, str(DRIVERS / "openapi_python_client.py"))
+
+
+def test_the_guide_s_client(run: Run, stack: Stack, client: ClientSecret, tmp_path: Path) -> None:
+    """What docs/integrating.md has typed makes a client, by which its Python works."""
+    [made] = [
+        block.code
+        for block in runnable("docs/integrating.md", "console")
+        if "openapi-python-client" in block.code
+    ]
+    [used] = [
+        block.code
+        for block in runnable("docs/integrating.md", "python")
+        if "batchline_api" in block.code
+    ]
+    items = [{"asin": "A", "countryCode": "US", "percACoS": 2.7}]
+    (tmp_path / "used.py").write_text(f"import os\nrequest = {{'items': {items}}}\n{used}")
+    known = {"BATCHLINE_URL": stack.url, "BATCHLINE_SECRET": client.secret}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run("sh", "-euc", made, PATH=path, **known)
+    assert run(sys.executable, "used.py", **known) == "SUCCESS\n"
 
 
 def test_openapi_generator(

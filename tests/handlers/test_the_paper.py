@@ -10,16 +10,15 @@ import tomllib
 from pathlib import Path
 
 from handlers.load import ENTRY_POINT_GROUP
+from tests.support.papers import runnable
 
 ROOT = Path(__file__).parents[2]
-PAPER = ROOT / "docs" / "handlers.md"
 SHOP = ROOT / "examples" / "shop"
 BATCHLINE = str(Path(sys.executable).with_name("batchline"))
 
 
-def blocks(paper: Path, language: str) -> list[str]:
-    pattern = rf"^```{language}\n(.*?)^```$"
-    return re.findall(pattern, paper.read_text(), re.MULTILINE | re.DOTALL)
+def python_blocks() -> list[str]:
+    return [block.code for block in runnable("docs/handlers.md", "python")]
 
 
 def written(folder: Path, *sources: str) -> Path:
@@ -38,13 +37,8 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_block_is_of_a_kind_that_is_looked_at() -> None:
-    kinds = re.findall(r"^```(\w+)\n", PAPER.read_text(), re.MULTILINE)
-    assert set(kinds) == {"python", "toml", "console", "dockerfile"}
-
-
 def test_its_python_runs_and_its_tests_pass(tmp_path: Path, own_processes: None) -> None:
-    python = blocks(PAPER, "python")
+    python = python_blocks()
     tests = len(re.findall(r"^def test_", "".join(python), re.MULTILINE))
     assert (len(python), tests) == (6, 3)
     digits = (
@@ -61,16 +55,16 @@ def test_its_python_runs_and_its_tests_pass(tmp_path: Path, own_processes: None)
 
 
 def test_its_types_hold(tmp_path: Path) -> None:
-    folder = written(tmp_path, *blocks(PAPER, "python"))
+    folder = written(tmp_path, *python_blocks())
     done = run(folder, sys.executable, "-m", "mypy", "--strict", "--no-incremental", "-p", "shop")
     assert done.returncode == 0, done.stdout
 
 
 def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
-    folder = written(tmp_path, blocks(PAPER, "python")[0])
+    folder = written(tmp_path, python_blocks()[0])
     (tmp_path / "prices.csv").write_text("sku,price\nA1,2.70\nA2,free\n")
-    [session] = blocks(PAPER, "console")
-    said = re.split(r"^\$ (.*)\n", session, flags=re.MULTILINE)[1:]
+    [session] = runnable("docs/handlers.md", "console")
+    said = re.split(r"^\$ (.*)\n", session.code, flags=re.MULTILINE)[1:]
     commands = list(zip(said[::2], said[1::2], strict=True))
     assert len(commands) == 2
     for command, shown in commands:
@@ -83,16 +77,16 @@ def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
 
 
 def test_its_entry_point_and_its_image_are_those_of_the_example() -> None:
-    [toml] = blocks(PAPER, "toml")
-    assert list(tomllib.loads(toml)["project"]["entry-points"]) == [ENTRY_POINT_GROUP]
-    [shown] = blocks(PAPER, "dockerfile")
+    [toml] = runnable("docs/handlers.md", "toml")
+    assert list(tomllib.loads(toml.code)["project"]["entry-points"]) == [ENTRY_POINT_GROUP]
+    [shown] = runnable("docs/handlers.md", "dockerfile")
     lines = (SHOP / "Dockerfile").read_text().splitlines(keepends=True)
-    assert shown == "".join(line for line in lines if not line.startswith("#"))
+    assert shown.code == "".join(line for line in lines if not line.startswith("#"))
 
 
 def test_the_handler_of_the_readme_can_work(tmp_path: Path) -> None:
-    [block] = blocks(ROOT / "README.md", "python")
-    folder = written(tmp_path, block)
+    [block] = runnable("README.md", "python")
+    folder = written(tmp_path, block.code)
     (tmp_path / "items.json").write_text('[{"sku": "A1", "count": 3}]')
     done = run(folder, BATCHLINE, "check", "shop.handlers", "--items", "items.json")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,1 @@
+"""Pages, used in a real browser as a person would."""

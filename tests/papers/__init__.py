@@ -1,0 +1,1 @@
+"""What the papers show is run, or they say why not."""
