@@ -12,6 +12,7 @@ from app.api import (
     clients,
     docs,
     events,
+    failures,
     health,
     items,
     me,
@@ -27,6 +28,7 @@ from app.web.openapi import make_api
 _BLUEPRINTS = (
     batches.blueprint,
     items.blueprint,
+    failures.blueprint,
     actions.blueprint,
     catalogue.blueprint,
     records.blueprint,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Response
 
+from app.api.item_filters import item_filter_of
 from app.api.queries import ItemListQuery
 from app.api.schemas import ItemPageSchema, ItemSchema
 from app.batches.item_view import ItemView
@@ -41,14 +42,14 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
     """List items, by their index"""
     page = page_of(query, int, "items")
     client_id = owner_of(batch_id)
+    which = item_filter_of(query)
     found = read(
         services().engine,
         lambda connection: list_items(
             connection,
             client_id,
             batch_id,
-            status=query.get("status"),
-            key=query.get("key"),
+            which=which,
             after=-1 if page.position is None else min(page.position, _LAST_INDEX),
             limit=page.fetch,
             most_bytes=_MOST_BYTES,

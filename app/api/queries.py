@@ -8,8 +8,9 @@ import marshmallow as ma
 from werkzeug.datastructures import MultiDict
 
 from app.api.envelope import Name
+from app.api.item_filters import ItemFilterQuery
 from app.core.errors import FieldError, Invalid
-from app.core.lifecycle import BATCH_STATUSES, ITEM_STATUSES_SHOWN
+from app.core.lifecycle import BATCH_STATUSES
 from app.web.paging import PageQuery
 from app.web.problems import loaded
 from app.web.services import services
@@ -61,8 +62,5 @@ class BatchListQuery(PageQuery):
     createdBefore = Timestamp(metadata={"description": "Created earlier than this."})
 
 
-class ItemListQuery(PageQuery):
+class ItemListQuery(PageQuery, ItemFilterQuery):
     """The parameters of the list of a batch's items."""
-
-    status = ma.fields.String(validate=ma.validate.OneOf(ITEM_STATUSES_SHOWN))
-    key = Name(metadata={"description": "Only those that touch this record."})

@@ -11,9 +11,9 @@ import marshmallow as ma
 from flask import Response, request
 
 from app.api.documents import text_answer
+from app.api.item_filters import ItemFilterQuery, item_filter_of
 from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
 from app.batches.item_pages import read_items
-from app.core.lifecycle import ITEM_STATUSES_SHOWN
 from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.bodies import CSV, NDJSON
@@ -29,7 +29,7 @@ _LINE = '{"operation": "catalog.masterlist", "data": {"asin": "B000000001"}}\n'
 _ROW = "index,key,operation,status\r\n0,B000000001:US,catalog.masterlist,SUCCESS\r\n"
 
 
-class ResultsQuery(ma.Schema):
+class ResultsQuery(ItemFilterQuery):
     """What of the batch, and how."""
 
     format = ma.fields.String(
@@ -40,7 +40,6 @@ class ResultsQuery(ma.Schema):
             "that can be submitted as it is; every line names its operation."
         },
     )
-    status = ma.fields.String(validate=ma.validate.OneOf(ITEM_STATUSES_SHOWN))
     after = ma.fields.Integer(
         load_default=-1,
         validate=ma.validate.Range(min=-1, max=_LAST_INDEX),
@@ -76,7 +75,7 @@ def results(query: dict[str, Any], batch_id: UUID) -> Response:
     client_id = owner_of(batch_id)
     head, lines = _writer(query)
     pages = read_items(
-        here.engine, client_id, batch_id, status=query.get("status"), after=query["after"]
+        here.engine, client_id, batch_id, which=item_filter_of(query), after=query["after"]
     )
     # Errors that show at once are raised here, while the status can still be another one.
     first = next(pages)

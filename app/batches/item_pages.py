@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from app.batches.item_view import ItemView
-from app.batches.queries import list_items
+from app.batches.queries import ALL_ITEMS, ItemFilter, list_items
 from app.db import read
 
 _FIRST_PAGE = 100
@@ -30,7 +30,7 @@ def read_items(
     client_id: UUID,
     batch_id: UUID,
     *,
-    status: str | None = None,
+    which: ItemFilter = ALL_ITEMS,
     after: int = -1,
     most: int | None = None,
 ) -> Iterator[list[ItemView]]:
@@ -41,7 +41,7 @@ def read_items(
     """
     limit, left = _FIRST_PAGE, _MOST_INDEX if most is None else most
     while True:
-        page = read(engine, partial(_page, client_id, batch_id, status, after, min(limit, left)))
+        page = read(engine, partial(_page, client_id, batch_id, which, after, min(limit, left)))
         yield page
         left -= len(page)
         if not page or not left:
@@ -54,7 +54,7 @@ def read_items(
 def _page(
     client_id: UUID,
     batch_id: UUID,
-    status: str | None,
+    which: ItemFilter,
     after: int,
     limit: int,
     connection: Connection,
@@ -63,7 +63,7 @@ def _page(
         connection,
         client_id,
         batch_id,
-        status=status,
+        which=which,
         after=after,
         limit=limit,
         most_bytes=_MOST_BYTES,

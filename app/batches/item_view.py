@@ -47,6 +47,9 @@ class ItemView:
         metadata=shown("When it was first tried.", sql="coalesce(i.started_at, h.claimed_at)")
     )
     finished_at: datetime | None = field(metadata=shown("When it ended.", sql="i.finished_at"))
+    failure: str | None = field(
+        metadata=shown("Of what went wrong: the same for the same cause.", sql="i.failure")
+    )
 
 
 ITEM_COLUMNS = columns_of(ItemView)

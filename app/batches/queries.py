@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -39,6 +40,34 @@ class BatchFilter:
     reference: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items of a batch: those for which all holds that is said.
+
+    `statuses`: any of these, as they are shown, RUNNING included; none for all. `failure`: the id
+    of one, or `other`. `indexes`: those of them that exist.
+    """
+
+    statuses: tuple[str, ...] = ()
+    key: str | None = None
+    failure: str | None = None
+    code: int | None = None
+    indexes: tuple[int, ...] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What is said, but for the statuses, by the names that statements have for it."""
+        asked = {
+            "key": self.key,
+            "failure": self.failure,
+            "code": self.code,
+            "indexes": None if self.indexes is None else list(self.indexes),
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+
+ALL_ITEMS = ItemFilter()
 
 
 def find_batch(connection: Connection, client_id: UUID, batch_id: UUID) -> BatchView:
@@ -106,19 +135,22 @@ def list_items(
     client_id: UUID,
     batch_id: UUID,
     *,
-    status: str | None = None,
-    key: str | None = None,
+    which: ItemFilter = ALL_ITEMS,
     after: int = -1,
     limit: int,
     most_bytes: int | None = None,
 ) -> list[ItemView]:
     """At most `limit` items of the client's batch behind index `after`, in the order of index.
 
-    `status`: one that is shown, RUNNING included. `most_bytes`: end with the item whose input and
-    result bring it to so many. Raises NotFound for the batch.
+    `most_bytes`: end with the item whose input and result bring it to so many. Raises NotFound for
+    the batch.
     """
+    given = which.given()
     statement = select_items(
-        ITEM_COLUMNS, status=status, keyed=key is not None, bounded=most_bytes is not None
+        ITEM_COLUMNS,
+        statuses=frozenset(which.statuses),
+        given=frozenset(given),
+        bounded=most_bytes is not None,
     )
     return item_views(
         connection.execute(
@@ -128,9 +160,9 @@ def list_items(
                 "operation": batch_operation(connection, client_id, batch_id),
                 "after": after,
                 "limit": limit,
-                "status": status,
-                "key": key,
+                "statuses": list(which.statuses),
                 "most_bytes": most_bytes,
+                **given,
             },
         )
     )

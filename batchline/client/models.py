@@ -63,7 +63,10 @@ class Batch(_Shown, frozen=True, kw_only=True):
 
 
 class Item(_Shown, frozen=True, kw_only=True):
-    """An item of a batch. `input`: as it was sent; `result`: what its handler answered."""
+    """An item of a batch. `input`: as it was sent; `result`: what its handler answered.
+
+    `failure`: of what went wrong, the same for the same cause in every batch.
+    """
 
     index: int
     key: str | None
@@ -77,21 +80,23 @@ class Item(_Shown, frozen=True, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    failure: str | None = None
 
 
 class Failure(_Shown, frozen=True, kw_only=True):
     """Items of a batch that failed alike, or were found invalid alike.
 
     `failure`: its id, the same in every batch; None where the server tells none. `message`: with …
-    where it varies; `example`: one of them, whole.
+    where it varies; `status`: None where they ended in different ways; `example`: one of them,
+    whole.
     """
 
     failure: str | None
     operation: str | None
-    status: str
+    status: str | None
     code: int | None
     message: str | None
     count: int
-    first_index: int
-    last_index: int
+    first_index: int | None
+    last_index: int | None
     example: str | None

@@ -102,7 +102,7 @@ def _load(
         try:
             operation, data, key = check_input(registry, row.operation or default, row.text)
         except WrongInput as wrong:
-            invalid.append(InvalidItem(index, wrong.message))
+            invalid.append(InvalidItem(index, row.operation or default, wrong.message))
             continue
         record = None if row.key is None else (operation.collection or operation.name, row.key)
         lane = None if record is None else lanes.setdefault(record, index)

@@ -178,8 +178,14 @@ def test_failures_are_found_by_an_index_of_their_own(engine: Engine, api: Caller
     with engine.begin() as connection:
         connection.execute(text("ANALYZE items"))
         plan = connection.execute(
-            text(f"EXPLAIN {select_items(ITEM_COLUMNS, status='FAILED').text}"),
-            {"batch_id": batch_id, "operation": None, "status": "FAILED", "after": -1, "limit": 5},
+            text(f"EXPLAIN {select_items(ITEM_COLUMNS, statuses=['FAILED']).text}"),
+            {
+                "batch_id": batch_id,
+                "operation": None,
+                "statuses": ["FAILED"],
+                "after": -1,
+                "limit": 5,
+            },
         ).scalars()
         assert "ix_items_problem" in "\n".join(plan)
 

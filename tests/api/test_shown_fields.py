@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
 from app.batches.export import csv_header, csv_rows, ndjson
-from app.batches.queries import find_batch, find_item, list_batches, list_items
+from app.batches.queries import ItemFilter, find_batch, find_item, list_batches, list_items
 from app.batches.serializers import batch_body, item_body
 from app.batches.submission import Submission, write
 from app.clients.credentials import ClientSecret
@@ -37,44 +37,45 @@ SUCCESS = (
     '{"index":0,"key":"A1:US","operation":"catalog.masterlist","status":"SUCCESS","attempts":1,'
     '"code":null,"message":null,"result":{"z": 1.50, "a": null},"input":{"asin":"A1", "n": 1.0},'
     '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":"2026-01-02T03:04:07.100Z",'
-    '"finishedAt":"2026-01-02T03:04:08.000Z"}'
+    '"finishedAt":"2026-01-02T03:04:08.000Z","failure":null}'
 )
 FAILED = (
     '{"index":1,"key":"-A2","operation":"catalog.other","status":"FAILED","attempts":4,'
     '"code":404,"message":"=1+1, \\"no\\"","result":null,"input":{"asin":%s"-A2"},'
     '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":"2026-01-02T03:04:07.100Z",'
-    '"finishedAt":"2026-01-02T03:04:08.000Z"}'
+    '"finishedAt":"2026-01-02T03:04:08.000Z","failure":"abcdefghijkl"}'
 )
 CANCELED = (
     '{"index":2,"key":null,"operation":"catalog.masterlist","status":"CANCELED","attempts":0,'
     '"code":null,"message":null,"result":null,"input":[1],'
     '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":null,'
-    '"finishedAt":"2026-01-02T03:04:08.000Z"}'
+    '"finishedAt":"2026-01-02T03:04:08.000Z","failure":null}'
 )
 RUNNING = (
     '{"index":3,"key":null,"operation":"catalog.masterlist","status":"RUNNING","attempts":2,'
     '"code":null,"message":null,"result":null,"input":"@x",'
     '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":"2026-01-02T03:04:09.900Z",'
-    '"finishedAt":null}'
+    '"finishedAt":null,"failure":null}'
 )
 PENDING = (
     '{"index":4,"key":null,"operation":"catalog.masterlist","status":"PENDING","attempts":0,'
     '"code":null,"message":null,"result":null,"input":{},'
-    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":null,"finishedAt":null}'
+    '"createdAt":"2026-01-02T03:04:05.678Z","startedAt":null,"finishedAt":null,"failure":null}'
 )
 CSV = "\r\n".join(
     [
-        "index,key,operation,status,attempts,code,message,result,input,createdAt,startedAt,finishedAt",
+        "index,key,operation,status,attempts,code,message,result,input,createdAt,startedAt,finishedAt,"
+        "failure",
         '0,A1:US,catalog.masterlist,SUCCESS,1,,,"{""z"": 1.50, ""a"": null}",'
         '"{""asin"":""A1"", ""n"": 1.0}",2026-01-02T03:04:05.678Z,2026-01-02T03:04:07.100Z,'
-        "2026-01-02T03:04:08.000Z",
+        "2026-01-02T03:04:08.000Z,",
         '1,-A2,catalog.other,FAILED,4,404,"=1+1, ""no""",,"{""asin"":\n""-A2""}",'
-        "2026-01-02T03:04:05.678Z,2026-01-02T03:04:07.100Z,2026-01-02T03:04:08.000Z",
+        "2026-01-02T03:04:05.678Z,2026-01-02T03:04:07.100Z,2026-01-02T03:04:08.000Z,abcdefghijkl",
         "2,,catalog.masterlist,CANCELED,0,,,,[1],"
-        "2026-01-02T03:04:05.678Z,,2026-01-02T03:04:08.000Z",
+        "2026-01-02T03:04:05.678Z,,2026-01-02T03:04:08.000Z,",
         '3,,catalog.masterlist,RUNNING,2,,,,"""@x""",'
-        "2026-01-02T03:04:05.678Z,2026-01-02T03:04:09.900Z,",
-        "4,,catalog.masterlist,PENDING,0,,,,{},2026-01-02T03:04:05.678Z,,",
+        "2026-01-02T03:04:05.678Z,2026-01-02T03:04:09.900Z,,",
+        "4,,catalog.masterlist,PENDING,0,,,,{},2026-01-02T03:04:05.678Z,,,",
         "",
     ]
 )
@@ -186,6 +187,10 @@ SHOWN: dict[str, dict[str, Any]] = {
             "format": "date-time",
             "description": "When it ended. RFC 3339, UTC.",
         },
+        "failure": {
+            "type": ["string", "null"],
+            "description": "Of what went wrong: the same for the same cause.",
+        },
     },
 }
 INPUTS = ('{"asin":"A1", "n": 1.0}', '{"asin":\n"-A2"}', "[1]", '"@x"', "{}")
@@ -201,7 +206,8 @@ HALF_DONE = """
         '2026-01-02T03:04:08Z', started_at = '2026-01-02T03:04:07.1Z',
         result = '{"z": 1.50, "a": null}' WHERE batch_id = :id AND index = 0;
     UPDATE items SET status = 'FAILED', key = '-A2', operation = 'catalog.other', attempts = 4,
-        code = 404, message = '=1+1, "no"', finished_at = '2026-01-02T03:04:08Z',
+        code = 404, failure = 'abcdefghijkl', message = '=1+1, "no"',
+        finished_at = '2026-01-02T03:04:08Z',
         started_at = '2026-01-02T03:04:07.1Z' WHERE batch_id = :id AND index = 1;
     UPDATE items SET status = 'CANCELED', finished_at = '2026-01-02T03:04:08Z'
     WHERE batch_id = :id AND index = 2;
@@ -268,7 +274,9 @@ def test_items_as_rows_for_a_spreadsheet(stored: Stored) -> None:
     ("status", "indexes"), [("PENDING", [4]), ("RUNNING", [3]), ("FAILED", [1]), ("INVALID", [])]
 )
 def test_items_of_a_status(stored: Stored, status: str, indexes: list[int]) -> None:
-    items = list_items(stored.connection, stored.client_id, stored.batch_id, status=status, limit=9)
+    items = list_items(
+        stored.connection, stored.client_id, stored.batch_id, which=ItemFilter((status,)), limit=9
+    )
     assert [item.index for item in items] == indexes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, text
 
 from app.batches.item_view import ITEM_COLUMNS
-from app.batches.queries import list_items
+from app.batches.queries import ItemFilter, list_items
 from app.batches.submission import Submission, write
 from app.clients.credentials import ClientSecret
 from app.db.statements.item_pages import select_items
@@ -33,7 +33,7 @@ def test_what_is_pending_is_not_compared_with_all_that_is_held(
         write(connection, registry, submission, [RawItem("{}")] * (5 * SLICES))
         connection.execute(CLAIMED, {**this, "slices": SLICES})
         connection.execute(text("SET LOCAL work_mem = '64kB'"))
-        statement = select_items(ITEM_COLUMNS, status="PENDING").text
+        statement = select_items(ITEM_COLUMNS, statuses=["PENDING"]).text
         plan = "\n".join(
             connection.execute(
                 text(f"EXPLAIN {statement}"),
@@ -45,7 +45,7 @@ def test_what_is_pending_is_not_compared_with_all_that_is_held(
         assert "SubPlan" not in plan, plan
         assert " Anti " not in plan, plan
         items = list_items(
-            connection, client.client_id, submission.id, status="PENDING", limit=1000
+            connection, client.client_id, submission.id, which=ItemFilter(("PENDING",)), limit=1000
         )
         assert [item.index for item in items] == list(range(4, 5 * SLICES, 5))
         connection.rollback()

@@ -46,6 +46,14 @@ class WhatHolds(RuleBasedStateMachine):
         assert not lost, (lost, [self.rig.slices(row.batch_id) for row in lost])
 
     @invariant()
+    def failures_are_counted(self) -> None:
+        """At any moment each item that went wrong has a failure, which counts as many items.
+
+        But while a long action is half done, which counts anew with its last step.
+        """
+        assert not self.rig.rows(_MISCOUNTED, client=self.rig.client_id)
+
+    @invariant()
     def summaries_add_up(self) -> None:
         """At any moment, also in the middle of a wave."""
         with self.rig.engine.connect() as connection:
@@ -111,6 +119,21 @@ _COUNTED = """
         FROM items WHERE batch_id = b.id
     ) i
     WHERE b.client_id = :client AND b.finished_at IS NOT NULL AND b.doing IS NULL
+"""
+_MISCOUNTED = """
+    SELECT batch_id, failure, status, items.n AS items, counts.n AS counted
+    FROM (
+        SELECT i.batch_id, i.failure, i.status, count(*) AS n FROM items i
+        JOIN batches b ON b.id = i.batch_id
+        WHERE b.client_id = :client AND b.doing IS NULL
+          AND (i.failure IS NOT NULL OR i.status IN ('FAILED', 'INVALID'))
+        GROUP BY 1, 2, 3
+    ) items FULL JOIN (
+        SELECT c.batch_id, c.failure, c.status, sum(c.count) AS n FROM failure_counts c
+        JOIN batches b ON b.id = c.batch_id WHERE b.client_id = :client AND b.doing IS NULL
+        GROUP BY 1, 2, 3
+    ) counts USING (batch_id, failure, status)
+    WHERE items.n IS DISTINCT FROM counts.n
 """
 _LOST = """
     SELECT i.batch_id, i.index, b.status, b.next_index FROM items i

@@ -14,6 +14,7 @@ from app.batches.long_work.work import Work, tell
 from app.batches.phase import first_phase
 from app.core.lifecycle import CANCELED, FAILED, INVALID
 from app.db.statements.batches import RETRY_BATCH, BatchRow
+from app.db.statements.failures import DROP_FAILURES_WITH_STATUS
 from app.db.statements.long_work import RETRY_ITEMS, RETRY_ITEMS_WITH_CODE, RetriedItems
 from app.db.statements.rows import row_of
 
@@ -33,6 +34,9 @@ def step(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work
     # An ended batch's counts are those of its items: with the last one found the rest is none.
     if left.index > 0 and left.done < left.total:
         return left
+    connection.execute(
+        DROP_FAILURES_WITH_STATUS, {"batch_id": batch.id, "statuses": list(work.statuses)}
+    )
     counts = counts_by_status(batch)
     phase = first_phase(batch.on_invalid, batch.dry_run)
     connection.execute(

@@ -16,6 +16,7 @@ from app.db.models.engine import (
     Sweep,
     Worker,
 )
+from app.db.models.failure import Failure, FailureCount
 from app.db.models.idempotency import IdempotencyKey
 from app.db.models.item import Item
 from app.db.models.key import Key, KeySecret
@@ -27,6 +28,8 @@ __all__ = [
     "Base",
     "Batch",
     "Client",
+    "Failure",
+    "FailureCount",
     "IdempotencyKey",
     "Item",
     "Key",

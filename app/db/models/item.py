@@ -22,7 +22,8 @@ class Item(Base):
     taken in order by the first pass but waits for a moment of its own (a retry, a deferral, an
     earlier item with the same key, a worker that died). `lane`: for items whose key stands more
     than once in the batch, the index of the first of them. `deferred`: it waits for another item.
-    `crashes`: how often a worker process died holding it.
+    `crashes`: how often a worker process died holding it. `failure`: why it FAILED or is INVALID,
+    by cause (app/batches/failures).
 
     No index covers a column that a successful first try changes, so that its one update can stay
     on the page (HOT).
@@ -43,6 +44,7 @@ class Item(Base):
     deferred: Mapped[bool] = mapped_column(server_default=text("false"))
     code: Mapped[int | None]
     message: Mapped[str | None]
+    failure: Mapped[str | None] = mapped_column(KeyText)
     result: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     lane: Mapped[int | None]
     due_at: Mapped[datetime | None]
@@ -70,6 +72,13 @@ class Item(Base):
         ),
         # Whatever went wrong has a code; what succeeds never enters this index.
         Index("ix_items_problem", "batch_id", "index", postgresql_where=text("code IS NOT NULL")),
+        Index(
+            "ix_items_failure",
+            "batch_id",
+            "failure",
+            "index",
+            postgresql_where=text("failure IS NOT NULL"),
+        ),
         # Nearly every row is updated once. With room for all those updates on the rows' own pages
         # none of them touches an index, and the table grows no larger than when they spill over.
         {"postgresql_with": {"fillfactor": 45}},

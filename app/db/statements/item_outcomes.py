@@ -20,6 +20,7 @@ from app.db.statements.held_items import GIVEN, held
 _TYPES: dict[str, Any] = {
     "indexes": Integer,
     "messages": Text,
+    "failures": Text,
     "statuses": Text,
     "codes": Integer,
     "waits": Float,
@@ -53,20 +54,21 @@ COMPLETE_ITEMS = text(
     """
 )
 
-# INVALID or FAILED, each with its reason.
+# INVALID or FAILED, each with its reason, and its failure (app/db/statements/failures.py).
 REFUSE_ITEMS = _statement(
     f"""
     UPDATE items SET status = u.status, attempts = items.attempts + u.attempts, code = u.code,
-        message = u.message, due_at = NULL, deferred = false,
+        message = u.message, failure = u.failure, due_at = NULL, deferred = false,
         started_at = coalesce(items.started_at, s.claimed_at), finished_at = clock_timestamp()
-    FROM unnest(:indexes, :statuses, :codes, :messages, :attempts)
-         AS u (index, status, code, message, attempts), slices s
+    FROM unnest(:indexes, :statuses, :codes, :messages, :failures, :attempts)
+         AS u (index, status, code, message, failure, attempts), slices s
     WHERE s.claim = :claim AND s.batch_id = :batch_id AND {_THESE}
     """,
     "indexes",
     "statuses",
     "codes",
     "messages",
+    "failures",
     "attempts",
 )
 

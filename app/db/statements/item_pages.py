@@ -10,7 +10,7 @@ parameter :operation, the batch's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import TextClause, text
 
@@ -24,15 +24,21 @@ from app.db.statements.select_list import select_list
 _NOT_HELD = """NOT i.index <@ (
     SELECT coalesce(range_agg(int4range(held.index, held.index, '[]')), '{}') FROM held
 )"""
-_ITS_STATUS = "i.status = :status"
-# Whatever went wrong has a code, and an index of its own.
-_WENT_WRONG = f"{_ITS_STATUS} AND i.code IS NOT NULL"
 _STATUS_FILTERS = {
     PENDING: f"i.status = '{PENDING}' AND {_NOT_HELD}",
     RUNNING: "i.index = ANY(ARRAY(SELECT held.index FROM held))",
-    FAILED: _WENT_WRONG,
-    INVALID: _WENT_WRONG,
 }
+# Whatever went wrong has a code, and an index of its own.
+_WENT_WRONG = {FAILED, INVALID}
+# As a range, so that only ix_items_failure has the order that is asked for: else a failure that is
+# frequent elsewhere might be looked for item by item.
+_HAS_FAILURE = "(i.failure, i.index) > (:failure, :after) AND i.failure <= :failure"
+FILTERS = {
+    "key": "i.key = :key",
+    "code": "i.code = :code",
+    "indexes": "i.index = ANY(:indexes)",
+}
+"""Filters, each with a parameter of its name; beside them there are `statuses` and `failure`."""
 
 
 def select_item(columns: Mapping[str, str]) -> TextClause:
@@ -43,24 +49,28 @@ def select_item(columns: Mapping[str, str]) -> TextClause:
 def select_items(
     columns: Mapping[str, str],
     *,
-    status: str | None = None,
-    keyed: bool = False,
+    statuses: Collection[str] = (),
+    given: Collection[str] = (),
     bounded: bool = False,
 ) -> TextClause:
     """At most :limit items of the batch :batch_id behind the index :after, in that order.
 
-    `status`: only those that are shown with it (:status). `keyed`: only those with the key :key.
-    `bounded`: end with the item whose input and result bring the page to :most_bytes; the server
-    adds them up, so that what does not fit is not sent.
+    `statuses`: only those that are shown with one of them, which :statuses holds too. `given`: the
+    names of other filters. `bounded`: end with the item whose input and result bring the page to
+    :most_bytes; the server adds them up, so that what does not fit is not sent.
 
-    By the primary key; FAILED and INVALID by the index of what went wrong; RUNNING item by item.
+    By the primary key; FAILED and INVALID by the index of what went wrong; RUNNING item by item; a
+    failure by the index of those.
     """
     conditions = ["i.index > :after"]
-    if status is not None:
-        conditions.append(_STATUS_FILTERS.get(status, _ITS_STATUS))
-    if keyed:
-        conditions.append("i.key = :key")
-    page = _items(columns, " AND ".join(conditions), limit=":limit")
+    order = "i.index"
+    if statuses:
+        conditions.append(_shown_with(statuses))
+    conditions += [FILTERS[name] for name in FILTERS if name in given]
+    if "failure" in given:
+        conditions.append(_HAS_FAILURE)
+        order = "i.failure, i.index"
+    page = _items(columns, " AND ".join(conditions), limit=":limit", order=order)
     if not bounded:
         return text(page)
     return text(
@@ -74,12 +84,24 @@ def select_items(
     )
 
 
-def _items(columns: Mapping[str, str], where: str, *, limit: str) -> str:
+def _shown_with(statuses: Collection[str]) -> str:
+    """The condition for the items that are shown with one of these."""
+    derived = [_STATUS_FILTERS[status] for status in sorted(_STATUS_FILTERS) if status in statuses]
+    stored = set(statuses) - _STATUS_FILTERS.keys()
+    if stored:
+        its = "i.status = ANY(:statuses)"
+        # A batch's items are PENDING where they are not ended, also while they are RUNNING.
+        its += f" AND i.status <> '{PENDING}'" if derived else ""
+        derived.append(f"{its} AND i.code IS NOT NULL" if stored <= _WENT_WRONG else its)
+    return f"({' OR '.join(f'({each})' for each in derived)})"
+
+
+def _items(columns: Mapping[str, str], where: str, *, limit: str, order: str = "i.index") -> str:
     return f"""
         WITH held AS MATERIALIZED ({held_items(":batch_id")}),
         page AS MATERIALIZED (
             SELECT i.* FROM items i WHERE i.batch_id = :batch_id AND {where}
-            ORDER BY i.index LIMIT {limit}
+            ORDER BY {order} LIMIT {limit}
         )
         SELECT {select_list(columns)}
         FROM page i LEFT JOIN held h ON h.index = i.index ORDER BY i.index

@@ -98,7 +98,8 @@ LOOK_AT_SLICES = text(
 
 _AS_NEVER_TRIED = """
     status = 'PENDING', attempts = 0, crashes = 0, deferred = false, code = NULL, message = NULL,
-    result = NULL, lane = NULL, due_at = now(), started_at = NULL, finished_at = NULL
+    failure = NULL, result = NULL, lane = NULL, due_at = now(), started_at = NULL,
+    finished_at = NULL
 """
 
 # A step of retry: those from :first up to :end that ended so. They are due at once, each by itself,

@@ -62,11 +62,11 @@ def load_slice(
             rows.close()
             return valid, invalid, index
         held += len(sent)
+        name = own or claimed.operation
         refusal = refusal_of(sent)
         if refusal is not None:
-            invalid.append(InvalidItem(index, refusal))
+            invalid.append(InvalidItem(index, name, refusal))
             continue
-        name = own or claimed.operation
         operation = registry.own.get(name)
         if operation is None:
             lacking = lacks.item(index, name)
@@ -78,7 +78,7 @@ def load_slice(
         try:
             data, key = read_input(operation, sent)
         except WrongInput as wrong:
-            invalid.append(InvalidItem(index, wrong.message))
+            invalid.append(InvalidItem(index, name, wrong.message))
         else:
             valid.append(Loaded(Item(index, key, data, attempts + 1), operation, lane))
     return valid, invalid, None

@@ -45,11 +45,12 @@ _TELL_EVERY = 8
 class InvalidItem:
     """An item that is not run, and why: the message names each field at fault.
 
-    `wait`: seconds until it is looked at again, where nothing is wrong with it, but this process
-    lacks its operation.
+    `operation`: the one that it names, or its batch's. `wait`: seconds until it is looked at again,
+    where nothing is wrong with it, but this process lacks its operation.
     """
 
     index: int
+    operation: str | None
     message: str
     wait: float | None = None
 
@@ -140,10 +141,11 @@ class Lacks:
         if where is Where.UNKNOWN or operation is None:
             # Releases before took names of any length.
             named = operation if operation is None else operation[:_LONGEST_SHOWN]
-            return InvalidItem(index, f"Unknown operation {named!r}.")
+            return InvalidItem(index, operation, f"Unknown operation {named!r}.")
         if where is Where.GONE:
             return InvalidItem(
                 index,
+                operation,
                 f"Unknown operation {operation!r}: no worker has had it for "
                 f"{self._known.patience:g} seconds.",
             )
@@ -151,4 +153,5 @@ class Lacks:
             if where is Where.ELSEWHERE and self._claimed.passes >= _LOOKS:
                 return None
             raise SliceWaits(where, operation)
-        return InvalidItem(index, waits_for(operation), 2.0 if where is Where.NOBODY else 0.5)
+        wait = 2.0 if where is Where.NOBODY else 0.5
+        return InvalidItem(index, operation, waits_for(operation), wait)

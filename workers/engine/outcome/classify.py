@@ -56,7 +56,9 @@ def note(outcomes: Outcomes, loaded: Loaded, verdict: Verdict) -> None:
         outcomes.succeeded.append((index, verdict.result, verdict.message))
     elif isinstance(verdict, Reject) or (isinstance(verdict, TimeLimitExceeded) and verdict.final):
         outcomes.failures.append(
-            Failure(index, "FAILED", _code(verdict), _message(verdict), COUNTED)
+            Failure(
+                index, loaded.operation.name, "FAILED", _code(verdict), _message(verdict), COUNTED
+            )
         )
     elif isinstance(verdict, Defer):
         outcomes.retry_later.append(deferred(index, _code(verdict), _message(verdict)))
@@ -69,7 +71,8 @@ def _failed_try(outcomes: Outcomes, loaded: Loaded, error: Exception) -> None:
     code, message = _code(error), _message(error)
     wait = seconds_to_next_try(loaded.operation, item.attempt, error)
     if wait is None:
-        outcomes.failures.append(Failure(item.index, "FAILED", code, message, COUNTED))
+        name = loaded.operation.name
+        outcomes.failures.append(Failure(item.index, name, "FAILED", code, message, COUNTED))
     else:
         outcomes.retry_later.append(RetryLater(item.index, wait, code, message, COUNTED))
 

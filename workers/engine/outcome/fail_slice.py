@@ -9,6 +9,7 @@ from __future__ import annotations
 import structlog
 from sqlalchemy import Connection, Engine
 
+from app.batches.failures.grouping import group_items
 from app.db import transaction
 from app.db.statements.held_items import held_by
 from app.db.statements.item_outcomes import fail_held_items
@@ -88,7 +89,9 @@ def _fail(
     these = held_by(row)
     if only is not None:
         these |= {"first_index": only, "last_index": only}
-    return connection.execute(
+    failed = connection.execute(
         fail_held_items(picked=row.picks is not None),
         {**these, "code": code, "message": shown(message)},
     ).rowcount
+    group_items(connection, row.batch_id, these["first_index"], these["last_index"])
+    return failed

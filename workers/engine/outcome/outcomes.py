@@ -27,9 +27,13 @@ Verdict = Completed | Exception
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An item that ended INVALID or FAILED. `attempts`: tries this run used up, 0 or 1."""
+    """An item that ended INVALID or FAILED. `attempts`: tries this run used up, 0 or 1.
+
+    `operation`: the item's; None where that cannot be told.
+    """
 
     index: int
+    operation: str | None
     status: str
     code: int
     message: str

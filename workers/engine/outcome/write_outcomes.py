@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause
 
+from app.batches.failures.grouping import count_failures
+from app.batches.failures.identity import identify
 from app.core.jsontext import dumps
 from app.db.statements.item_outcomes import (
     COMPLETE_ITEMS,
@@ -36,6 +38,7 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
         )
     if outcomes.failures:
         failures = outcomes.failures
+        words = [shown(failure.message) for failure in failures]
         _write(
             connection,
             claimed,
@@ -44,7 +47,16 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
             indexes=[failure.index for failure in failures],
             statuses=[failure.status for failure in failures],
             codes=[failure.code for failure in failures],
-            messages=[shown(failure.message) for failure in failures],
+            messages=words,
+            failures=count_failures(
+                connection,
+                claimed.batch_id,
+                [
+                    identify(failure.operation, failure.status, failure.code, said)
+                    for failure, said in zip(failures, words, strict=True)
+                ],
+                spread=claimed.number,
+            ),
             attempts=[failure.attempts for failure in failures],
         )
     if outcomes.retry_later:

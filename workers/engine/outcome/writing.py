@@ -133,7 +133,14 @@ class Writer:
         problem = CannotBeStored(describe(refusal))
         failed = Outcomes(
             failures=[
-                Failure(index, "FAILED", problem.code, problem.message, COUNTED)
+                Failure(
+                    index,
+                    self._claimed.slice_operation or self._claimed.operation,
+                    "FAILED",
+                    problem.code,
+                    problem.message,
+                    COUNTED,
+                )
                 for index in outcomes.indexes()
             ]
         )

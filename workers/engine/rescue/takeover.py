@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.batches.failures.grouping import group_items
 from app.core.errors import BatchlineError
 from app.db import transaction
 from app.db.statements.held_items import held_by
@@ -96,6 +97,8 @@ def _take_over(connection: Connection, claimed: ClaimedRow, ended: str | None) -
             fail_poisonous_items(picked=claimed.picks is not None),
             {**held_by(claimed), "poison_after": POISON_AFTER, "ended": ended},
         ).rowcount
+        if failed:
+            group_items(connection, claimed.batch_id, claimed.first_index, claimed.last_index)
         how = f" ({ended})" if ended else ""
         again = take_again(connection, claimed, f"Its worker process died{how} while it was tried.")
         connection.execute(ADD_FAILED_TO_SLICE, {**this, "failed": failed})

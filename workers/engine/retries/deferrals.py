@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from app.batches.failures.grouping import group_items
 from app.db import after_commit
 from app.db.statements.batch_progress import END_STALL_OF_BATCH
 from app.db.statements.batches import BatchRow
@@ -46,6 +47,7 @@ def release_stuck(connection: Connection, batch: BatchRow) -> int:
         connection.execute(PUT_OFF_DEFERRED_ITEMS, {**this, "until": found.something_later})
     else:
         failed = connection.execute(FAIL_DEFERRED_ITEMS, this).rowcount
+        group_items(connection, batch.id)
         news = SliceFolded(batch.operation, batch.phase, 0, 0, failed, 0, 0.0)
         after_commit(connection, lambda: listener().folded(batch.id, [news]))
     connection.execute(END_STALL_OF_BATCH, {**this, "failed": failed})

@@ -74,7 +74,7 @@ class Run:
         """Note the items that their schema refused, and those that wait for another worker."""
         refused = [item for item in invalid if item.wait is None]
         self.outcomes.failures += [
-            Failure(item.index, "INVALID", INVALID_CODE, item.message, NOT_COUNTED)
+            Failure(item.index, item.operation, "INVALID", INVALID_CODE, item.message, NOT_COUNTED)
             for item in refused
         ]
         self.outcomes.waiting += [
