@@ -1,0 +1,86 @@
+/** What the API takes and answers: names for parts of `api.ts`, which is made of the document. */
+import type { components, operations } from "./api.js";
+
+type Schemas = components["schemas"];
+
+export type Batch = Schemas["Batch"];
+export type Summary = Schemas["Summary"];
+export type Doing = Schemas["Doing"];
+export type Item = Schemas["Item"];
+export type Problem = Schemas["Problem"];
+
+/** Items of a batch that failed alike, or were found invalid alike. */
+export interface Failure {
+  /** Its id, the same in every batch; null where the server tells none. */
+  failure: string | null;
+  operation: string | null;
+  status: Item["status"];
+  code: number | null;
+  /** With … where it varies. */
+  message: string | null;
+  count: number;
+  firstIndex: number;
+  lastIndex: number;
+  /** One of the messages, whole. */
+  example: string | null;
+}
+
+/** How a batch stands: the last event of one is `finished`. */
+export type BatchEvent =
+  | { name: "progress"; id: string; data: Summary }
+  | { name: "finished"; id: string; data: Batch };
+
+/** Something that a webhook tells. Its `data` is the batch for those that begin with `batch.`. */
+export interface WebhookEvent {
+  type: string;
+  /** RFC 3339. */
+  timestamp: string;
+  data: Batch;
+}
+
+/**
+ * Items to submit. An array, and a function that gives them anew, can be sent again as often as it
+ * takes; of another iterable, async ones and streams among them, only what is still held.
+ */
+export type Items<T = unknown> =
+  | readonly T[]
+  | Iterable<T>
+  | AsyncIterable<T>
+  | (() => Iterable<T> | AsyncIterable<T>);
+
+/** Every request can be given up: it then throws the signal's reason. */
+export interface Abortable {
+  signal?: AbortSignal | undefined;
+}
+
+type OrDate<T> = { [K in keyof T]: K extends "scheduledAt" ? T[K] | Date : T[K] };
+
+/** The fields of a submission, but for `operation` and `items`. */
+export type SubmissionFields = OrDate<Omit<Schemas["Submission"], "operation" | "items">>;
+
+export interface SubmitOptions extends Abortable {
+  /**
+   * Of your own, and it holds for another run of your program, too: the same items under the same
+   * key are submitted once in 24 hours. Made up where there is none.
+   */
+  idempotencyKey?: string | undefined;
+}
+
+type Query<O> = O extends { parameters: { query?: infer Q } } ? NonNullable<Q> : never;
+type OneOrSeveral = Item["status"] | readonly Item["status"][];
+type Several<Q> = { [K in keyof Q]: K extends "status" ? OneOrSeveral | undefined : Q[K] | undefined };
+
+export interface Limited {
+  /** At most so many entries. */
+  limit?: number | undefined;
+}
+
+export type ItemFilters = Several<Omit<Query<operations["listItems"]>, "limit" | "cursor">>;
+export type ResultFilters = Several<Omit<Query<operations["getResults"]>, "format" | "spreadsheet">>;
+
+const ENDED: ReadonlySet<string> = new Set(["SUCCESS", "PARTIAL", "FAILED", "CANCELED"]);
+
+/** Whether nothing more happens to the batch by itself: no long action goes on, either. */
+export function hasEnded(batch: Batch): boolean {
+  return ENDED.has(batch.status) && !batch.doing;
+}
