@@ -22,7 +22,7 @@ def native_document() -> str:
     flask = Flask("described")
     api.register(flask)
     dialects.register(flask)
-    return json.dumps(api_of(flask).document(only_native=True), indent=2, sort_keys=True)
+    return json.dumps(api_of(flask).document(only_native=True))
 
 
 def install(folder: Path) -> None:
@@ -31,10 +31,11 @@ def install(folder: Path) -> None:
 
 
 def make_types(document: str, folder: Path) -> str:
-    """What openapi-typescript, as installed in `folder`, makes of the document."""
+    """What openapi-typescript, as installed in `folder`, makes of the document in any order."""
+    ordered = json.dumps(json.loads(document), sort_keys=True)
     with tempfile.TemporaryDirectory() as made:
         source, types = Path(made) / "openapi.json", Path(made) / "api.ts"
-        source.write_text(document)
+        source.write_text(ordered)
         program = folder / "node_modules" / ".bin" / "openapi-typescript"
         _run(folder, str(program), str(source), "--output", str(types))
         return types.read_text()

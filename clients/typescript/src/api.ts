@@ -786,8 +786,8 @@ export interface components {
              * @description When it began. RFC 3339, UTC.
              */
             startedAt: string | null;
-            /** @enum {string} */
-            status: "OPEN" | "SCHEDULED" | "PENDING" | "RUNNING" | "PAUSED" | "SUCCESS" | "PARTIAL" | "FAILED" | "CANCELED";
+            /** @description One of `OPEN`, `SCHEDULED`, `PENDING`, `RUNNING`, `PAUSED`, `SUCCESS`, `PARTIAL`, `FAILED`, `CANCELED`; there may be more one day. */
+            status: string;
             /** @description Why the rest was canceled: `canceled` or `max_failures`. */
             stopReason: string | null;
             summary: components["schemas"]["Summary"];
@@ -852,8 +852,8 @@ export interface components {
             /** @description Its first KiB; null where the receiver's address is private. */
             responseBody: string | null;
             responseStatus: number | null;
-            /** @enum {string} */
-            status: "PENDING" | "DELIVERED" | "FAILED";
+            /** @description One of `PENDING`, `DELIVERED`, `FAILED`; there may be more one day. */
+            status: string;
         };
         DeliveryPage: {
             data: components["schemas"]["Delivery"][];
@@ -861,11 +861,8 @@ export interface components {
             next: string | null;
         };
         Doing: {
-            /**
-             * @description What the caller asked for.
-             * @enum {string}
-             */
-            action: "cancel" | "retry" | "reset" | "delete";
+            /** @description What the caller asked for. One of `cancel`, `retry`, `reset`, `delete`; there may be more one day. */
+            action: string;
             /** @description Items that it is through with. */
             done: number;
             /** @description Items that it is about. */
@@ -909,8 +906,8 @@ export interface components {
              * @description When it was first tried. RFC 3339, UTC.
              */
             startedAt: string | null;
-            /** @enum {string} */
-            status: "PENDING" | "RUNNING" | "SUCCESS" | "INVALID" | "FAILED" | "CANCELED";
+            /** @description One of `PENDING`, `RUNNING`, `SUCCESS`, `INVALID`, `FAILED`, `CANCELED`; there may be more one day. */
+            status: string;
         };
         ItemPage: {
             data: components["schemas"]["Item"][];
@@ -936,7 +933,7 @@ export interface components {
             operations: string[];
             /** Format: date-time */
             revokedAt: string | null;
-            scopes: ("batches.read" | "batches.write" | "webhooks.manage" | "supplier/batch.read" | "supplier/bulk.read" | "admin")[];
+            scopes: string[];
         };
         KeyPage: {
             data: components["schemas"]["Key"][];

@@ -24,6 +24,15 @@ function takesStreams(): boolean {
   return Boolean(known.process?.versions?.node ?? known.Deno ?? known.Bun);
 }
 
+/**
+ * Let everything else have its turn. Items that are there at once, and a socket that takes them at once, would
+ * not: an early refusal, an abort, and all that the program does besides, had to wait for the last item.
+ */
+function turn(): Promise<void> {
+  const { setImmediate } = globalThis as { setImmediate?: (then: () => void) => void };
+  return new Promise((resolve) => (setImmediate ?? setTimeout)(resolve));
+}
+
 export class Body {
   readonly #anew: (() => Iterable<unknown> | AsyncIterable<unknown>) | null;
   readonly #fields: Readonly<Record<string, unknown>>;
@@ -141,6 +150,7 @@ export class Body {
       return line;
     };
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      await turn();
       try {
         let text = "";
         let line: string | null = "";

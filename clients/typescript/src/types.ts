@@ -67,8 +67,10 @@ export interface SubmitOptions extends Abortable {
 }
 
 type Query<O> = O extends { parameters: { query?: infer Q } } ? NonNullable<Q> : never;
-type OneOrSeveral = Item["status"] | readonly Item["status"][];
-type Several<Q> = { [K in keyof Q]: K extends "status" ? OneOrSeveral | undefined : Q[K] | undefined };
+type Word<T> = T extends readonly (infer W)[] ? W : T;
+type Several<Q> = {
+  [K in keyof Q]: K extends "status" ? Word<Q[K]> | readonly NonNullable<Word<Q[K]>>[] | undefined : Q[K] | undefined;
+};
 
 export interface Limited {
   /** At most so many entries. */

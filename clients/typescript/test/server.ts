@@ -16,7 +16,7 @@ export interface Served {
   asked: Asked[];
   /** Connections that are open. */
   open: Set<Socket>;
-  /** Resolves once no connection is open. */
+  /** Resolves once no request is under way, and no connection open. */
   idle: () => Promise<void>;
 }
 
@@ -56,8 +56,11 @@ export async function serving(
   });
   const { port } = server.address() as AddressInfo;
   const client = new Client(`http://127.0.0.1:${port}/`, "secret", { pauseSeconds: 0.001, ...options });
-  const idle = (): Promise<void> =>
-    open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
+  const idle = (): Promise<void> => {
+    // Those that wait for another request are in no one's way.
+    server.closeIdleConnections();
+    return open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
+  };
   return { client, asked, open, idle };
 }
 
@@ -73,7 +76,7 @@ export function problem(status: number, headers: Record<string, string> = {}, ty
 /** The connection ends instead of an answer. */
 export const lost: Answer = (_, __, request) => void request.socket.destroy();
 
-export function batch(status: Batch["status"] = "SUCCESS"): Batch {
+export function batch(status = "SUCCESS"): Batch {
   const summary = { total: 1, pending: 0, running: 0, completed: 1, failed: 0, invalid: 0, canceled: 0, processed: 1 };
   const at = "2026-11-21T09:41:00.123Z";
   return {
