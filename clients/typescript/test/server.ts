@@ -1,6 +1,6 @@
 /** A server that answers as a test tells it to, and what it was asked. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { Client, type Batch, type ClientOptions, type Item } from "../src/index.js";
 
@@ -14,9 +14,9 @@ export interface Asked {
 export interface Served {
   client: Client;
   asked: Asked[];
-  /** Connections that are open. */
-  open: Set<Socket>;
-  /** Resolves once no request is under way, and no connection open. */
+  /** Answers under way. */
+  open: Set<ServerResponse>;
+  /** Resolves once none is: each was answered to its end, or its connection was closed. */
   idle: () => Promise<void>;
 }
 
@@ -30,24 +30,22 @@ export async function serving(
   early = false,
 ): Promise<Served> {
   const asked: Asked[] = [];
-  const open = new Set<Socket>();
+  const open = new Set<ServerResponse>();
   const waiting: (() => void)[] = [];
   const server = createServer((request, response) => {
     const answer = answers[Math.min(asked.length, answers.length - 1)] as Answer;
     const key = request.headers["idempotency-key"] as string | undefined;
     const one: Asked = { method: request.method ?? "", url: request.url ?? "", key, body: "" };
     asked.push(one);
+    open.add(response);
+    response.on("close", () => {
+      open.delete(response);
+      if (open.size === 0) for (const tell of waiting.splice(0)) tell();
+    });
     // Some answer before they have read what they were sent.
     if (early) return answer(response, one, request);
     request.setEncoding("utf8").on("data", (text: string) => (one.body += text));
     request.on("end", () => answer(response, one, request)).on("error", () => undefined);
-  });
-  server.on("connection", (socket) => {
-    open.add(socket);
-    socket.on("close", () => {
-      open.delete(socket);
-      if (open.size === 0) for (const tell of waiting.splice(0)) tell();
-    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   test.after(() => {
@@ -56,11 +54,8 @@ export async function serving(
   });
   const { port } = server.address() as AddressInfo;
   const client = new Client(`http://127.0.0.1:${port}/`, "secret", { pauseSeconds: 0.001, ...options });
-  const idle = (): Promise<void> => {
-    // Those that wait for another request are in no one's way.
-    server.closeIdleConnections();
-    return open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
-  };
+  const idle = (): Promise<void> =>
+    open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   return { client, asked, open, idle };
 }
 
