@@ -28,6 +28,7 @@ _BESIDE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "reporting.md",
     "LICENSE": "license.txt",
+    "clients/typescript/README.md": "typescript.md",
     "examples/shop/README.md": "shop.md",
     "benchmarks/results.md": "measured.md",
     "benchmarks/results.svg": "results.svg",

@@ -205,6 +205,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches/{batch_id}/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List what went wrong in a batch, by cause
+         * @description Most frequent first. Items fall together that have the same operation, status, code, and
+         *     message but for numbers, quoted values, ids and hosts. `GET …/items?failure=` lists the items.
+         */
+        get: operations["listBatchFailures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches/{batch_id}/items": {
         parameters: {
             query?: never;
@@ -496,6 +519,27 @@ export interface paths {
          *     more.
          */
         patch: operations["changeQuotas"];
+        trace?: never;
+    };
+    "/v1/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what went wrong in all batches, by cause
+         * @description Most frequent first: as many as there are now. What is retried, reset or deleted does not count
+         *     any more.
+         */
+        get: operations["listFailures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/limits": {
@@ -827,6 +871,31 @@ export interface components {
             /** @description No other client's. */
             name: string;
         };
+        ClientFailure: {
+            /** @description In how many batches. */
+            batches: number;
+            code: number | null;
+            /** @description Items that have it now; exact once it has ended. */
+            count: number;
+            /** @description The whole message of one item. */
+            example: string | null;
+            /** @description A short id, the same for the same cause in every batch; `other` for all beyond the thousandth of a batch. */
+            failure: string;
+            /** Format: date-time */
+            firstAt: string;
+            /** Format: date-time */
+            lastAt: string;
+            /** @description With `…` where values vary. */
+            message: string;
+            operation: string | null;
+            /** @description FAILED or INVALID. */
+            status: string | null;
+        };
+        ClientFailurePage: {
+            data: components["schemas"]["ClientFailure"][];
+            /** @description The cursor of the next page; null on the last. */
+            next: string | null;
+        };
         ClientPage: {
             data: components["schemas"]["Client"][];
             /** @description The cursor of the next page; null on the last. */
@@ -868,6 +937,27 @@ export interface components {
             /** @description Items that it is about. */
             total: number;
         };
+        Failure: {
+            code: number | null;
+            /** @description Items that have it now; exact once it has ended. */
+            count: number;
+            /** @description The whole message of one item. */
+            example: string | null;
+            /** @description A short id, the same for the same cause in every batch; `other` for all beyond the thousandth of a batch. */
+            failure: string;
+            firstIndex: number | null;
+            lastIndex: number | null;
+            /** @description With `…` where values vary. */
+            message: string;
+            operation: string | null;
+            /** @description FAILED or INVALID. */
+            status: string | null;
+        };
+        FailurePage: {
+            data: components["schemas"]["Failure"][];
+            /** @description The cursor of the next page; null on the last. */
+            next: string | null;
+        };
         FieldError: {
             message: string;
             /** @example /items/3/sku */
@@ -887,6 +977,8 @@ export interface components {
              * @description When it was submitted. RFC 3339, UTC.
              */
             createdAt: string;
+            /** @description Of what went wrong: the same for the same cause. */
+            failure: string | null;
             /**
              * Format: date-time
              * @description When it ended. RFC 3339, UTC.
@@ -1863,16 +1955,57 @@ export interface operations {
             default: components["responses"]["DEFAULT_ERROR"];
         };
     };
-    listItems: {
+    listBatchFailures: {
         parameters: {
             query?: {
                 /** @description Most entries to answer; at most `maxPageSize` of `/v1/limits`. */
                 limit?: number;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                status?: "PENDING" | "RUNNING" | "SUCCESS" | "INVALID" | "FAILED" | "CANCELED";
+            };
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailurePage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listItems: {
+        parameters: {
+            query?: {
+                /** @description One of PENDING, RUNNING, SUCCESS, INVALID, FAILED, CANCELED, or several with commas. */
+                status?: string;
                 /** @description Only those that touch this record. */
                 key?: string;
+                /** @description Only those that went wrong by this cause: the `failure` of a list of failures, or `other`. */
+                failure?: string;
+                /** @description Only those with this `code`. */
+                code?: number;
+                /** @description Only these, with commas between them: `3,5,9`, at most 1000. Those that do not exist are passed over. */
+                indexes?: string;
+                /** @description Most entries to answer; at most `maxPageSize` of `/v1/limits`. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
             };
             header?: never;
             path: {
@@ -2079,9 +2212,18 @@ export interface operations {
     getResults: {
         parameters: {
             query?: {
+                /** @description One of PENDING, RUNNING, SUCCESS, INVALID, FAILED, CANCELED, or several with commas. */
+                status?: string;
+                /** @description Only those that touch this record. */
+                key?: string;
+                /** @description Only those that went wrong by this cause: the `failure` of a list of failures, or `other`. */
+                failure?: string;
+                /** @description Only those with this `code`. */
+                code?: number;
+                /** @description Only these, with commas between them: `3,5,9`, at most 1000. Those that do not exist are passed over. */
+                indexes?: string;
                 /** @description `ndjson` and `csv`: the fields of the item list. `resubmit`: NDJSON that can be submitted as it is; every line names its operation. */
                 format?: "ndjson" | "csv" | "resubmit";
-                status?: "PENDING" | "RUNNING" | "SUCCESS" | "INVALID" | "FAILED" | "CANCELED";
                 /** @description Begin behind this index: where an earlier download broke off. */
                 after?: number;
                 /** @description CSV for a spreadsheet: text that it would take for a formula gets an apostrophe. Without it cells are exactly what is stored. */
@@ -2598,6 +2740,41 @@ export interface operations {
             412: components["responses"]["PRECONDITION_FAILED"];
             413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
             415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listFailures: {
+        parameters: {
+            query?: {
+                /** @description Most entries to answer; at most `maxPageSize` of `/v1/limits`. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Only those of this operation. */
+                operation?: string;
+                /** @description Only those that happened then or later. */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientFailurePage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
             422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
