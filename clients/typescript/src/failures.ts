@@ -26,8 +26,8 @@ export async function grouped(items: AsyncIterable<Item>): Promise<Failure[]> {
       });
     } else {
       known.count += 1;
-      known.firstIndex = Math.min(known.firstIndex, index);
-      known.lastIndex = Math.max(known.lastIndex, index);
+      known.firstIndex = Math.min(known.firstIndex ?? index, index);
+      known.lastIndex = Math.max(known.lastIndex ?? index, index);
     }
   }
   return [...found.values()].sort((one, other) => other.count - one.count);

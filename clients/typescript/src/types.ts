@@ -9,21 +9,13 @@ export type Doing = Schemas["Doing"];
 export type Item = Schemas["Item"];
 export type Problem = Schemas["Problem"];
 
-/** Items of a batch that failed alike, or were found invalid alike. */
-export interface Failure {
-  /** Its id, the same in every batch; null where the server tells none. */
+/** Items of a batch that failed alike; `failure` and `message` are null where the server does not group them. */
+export type Failure = Omit<Schemas["Failure"], "failure" | "message"> & {
+  /** A short id, the same for the same cause in every batch. */
   failure: string | null;
-  operation: string | null;
-  status: Item["status"];
-  code: number | null;
-  /** With … where it varies. */
+  /** With … where values vary. */
   message: string | null;
-  count: number;
-  firstIndex: number;
-  lastIndex: number;
-  /** One of the messages, whole. */
-  example: string | null;
-}
+};
 
 /** How a batch stands: the last event of one is `finished`. */
 export type BatchEvent =
@@ -69,7 +61,9 @@ export interface SubmitOptions extends Abortable {
 type Query<O> = O extends { parameters: { query?: infer Q } } ? NonNullable<Q> : never;
 type Word<T> = T extends readonly (infer W)[] ? W : T;
 type Several<Q> = {
-  [K in keyof Q]: K extends "status" ? Word<Q[K]> | readonly NonNullable<Word<Q[K]>>[] | undefined : Q[K] | undefined;
+  [K in keyof Q]:
+    | (K extends "status" | "indexes" ? Word<Q[K]> | readonly (NonNullable<Word<Q[K]>> | number)[] : Q[K])
+    | undefined;
 };
 
 export interface Limited {
