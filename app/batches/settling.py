@@ -48,6 +48,7 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
     status = settled_status(
         total=counts.total,
         completed=counts.completed,
+        canceled=counts.canceled,
         canceled_by_caller=batch.stopping == STOP_CANCELED,
     )
     values = {

@@ -21,7 +21,8 @@ CANCELED = "CANCELED"
 INVALID = "INVALID"
 
 BATCH_ENDED = (SUCCESS, PARTIAL, FAILED, CANCELED)
-BATCH_STATUSES = (OPEN, SCHEDULED, PENDING, RUNNING, PAUSED, *BATCH_ENDED)
+BATCH_UNENDED = (OPEN, SCHEDULED, PENDING, RUNNING, PAUSED)
+BATCH_STATUSES = (*BATCH_UNENDED, *BATCH_ENDED)
 BATCH_MOVES: dict[str, tuple[str, ...]] = {
     OPEN: (SCHEDULED, PENDING, CANCELED),
     SCHEDULED: (OPEN, PENDING, CANCELED),
@@ -68,9 +69,11 @@ STOP_CANCELED = "canceled"
 STOP_MAX_FAILURES = "max_failures"
 
 
-def settled_status(*, total: int, completed: int, canceled_by_caller: bool) -> str:
+def settled_status(
+    *, total: int, completed: int, canceled: int = 0, canceled_by_caller: bool
+) -> str:
     """How a batch ends whose items have all ended."""
-    if canceled_by_caller:
+    if canceled_by_caller or (total and canceled == total):
         return CANCELED
     if completed == total:
         return SUCCESS

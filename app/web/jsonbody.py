@@ -127,14 +127,14 @@ def spool_object(
     return fields
 
 
-def fields_of(raws: Raws) -> dict[str, Any]:
-    """The parsed values of an object's fields.
+def fields_of(raws: Raws, *, longest: int = _LONGEST_FIELD) -> dict[str, Any]:
+    """The parsed values of an object's fields, each of at most `longest` bytes.
 
     Raises Malformed, and Invalid for one that is long, or beyond the bounds of what is taken as
     JSON (handlers/jsonbounds.py).
     """
     for name, value in raws.items():
-        if memoryview(value).nbytes > _LONGEST_FIELD:
+        if memoryview(value).nbytes > longest:
             _too_long(name)
         flaw = flaw_of(bytes(value))
         if flaw is not None:

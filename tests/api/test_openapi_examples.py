@@ -125,6 +125,8 @@ def places(world: World, name: str) -> dict[str, str]:
         "pauseBatch": lambda: {"batch_id": world.running()},
         "resumeBatch": lambda: {"batch_id": world.paused()},
         "retryBatch": lambda: {"batch_id": world.ended(INVALID)},
+        "retryItems": lambda: {"batch_id": world.ended(INVALID)},
+        "cancelItems": lambda: {"batch_id": world.submitted(start="manual")},
         "getItem": lambda: {"batch_id": world.ended(), "index": "0"},
         "listRecords": lambda: world.ended() and {"collection": "masterlist"},
         "getRecord": lambda: world.ended() and {"collection": "masterlist", "key": "B000000001:US"},

@@ -19,6 +19,8 @@ from hypothesis.stateful import (
 )
 
 from app.batches.actions import ACTIONS, remove
+from app.batches.actions.chosen import ITEM_ACTIONS, ItemAction, act_on_items
+from app.batches.choices import Choice
 from app.batches.long_work import Pace, continue_long_work
 from app.core import lifecycle
 from app.core.errors import WrongState
@@ -139,6 +141,33 @@ class BatchMachine(WhatHolds):
             or (action in ("pause", "resume") and batch.stopping)
             or batch.doing
         )
+
+    @rule(
+        place=PLACE,
+        action=st.sampled_from(ITEM_ACTIONS),
+        indexes=st.sets(st.integers(0, MOST_ITEMS), min_size=1),
+        all_of_a_code=st.booleans(),
+    )
+    def act_on_items(
+        self, place: int, action: ItemAction, indexes: set[int], all_of_a_code: bool
+    ) -> None:
+        """Some items are run again, or canceled, or none is, as the batch's state says."""
+        if (batch := self.pick(place)) is None:
+            return
+        choice = Choice(code=500) if all_of_a_code else Choice(indexes=tuple(sorted(indexes)))
+        refused = None
+        try:
+            act_on_items(self.rig.engine, self.rig.client_id, batch.id, action, choice, pace=PACE)
+        except WrongState as error:
+            refused = str(error)
+        if refused is not None:
+            assert batch.status in refused
+            return
+        assert Rig.ended(batch.status) == (action == "retry")
+        self.rig.messages.append(Message(batch.id))
+        if action == "retry":
+            self.ends.pop(batch.id, None)
+            self.retried.add(batch.id)
 
     @rule(place=PLACE)
     def delete(self, place: int) -> None:

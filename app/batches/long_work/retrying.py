@@ -6,7 +6,9 @@ step makes it PENDING, with the counts of what is not run again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,6 +17,7 @@ from app.batches.phase import first_phase
 from app.core.lifecycle import CANCELED, FAILED, INVALID
 from app.db.statements.batches import RETRY_BATCH, BatchRow
 from app.db.statements.failures import DROP_FAILURES_WITH_STATUS
+from app.db.statements.item_choices import DROP_FAILURES_WITHOUT_ITEMS, retry_chosen_items
 from app.db.statements.long_work import RETRY_ITEMS, RETRY_ITEMS_WITH_CODE, RetriedItems
 from app.db.statements.rows import row_of
 
@@ -29,6 +32,8 @@ def counts_by_status(batch: BatchRow) -> dict[str, int]:
 
 def step(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work | None:
     """Retry those of the next `most` items that are to be. What is left of the work."""
+    if work.where is not None:
+        return _chosen(connection, batch, work, work.where, most)
     looking = _by_code if _WITH_CODE.issuperset(work.statuses) else _by_position
     left = looking(connection, batch, work, most)
     # An ended batch's counts are those of its items: with the last one found the rest is none.
@@ -38,21 +43,56 @@ def step(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work
         DROP_FAILURES_WITH_STATUS, {"batch_id": batch.id, "statuses": list(work.statuses)}
     )
     counts = counts_by_status(batch)
+    _begin_anew(
+        connection,
+        batch,
+        {status: 0 if status in work.statuses else count for status, count in counts.items()},
+    )
+    return None
+
+
+def _chosen(
+    connection: Connection, batch: BatchRow, work: Work, where: Mapping[str, Any], most: int
+) -> Work | None:
+    given = where["given"]
+    found = row_of(
+        RetriedItems,
+        connection.execute(
+            retry_chosen_items(frozenset(given)),
+            {**given, "batch_id": batch.id, "end": work.index, "most": most},
+        ),
+    )
+    assert found is not None  # noqa: S101 (a SELECT without FROM is always a row)
+    left = replace(work, index=found.first or 0, done=work.done + found.retried)
+    if found.looked == most and left.index > 0 and left.done < left.total:
+        return left
+    connection.execute(DROP_FAILURES_WITHOUT_ITEMS, {"batch_id": batch.id})
+    chosen = where["counts"]
+    counts = counts_by_status(batch)
+    _begin_anew(
+        connection,
+        batch,
+        {status: count - chosen[status.lower()] for status, count in counts.items()},
+    )
+    return None
+
+
+def _begin_anew(connection: Connection, batch: BatchRow, counts: Mapping[str, int]) -> None:
+    """The batch is PENDING, with `counts` of what is not run again."""
     phase = first_phase(batch.on_invalid, batch.dry_run)
     connection.execute(
         RETRY_BATCH,
         {
             "batch_id": batch.id,
-            "failed": 0 if FAILED in work.statuses else counts[FAILED],
-            "invalid": 0 if INVALID in work.statuses else counts[INVALID],
-            "canceled": 0 if CANCELED in work.statuses else counts[CANCELED],
+            "failed": counts[FAILED],
+            "invalid": counts[INVALID],
+            "canceled": counts[CANCELED],
             "phase": phase,
             # Validation looks at every item, so it is a first pass over all; a run picks those due.
             "next_index": 0 if phase == "validate" else batch.total,
         },
     )
     tell(connection, batch.id)
-    return None
 
 
 def _by_code(connection: Connection, batch: BatchRow, work: Work, most: int) -> Work:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from app.core import lifecycle
+from app.core.jsontext import dumps
 from app.db import after_commit
 from app.db.statements.batches import BatchRow
 from app.db.statements.long_work import END_WORK_OF_BATCH, NOTE_WORK_OF_BATCH
@@ -18,7 +21,8 @@ from app.events.listeners import listener
 class Work:
     """`action`: one of lifecycle.LONG_WORK. `index`: where the next step ends; it goes downwards.
 
-    `done` of `total`: for those who watch, in items. `statuses`: of the items to retry.
+    `done` of `total`: for those who watch, in items. `statuses`: of the items to retry. `where`:
+    instead of these, what is `given` of the items that are chosen, and their `counts` by status.
     """
 
     action: str
@@ -26,6 +30,7 @@ class Work:
     total: int
     done: int = 0
     statuses: tuple[str, ...] = ()
+    where: Mapping[str, Any] | None = None
 
 
 def work_of(batch: BatchRow) -> Work | None:
@@ -38,6 +43,7 @@ def work_of(batch: BatchRow) -> Work | None:
         batch.doing_total or 0,
         batch.doing_done or 0,
         tuple(batch.doing_statuses or ()),
+        batch.doing_where,
     )
 
 
@@ -62,6 +68,7 @@ def note_work(connection: Connection, batch_id: UUID, work: Work) -> None:
             "done": work.done,
             "total": work.total,
             "statuses": list(work.statuses) or None,
+            "where": None if work.where is None else dumps(work.where),
         },
     )
     tell(connection, batch_id)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_WORK
@@ -41,7 +42,8 @@ class Batch(Base):
     operation needs, whose line that is.
 
     `doing`: what is under way in steps, null for nothing (app/batches/long_work). `doing_index`:
-    how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried.
+    how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried,
+    or `doing_where`: what is chosen, and how many of each status (app/batches/actions/chosen.py).
     `doing_at`: when a step was last made, or sent for; `doing_sends`: how often since then.
     """
 
@@ -90,6 +92,7 @@ class Batch(Base):
     doing_done: Mapped[int | None]
     doing_total: Mapped[int | None]
     doing_statuses: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    doing_where: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     doing_at: Mapped[datetime | None]
     doing_sends: Mapped[int | None] = mapped_column(SmallInteger)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, bindparam, delete, insert, text, update
@@ -48,6 +49,7 @@ class BatchRow:
     doing_done: int | None
     doing_total: int | None
     doing_statuses: list[str] | None
+    doing_where: dict[str, Any] | None
 
     @property
     def reach(self) -> int:

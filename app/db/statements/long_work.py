@@ -22,6 +22,7 @@ NOTE_WORK_OF_BATCH = text(
     """
     UPDATE batches SET doing = :doing, doing_index = :index, doing_done = :done,
         doing_total = :total, doing_statuses = CAST(:statuses AS text[]),
+        doing_where = CAST(:where AS jsonb),
         doing_at = clock_timestamp(), doing_sends = 0, revision = revision + 1,
         turn_at = CASE WHEN :doing = 'lanes' THEN turn_at END
     WHERE id = :batch_id
@@ -96,7 +97,7 @@ LOOK_AT_SLICES = text(
     """
 )
 
-_AS_NEVER_TRIED = """
+AS_NEVER_TRIED = """
     status = 'PENDING', attempts = 0, crashes = 0, deferred = false, code = NULL, message = NULL,
     failure = NULL, result = NULL, lane = NULL, due_at = now(), started_at = NULL,
     finished_at = NULL
@@ -108,7 +109,7 @@ _AS_NEVER_TRIED = """
 # batch.
 RETRY_ITEMS = text(
     f"""
-    UPDATE items SET {_AS_NEVER_TRIED}
+    UPDATE items SET {AS_NEVER_TRIED}
     WHERE batch_id = :batch_id AND index >= :first AND index < :end AND status = ANY(:statuses)
     """
 )
@@ -133,7 +134,7 @@ RETRY_ITEMS_WITH_CODE = text(
         WHERE batch_id = :batch_id AND index < :end AND code IS NOT NULL
         ORDER BY index DESC LIMIT :most
     ), retried AS (
-        UPDATE items SET {_AS_NEVER_TRIED}
+        UPDATE items SET {AS_NEVER_TRIED}
         WHERE batch_id = :batch_id
           AND index = ANY(ARRAY(SELECT index FROM looked WHERE status = ANY(:statuses)))
         RETURNING index

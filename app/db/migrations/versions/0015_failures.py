@@ -6,6 +6,7 @@ Revises: 0014
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0015"
 down_revision = "0014"
@@ -55,6 +56,7 @@ def upgrade() -> None:
             "batch_id", "failure", "status", "spread", name=op.f("pk_failure_counts")
         ),
     )
+    op.add_column("batches", sa.Column("doing_where", JSONB(), nullable=True))
     op.add_column("items", sa.Column("failure", _KEY, nullable=True))
     # Nothing is in it at first, but the table is read through once, and writes to it wait meanwhile:
     # about a second for a million items. (All migrations are one transaction, which CONCURRENTLY
@@ -70,5 +72,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_items_failure", table_name="items")
     op.drop_column("items", "failure")
+    op.drop_column("batches", "doing_where")
     op.drop_table("failure_counts")
     op.drop_table("failures")

@@ -1,0 +1,137 @@
+"""Items of a batch that a caller chooses, to run them again or to cancel them.
+
+Choices are conditions by name, each with a parameter of its name. What failed is found by
+ix_items_failure, or by ix_items_problem, all else by the primary key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import TextClause, text
+
+from app.db.statements.held_items import held_items
+from app.db.statements.long_work import AS_NEVER_TRIED
+
+_CHOICES = {
+    "statuses": "i.status = ANY(:statuses)",
+    "code": "i.code = :code",
+    "key": "i.key = :key",
+    "indexes": "i.index = ANY(:indexes)",
+    # As a range, so that only ix_items_failure has its order.
+    "failure": "i.failure >= :failure AND i.failure <= :failure",
+}
+_HELD = held_items(":batch_id", validating=True)
+
+
+def _chosen(given: Collection[str]) -> str:
+    return " AND ".join(_CHOICES[name] for name in _CHOICES if name in given)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenItems:
+    """How many of the chosen items ended so."""
+
+    failed: int
+    invalid: int
+    canceled: int
+
+
+@cache
+def count_chosen_items(given: Collection[str]) -> TextClause:
+    """Counts those of a batch that has ended, which the caller has locked."""
+    return text(
+        f"""
+        SELECT count(*) FILTER (WHERE i.status = 'FAILED') AS failed,
+               count(*) FILTER (WHERE i.status = 'INVALID') AS invalid,
+               count(*) FILTER (WHERE i.status = 'CANCELED') AS canceled
+        FROM items i WHERE i.batch_id = :batch_id AND {_chosen(given)}
+        """
+    )
+
+
+@cache
+def retry_chosen_items(given: Collection[str]) -> TextClause:
+    """A step of retry: at most :most of those before :end are as if never tried (RetriedItems).
+
+    What they failed by counts as many fewer, in a row of its own that is added to the others: the
+    caller has locked the batch, which has ended, so nobody else counts.
+    """
+    before, order = "i.index < :end", "i.index DESC"
+    if "failure" in given:
+        before = "(i.failure, i.index) < (:failure, :end)"
+        order = "i.failure DESC, i.index DESC"
+    return text(
+        f"""
+        WITH looked AS MATERIALIZED (
+            SELECT i.index, i.status, i.failure FROM items i
+            WHERE i.batch_id = :batch_id AND {before} AND {_chosen(given)}
+            ORDER BY {order} LIMIT :most
+        ), retried AS (
+            UPDATE items SET {AS_NEVER_TRIED}
+            WHERE batch_id = :batch_id AND index = ANY(ARRAY(SELECT index FROM looked))
+            RETURNING index
+        ), uncounted AS (
+            INSERT INTO failure_counts (batch_id, failure, status, spread, count)
+            SELECT :batch_id, failure, status, -1, -count(*) FROM looked
+            WHERE failure IS NOT NULL GROUP BY failure, status ORDER BY failure, status
+            ON CONFLICT (batch_id, failure, status, spread)
+            DO UPDATE SET count = failure_counts.count + excluded.count
+        )
+        SELECT (SELECT count(*) FROM looked) AS looked, (SELECT min(index) FROM looked) AS first,
+               (SELECT count(*) FROM retried) AS retried
+        """
+    )
+
+
+# The last step: failures that no item has any more go. By the primary keys; the batch is locked.
+DROP_FAILURES_WITHOUT_ITEMS = text(
+    """
+    WITH none AS MATERIALIZED (
+        SELECT failure, status FROM failure_counts WHERE batch_id = :batch_id
+        GROUP BY failure, status HAVING sum(count) = 0
+    ), uncounted AS (
+        DELETE FROM failure_counts c USING none
+        WHERE c.batch_id = :batch_id AND c.failure = none.failure AND c.status = none.status
+    )
+    DELETE FROM failures f USING none WHERE f.batch_id = :batch_id AND f.failure = none.failure
+    """
+)
+
+# Before items are canceled: what is READY is not claimed until they are, and whose claim is just
+# being committed is waited for. As `cancel` does, after the batch. By the primary key; there are at
+# most two slices for each live slot.
+LOCK_READY_SLICES = text(
+    "SELECT FROM slices WHERE batch_id = :batch_id AND state = 'READY' FOR NO KEY UPDATE"
+)
+
+
+@cache
+def cancel_chosen_items(given: Collection[str]) -> TextClause:
+    """A step of canceling: the PENDING ones from :first up to :end, but what claimed slices hold.
+
+    LOCK_READY_SLICES has been executed. Whoever claims a slice later does not find them.
+    """
+    return text(
+        f"""
+        UPDATE items i SET status = 'CANCELED', finished_at = clock_timestamp(), due_at = NULL,
+                           deferred = false
+        WHERE i.batch_id = :batch_id AND i.index >= :first AND i.index < :end
+          AND i.status = 'PENDING' AND {_chosen(given) or "true"}
+          AND NOT i.index <@ (
+                SELECT coalesce(range_agg(int4range(held.index, held.index, '[]')), '{{}}')
+                FROM ({_HELD}) held)
+        """
+    )
+
+
+# What that adds to the batch's counts, which is moved on. By id, which the caller has locked.
+ADD_CANCELED_ITEMS = text(
+    """
+    UPDATE batches SET canceled = canceled + :canceled, revision = revision + 1,
+        turn_at = CASE WHEN status IN ('PENDING', 'RUNNING') THEN coalesce(turn_at, now()) END
+    WHERE id = :batch_id
+    """
+)
