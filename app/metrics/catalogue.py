@@ -119,6 +119,12 @@ OLDEST_WAITING = Metric(
     "How long the batch has been at it that has waited longest for items to be processed.",
 )
 SLICES = Metric("batchline_slices", "gauge", "Slices of the waves under way.", ("state", "queue"))
+BATCHES_IN_LINE = Metric(
+    "batchline_batches_in_line",
+    "gauge",
+    "Batches that wait for workers to move them on, small ones until they have ended.",
+    ("queue",),
+)
 WORKERS = Metric("batchline_workers", "gauge", "Live worker processes.", ("queue",))
 WORKER_SLOTS = Metric(
     "batchline_worker_slots", "gauge", "Slices that live workers can do at once.", ("queue",)
@@ -175,6 +181,7 @@ READ = (
     ITEMS,
     OLDEST_WAITING,
     SLICES,
+    BATCHES_IN_LINE,
     WORKERS,
     WORKER_SLOTS,
     WORKERS_STARVING,

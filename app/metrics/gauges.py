@@ -18,7 +18,12 @@ from sqlalchemy import Connection, Engine
 from app.batches.batch_view import BATCH_COLUMNS
 from app.db import transaction
 from app.db.statements.batch_views import sum_unfinished_batches
-from app.db.statements.gauges import COUNT_SLICES, COUNT_WORKERS, FIND_LONGEST_WAIT
+from app.db.statements.gauges import (
+    COUNT_IN_LINE,
+    COUNT_SLICES,
+    COUNT_WORKERS,
+    FIND_LONGEST_WAIT,
+)
 from app.messaging.depths import queue_depths
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
@@ -94,6 +99,8 @@ def _batches(connection: Connection) -> Iterator[Family]:
 def _slices(connection: Connection) -> Iterator[Family]:
     rows = connection.execute(COUNT_SLICES)
     yield _family(catalogue.SLICES, {(row.state, row.queue): float(row.number) for row in rows})
+    rows = connection.execute(COUNT_IN_LINE)
+    yield _family(catalogue.BATCHES_IN_LINE, {(row.queue,): float(row.number) for row in rows})
 
 
 def _workers(connection: Connection, stale: float, patience: float) -> Iterator[Family]:

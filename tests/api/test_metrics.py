@@ -12,14 +12,19 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from app.clients.credentials import ClientSecret
+from app.batches.submission import Submission, accept
+from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import Settings
 from app.events.listeners import SliceFolded, listen_with, listener
+from app.formats.raw_item import RawItem
 from app.metrics import catalogue
 from app.metrics.catalogue import Metric
 from app.metrics.counters import HASH, Additions, read_counters
+from app.metrics.gauges import read_database
 from app.metrics.listener import RedisListener, impatient_redis
+from handlers.load import load_handlers
 from tests.api.conftest import Caller, make_app
+from tests.conftest import TEST_HANDLERS, engine_of_its_own
 from tests.support.stack import Stack, wait_for
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -98,6 +103,23 @@ def test_what_waits_is_seen(app: Flask, api: Caller) -> None:
     text = api.get("/metrics").text
     labels = {"operation": "loyalty.balance", "status": "OPEN"}
     assert value(scrape(text), catalogue.BATCHES, **labels) >= 1
+
+
+def test_a_batch_is_in_line_until_a_worker_has_moved_it_on(postgres_url: str) -> None:
+    """A small one until it has ended: what autoscalers would not see by its slices."""
+    with engine_of_its_own(postgres_url) as engine:
+
+        def in_line() -> dict[str, float]:
+            families = list(read_database(engine, own=(), stale=12, patience=30))
+            [found] = [one for one in families if one.name == catalogue.BATCHES_IN_LINE.name]
+            return {sample.labels["queue"]: sample.value for sample in found.samples}
+
+        assert in_line() == {}
+        client_id = create_client(engine, "in line").client_id
+        registry = load_handlers([TEST_HANDLERS])
+        for operation in ("test.probe", "test.probe", "test.slow"):
+            accept(engine, registry, Submission(client_id, operation), [RawItem("{}")])
+        assert in_line() == {"fast": 2, "slow": 1}
 
 
 def test_nothing_else_is_told_and_all_of_it_is_described(api: Caller) -> None:

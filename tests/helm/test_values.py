@@ -24,7 +24,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no slow workers": ({"slow": {"autoscaling": {"minReplicas": 0}}}, "minReplicas"),
     "no workers with hpa": (
         {"worker": {"autoscaling": {"kind": "hpa", "minReplicas": 0}}}, "minReplicas"),
-    "a load that never comes": ({"worker": {"autoscaling": {"target": 3}}}, "target"),
+    "a load that never comes": ({"worker": {"autoscaling": {"target": 1}}}, "target"),
     "another autoscaler": ({"worker": {"autoscaling": {"kind": "vpa"}}}, "kind"),
     "a budget that lets nothing go": (
         {"web": {"disruptionBudget": {"maxUnavailable": 0}}}, "maxUnavailable"),

@@ -13,6 +13,12 @@ SELECT_TRUE = text("SELECT true")
 # Slices by state and queue: the whole of `slices`, which holds what is under way.
 COUNT_SLICES = text("SELECT state, queue, count(*) AS number FROM slices GROUP BY state, queue")
 
+# Batches in line for their turn, by the workers they need: ix_batches_turn. One that is done as a
+# whole, in one transaction, has no slice that others see, and is in line until it has ended.
+COUNT_IN_LINE = text(
+    "SELECT queue, count(*) AS number FROM batches WHERE turn_at IS NOT NULL GROUP BY queue"
+)
+
 # Live worker processes, and the slices that they can do at once: the whole of `workers`.
 COUNT_WORKERS = text(
     """
