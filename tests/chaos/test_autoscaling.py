@@ -59,8 +59,7 @@ def test_from_one_worker_to_four_to_none_to_one(
         scaler.run_until(four_are_reached, steps=STEPS)
         scaler.run_until(one_is_left, steps=STEPS)
         scaler.run_until(lambda _: not scaler.workers, steps=STEPS)
-        for worker in scaler.stopped:
-            wait_for(lambda worker=worker: not worker.running, what=scaled.tail)
+        wait_for(lambda: not any(one.running for one in scaler.stopped), what=scaled.tail)
 
         last = submit([{"key": f"last-{n}"} for n in range(50)])
         scaler.run_until(lambda _: len(scaler.workers) == 1, steps=STEPS)
