@@ -252,6 +252,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches/{batch_id}/items/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel items of a batch
+         * @description Those of the chosen items of a batch that has not ended that are PENDING end CANCELED. What does not qualify is passed over; 409 names the state where nothing is left.
+         */
+        post: operations["cancelItems"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/items/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry items of a batch
+         * @description Those of the chosen items of a batch that has ended that did not succeed run again, in the order of their keys. A large number goes on behind the answer: see `doing`. What does not qualify is passed over; 409 names the state where nothing is left.
+         */
+        post: operations["retryItems"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches/{batch_id}/items/{index}": {
         parameters: {
             query?: never;
@@ -841,6 +885,15 @@ export interface components {
             /** @description The cursor of the next page; null on the last. */
             next: string | null;
         };
+        CancelWhere: {
+            code?: number;
+            /** @description Those that went wrong by this cause. */
+            failure?: string;
+            /** @description Those that touch this record. */
+            key?: string;
+            /** @description Those that stand so; all that can be unless said. */
+            status?: "PENDING"[];
+        };
         Changes: {
             /** @description Any object of at most 16 KiB, kept as it is. */
             metadata?: {
@@ -1009,6 +1062,18 @@ export interface components {
         Items: {
             /** @description What the operation's schema says; or `{operation, data}`, which names an operation of its own. */
             items?: unknown[];
+        };
+        ItemsCancel: {
+            /** @description These. Those that do not exist are passed over. */
+            indexes?: number[];
+            /** @description Those for which everything holds that is said. */
+            where?: components["schemas"]["CancelWhere"];
+        };
+        ItemsRetry: {
+            /** @description These. Those that do not exist are passed over. */
+            indexes?: number[];
+            /** @description Those for which everything holds that is said. */
+            where?: components["schemas"]["RetryWhere"];
         };
         Key: {
             apiKey: string;
@@ -1227,6 +1292,19 @@ export interface components {
         Retry: {
             /** @description FAILED unless said. */
             statuses?: ("FAILED" | "INVALID" | "CANCELED")[];
+        };
+        RetryWhere: {
+            code?: number;
+            /** @description Those that went wrong by this cause. */
+            failure?: string;
+            /** @description Those that touch this record. */
+            key?: string;
+            /** @description Those that stand so; all that can be unless said. */
+            status?: ("FAILED" | "INVALID" | "CANCELED")[];
+        };
+        Selected: {
+            batch: components["schemas"]["Batch"];
+            selected: number;
         };
         Submission: {
             /** @description Validate only, without any effect. `false` unless said. */
@@ -2088,6 +2166,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Batch"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            412: components["responses"]["PRECONDITION_FAILED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    cancelItems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "indexes": [
+                 *         0
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ItemsCancel"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Selected"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            412: components["responses"]["PRECONDITION_FAILED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    retryItems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "where": {
+                 *         "status": [
+                 *           "FAILED",
+                 *           "INVALID"
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ItemsRetry"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Selected"];
                 };
             };
             400: components["responses"]["BAD_REQUEST"];
