@@ -25,6 +25,7 @@ COMMANDS = {
     "watch": "Show the progress of batches until they have ended.",
     "events": "Print what happens to a batch, as it happens.",
     "results": "Download what became of a batch's items.",
+    "failures": "List what went wrong with items of a batch, by cause.",
     "retry": "Run the items of a batch that failed again.",
     "pause": "Let no more items of batches begin.",
     "resume": "Let paused batches go on.",

@@ -17,6 +17,7 @@ STATUSES = ["PENDING", "RUNNING", "SUCCESS", "INVALID", "FAILED", "CANCELED"]
 @click.argument("batch_id", metavar="ID")
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only these.")
 @click.option("--key", metavar="KEY", help="Only the items of this record.")
+@click.option("--failure", metavar="ID", help="Only those that went wrong by this cause.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many; all if left out.")
 @remote
 @as_json
@@ -24,6 +25,7 @@ def items(
     batch_id: str,
     status: str | None,
     key: str | None,
+    failure: str | None,
     limit: int | None,
     url: str | None,
     secret: str | None,
@@ -36,7 +38,7 @@ def items(
     from app.cli.connection import connect
 
     with connect(url, secret) as api:
-        for item in api.items(batch_id, limit=limit, status=status, key=key):
+        for item in api.items(batch_id, limit=limit, status=status, key=key, failure=failure):
             click.echo(_json(item) if json_output else _line(item))
 
 

@@ -16,18 +16,22 @@ from app.cli.options import as_json, print_json, remote
     type=click.Choice(["FAILED", "INVALID", "CANCELED"], case_sensitive=False),
     help="Run the items again that ended so (more than once for several); FAILED if left out.",
 )
+@click.option(
+    "--failure", metavar="FAILURE", help="Only those by this cause, of `batchline failures`."
+)
 @click.option("--watch", "watching", is_flag=True, help="Wait for the end, with a progress bar.")
 @remote
 @as_json
 def retry(
     batch_id: str,
     statuses: tuple[str, ...],
+    failure: str | None,
     watching: bool,
     url: str | None,
     secret: str | None,
     json_output: bool,
 ) -> None:
-    """Run the items of the ended batch ID that failed again.
+    """Run the items of the ended batch ID that failed again, or those that failed by one cause.
 
     With --watch the exit status is 0 if the batch then succeeded, 3 if it ended PARTIAL, 4 if it
     ended FAILED or CANCELED.
@@ -39,9 +43,17 @@ def retry(
     from batchline.client.api import segment
 
     console = Console(stderr=True)
-    body = {"statuses": [status.upper() for status in statuses]} if statuses else {}
+    chosen = [status.upper() for status in statuses]
+    path = f"/v1/batches/{segment(batch_id)}"
     with connect(url, secret) as api:
-        batch = api.request("POST", f"/v1/batches/{segment(batch_id)}/retry", json=body).json()
+        if failure is None:
+            body = {"statuses": chosen} if chosen else {}
+            batch = api.request("POST", f"{path}/retry", json=body).json()
+        else:
+            where = {"failure": failure, **({"status": chosen} if chosen else {})}
+            answer = api.request("POST", f"{path}/items/retry", json={"where": where}).json()
+            batch = answer["batch"]
+            console.print(f"{answer['selected']:,} items run again.")
         if watching:
             [batch] = progress.watch(api, [batch], console)
     console.print(progress.summary_line(batch))

@@ -111,6 +111,20 @@ def test_retry_and_cancel(run: Run) -> None:
     assert [batch["status"] for batch in canceled] == ["CANCELED", "CANCELED"]
 
 
+def test_failures_are_listed_and_retried(run: Run) -> None:
+    items = [{"do": "succeed"}, {"do": "reject"}, {"do": "reject"}, {"seconds": "x"}]
+    batch_id = submit(run, items, "--watch", exits=3)
+    found = [json.loads(line) for line in run("failures", batch_id, "--json").stdout.splitlines()]
+    assert [(row["status"], row["count"]) for row in found] == [("FAILED", 2), ("INVALID", 1)]
+    lines = run("failures", batch_id).stdout.splitlines()
+    assert lines[0].split()[:2] == ["FAILURE", "COUNT"]
+    assert lines[1].split()[:3] == [found[0]["failure"], "2", "FAILED"]
+    assert len(run("items", batch_id, "--failure", found[0]["failure"]).stdout.splitlines()) == 2
+    result = run("retry", batch_id, "--failure", found[1]["failure"], "--watch", exits=3)
+    assert "1 items run again." in result.output
+    run("retry", batch_id, "--failure", found[0]["failure"], "--status", "invalid", exits=1)
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as receiver:
