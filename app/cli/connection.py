@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 from app.core.envfile import read_env
 from app.core.errors import SettingsError
 from app.core.settings import Settings, load_settings
@@ -41,7 +43,8 @@ def database(settings: Settings) -> Iterator[Engine]:
     """The database: DATABASE_URL's, or the embedded one of BATCHLINE_HOME.
 
     An embedded one that is not running is started for as long as the block lasts. Raises
-    SettingsError if there is neither.
+    SettingsError if there is neither, and a ClickException with what Postgres says where it
+    cannot be reached or refuses a statement of the block.
     """
     from app.db import make_engine
     from app.local.servers import HomeInUse, start_postgres
@@ -72,7 +75,12 @@ def database(settings: Settings) -> Iterator[Engine]:
 
 
 def _using(engine: Engine) -> Iterator[Engine]:
+    from sqlalchemy.exc import DBAPIError
+
     try:
         yield engine
+    except DBAPIError as error:
+        # Whoever types a command is told what Postgres says, and is shown no traceback of it.
+        raise click.ClickException(f"Postgres: {' '.join(str(error.orig).split())}") from error
     finally:
         engine.dispose()

@@ -31,6 +31,29 @@ def run(url: str, *args: str) -> Result:
     return CliRunner(env={"DATABASE_URL": url}).invoke(main, list(args))
 
 
+@pytest.mark.parametrize("command", [("migrate",), ("migrate", "--check"), ("clients", "list")])
+def test_a_database_that_is_not_there_is_told_in_a_line(command: tuple[str, ...]) -> None:
+    result = run("postgresql://nobody:hidden@127.0.0.1:1/none", *command)
+    assert result.exit_code == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert command[0] != "migrate" or "connection to server at" in line
+    assert "hidden" not in line
+
+
+def test_what_may_not_be_done_is_told_in_a_line(url: str) -> None:
+    """Postgres refuses: the migrations' first statement needs the schema that is not there."""
+    with fresh_database(url) as other:
+        engine = make_engine(other, name="tests")
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public"))
+        engine.dispose()
+        result = run(other, "migrate")
+    assert result.exit_code == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: Postgres: ")
+
+
 def test_migrate_brings_the_schema_up_once(url: str) -> None:
     behind = run(url, "migrate", "--check")
     assert behind.exit_code == 1

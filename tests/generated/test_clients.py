@@ -56,7 +56,7 @@ def test_the_guide_s_client(run: Run, stack: Stack, client: ClientSecret, tmp_pa
     known = {"BATCHLINE_URL": stack.url, "BATCHLINE_SECRET": client.secret}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     run("sh", "-euc", made, PATH=path, **known)
-    assert run(sys.executable, "used.py", **known) == "SUCCESS\n"
+    assert run(sys.executable, "used.py", **known) == "SUCCESS\n0 SUCCESS\n"
 
 
 def test_openapi_generator(

@@ -1,0 +1,34 @@
+"""The package that docs/handlers.md shows, where nothing is installed but wheels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.package.installing import Environment, build, run
+from tests.support.papers import runnable
+
+pytestmark = pytest.mark.long
+
+
+def test_the_package_of_the_paper_is_built_and_tested(wheel: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "shop").mkdir(parents=True)
+    (project / "tests").mkdir()
+    [about] = runnable("docs/handlers.md", "toml")
+    handler, tests, *_ = runnable("docs/handlers.md", "python")
+    (project / "pyproject.toml").write_text(about.code)
+    (project / "shop" / "__init__.py").touch()
+    (project / "shop" / "handlers.py").write_text(handler.code)
+    said = f"from shop.handlers import set_price\n{tests.code}"
+    (project / "tests" / "test_handlers.py").write_text(said)
+    assert run(["git", "init", "--quiet"], cwd=project).returncode == 0
+    made = tmp_path / "made"
+    made.mkdir()
+    environment = Environment(tmp_path / "venv", wheel, build(project, made))
+    tested = environment.run("python", "-m", "pytest", "-q", "tests", cwd=project)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "2 passed" in tested.stdout
+    look = "from handlers.load import load_handlers; print('shop.price' in load_handlers())"
+    assert environment.run("python", "-c", look, cwd=tmp_path).stdout == "True\n"
