@@ -25,6 +25,8 @@ from tests.support.stack import Stack
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
+    # Before the first come the stack, npm and two runs of a compiler, on a machine as busy as it may be.
+    pytest.mark.timeout(300),
 ]
 Follow = Callable[..., str]
 # Behind the README's examples: a batch of which the receiver hears, and a message that is forged.
@@ -50,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [pack] = runnable("clients/typescript/README.md", "console")
     for command in (pack.code, "node_modules/.bin/tsc -p tsconfig.test.json"):
         done = subprocess.run(
-            ["sh", "-euc", command], cwd=folder, capture_output=True, text=True, timeout=100
+            ["sh", "-euc", command], cwd=folder, capture_output=True, text=True, timeout=250
         )
         assert done.returncode == 0, done.stdout + done.stderr
     return folder

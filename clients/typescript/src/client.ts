@@ -60,6 +60,8 @@ export class Client {
     if (!/^https?:\/\/./.test(url)) {
       throw new TypeError(`"${url}" is no address: it begins with https:// or http://`);
     }
+    // Told now, and not by the first request.
+    new Headers({ Authorization: `Bearer ${secret}` });
     if (!(tries >= 1)) throw new RangeError("tries: at least 1");
     if (!(pauseSeconds >= 0)) throw new RangeError("pauseSeconds: not below 0");
     // A method of `options`, or of the window, wants its own `this`.

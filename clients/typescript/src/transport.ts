@@ -1,6 +1,7 @@
 /** One request over fetch: its address, its refusal as an ApiError, its answer as it comes. */
 import { Deadline, Silence } from "./deadline.js";
 import { ApiError } from "./errors.js";
+import { textOf } from "./json.js";
 import type { Problem } from "./types.js";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -71,17 +72,19 @@ export class Transport {
   }
 
   async #opened(request: Ask, deadline: Deadline): Promise<Response> {
+    // What is no header, or no address, is the caller's mistake: a TypeError, and not sent again.
+    const headers = new Headers({ Authorization: `Bearer ${this.secret}`, ...request.headers });
+    const address = new URL(this.url + request.path + queryOf(request.query)).href;
     deadline.within(request.silence);
     const init: RequestInit & { duplex?: "half" } = {
       method: request.method,
-      headers: { Authorization: `Bearer ${this.secret}`, ...request.headers },
+      headers,
       signal: deadline.signal,
       // Followed, a POST would become a GET.
       redirect: "manual",
     };
     if (request.body !== undefined) init.body = request.body;
     if (request.body instanceof ReadableStream) init.duplex = "half";
-    const address = this.url + request.path + queryOf(request.query);
     const response = await this.#lost(request, this.fetch(address, init));
     if (response.ok) return response;
     throw await this.#refusal(request, response);
@@ -151,5 +154,5 @@ export function queryOf(query: Readonly<Record<string, unknown>> = {}): string {
 function parameter(value: unknown): string {
   if (Array.isArray(value)) return value.map(String).join(",");
   if (value instanceof Date) return value.toISOString();
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? textOf(value) : String(value);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ApiError, BadItem } from "../src/index.js";
+import { ApiError, BadItem, Client } from "../src/index.js";
 import { given } from "./cuts.js";
 import { batch, json, lost, problem, serving, type Answer } from "./server.js";
 
@@ -108,6 +108,25 @@ test("values that JSON has no word for", async (context) => {
       assert.match(error.message, /^Item 1 cannot be sent: /);
       return true;
     });
+  }
+  assert.equal(asked.length, 1);
+});
+
+test("what cannot be a header is the caller's mistake, and not sent again", async (context) => {
+  const { client, asked } = await serving(context, [accepted], { pauseSeconds: 30 });
+  for (const idempotencyKey of ["line\nend", "\u65e5"]) {
+    await assert.rejects(client.submit("a", [1], { idempotencyKey }), TypeError);
+  }
+  assert.throws(() => new Client("http://127.0.0.1", "secret\nfrom a file"), TypeError);
+  assert.equal(asked.length, 0);
+});
+
+test("fields of what is streamed are held to JSON like items", async (context) => {
+  const { client, asked } = await serving(context, [accepted]);
+  await client.submit("a", numbered(MANY), { metadata: { run: 2n ** 60n } });
+  assert.equal(new URL(asked[0]?.url ?? "", "http://x").searchParams.get("metadata"), '{"run":"1152921504606846976"}');
+  for (const items of [numbered(1), numbered(MANY)]) {
+    await assert.rejects(client.submit("a", items, { metadata: { run: NaN } }), TypeError);
   }
   assert.equal(asked.length, 1);
 });
