@@ -62,7 +62,16 @@ class RetrySchema(ma.Schema):
 _LONG = "What takes longer goes on behind the answer: `doing` says how far it is."
 # In words for the OpenAPI document: a title, and what it does.
 _ACTIONS = {
-    "start": ("Start a batch", "One that is OPEN or SCHEDULED, and not empty."),
+    "start": (
+        "Start a batch",
+        "One that is OPEN or SCHEDULED, and not empty. Where it needs approval it awaits that.",
+    ),
+    "approve": (
+        "Approve a batch",
+        "One that is AWAITING runs, or waits for its time. 403 for a key that has put something "
+        "into it.",
+    ),
+    "reject": ("Reject a batch", "One that is AWAITING ends CANCELED; nothing of it has run."),
     "pause": ("Pause a batch", "No item of it is begun any more, until it is resumed."),
     "resume": ("Resume a batch", "One that is PAUSED goes on."),
     "cancel": ("Cancel a batch", f"What has not begun ends CANCELED. {_LONG}"),
@@ -171,7 +180,9 @@ def change(batch_id: UUID) -> Response:
     _nothing_else(request.args)
     media_type(request, (JSON,))
     changes = changes_of(_fields())
-    amend(here.engine, client_id, batch_id, changes, unless=_unless_changed(client_id, batch_id))
+    unless = _unless_changed(client_id, batch_id)
+    if amend(here.engine, client_id, batch_id, changes, unless=unless):
+        here.dispatcher.advance(batch_id)
     return _answer(client_id, batch_id, 200)
 
 

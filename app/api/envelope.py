@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import marshmallow as ma
@@ -15,7 +16,7 @@ from app.core.errors import FieldError, Invalid
 from app.core.jsontext import dumps, loads
 from app.web.problems import loaded, pointer_to
 from app.web.submissions import submission_by_caller
-from handlers.fields import Timestamp
+from handlers.fields import Timestamp, exact_decimal
 from handlers.jsonbounds import flaw_of
 
 
@@ -36,6 +37,18 @@ class Name(ma.fields.String):
         if not storable(name):
             raise ma.ValidationError("Must not contain a NUL character.")
         return name
+
+
+class Percent(ma.fields.Float):
+    """A number from 0 to 100, with a fraction or without, kept exactly. No string is one."""
+
+    default_error_messages = {"invalid": "Must be a number."}  # noqa: RUF012 (marshmallow merges it)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        number = None if isinstance(value, str) else exact_decimal(value)
+        if number is None:
+            raise self.make_error("invalid", input=value)
+        return number
 
 
 class Metadata(ma.fields.Dict):
@@ -101,6 +114,29 @@ class EnvelopeSchema(ChangesSchema):
         strict=True,
         validate=ma.validate.Range(min=0, max=2**31 - 1),
         metadata={"description": "More FAILED and INVALID items than this cancel the rest."},
+    )
+    maxFailurePercent = Percent(
+        attribute="max_failure_percent",
+        allow_none=True,
+        validate=ma.validate.Range(min=0, max=100),
+        metadata={
+            "description": "A larger share of the processed items FAILED or INVALID cancels the "
+            "rest, once `minProcessed` are processed."
+        },
+    )
+    minProcessed = ma.fields.Integer(
+        attribute="min_processed",
+        allow_none=True,
+        strict=True,
+        validate=ma.validate.Range(min=0, max=2**31 - 1),
+        metadata={"description": "For `maxFailurePercent`: 100 unless said."},
+    )
+    approval = Flag(
+        load_default=False,
+        metadata={
+            "description": "Every item is validated, then the batch is AWAITING until another key "
+            "approves it."
+        },
     )
     dryRun = Flag(
         attribute="dry_run",
@@ -168,9 +204,17 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> Decimal:
+    number = exact_decimal(text)
+    if number is None:
+        raise ValueError
+    return number
+
+
 # What reads a field's text in a query, by the field's type, and what it has to be.
 _TEXTS: dict[type, tuple[Callable[[str], Any], str]] = {
     ma.fields.Integer: (_integer, "Must be a whole number."),
     Flag: (_flag, "Must be true or false."),
+    Percent: (_number, "Must be a number."),
     Metadata: (_object, "Must be a JSON object."),
 }

@@ -12,6 +12,7 @@ import marshmallow as ma
 from app.batches.fields import JsonObjectText, JsonText, ViewField, shown_fields
 
 _FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
+    bool: ma.fields.Boolean,
     int: ma.fields.Integer,
     float: ma.fields.Float,
     str: ma.fields.String,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
 from app.batches.admission import admit
+from app.batches.approval import note_contributor
 from app.batches.batch_view import BatchView
 from app.batches.copying import copy_items
 from app.batches.item_keys import ItemReader
@@ -78,6 +79,7 @@ def append(
                 "may_repeat": may_repeat,
             },
         )
+        note_contributor(connection, batch)
         record(
             connection,
             "batch.append",

@@ -83,7 +83,9 @@ class BatchView:
     metadata: JsonObjectText | None = field(metadata=shown(sql="b.metadata::text"))
     stop_reason: str | None = field(
         metadata=shown(
-            "Why the rest was canceled: `canceled` or `max_failures`.", sql="b.stop_reason"
+            "Why the rest was canceled: `canceled`, `rejected`, `max_failures` or "
+            "`max_failure_percent`.",
+            sql="b.stop_reason",
         )
     )
     dialect: str = field(
@@ -91,6 +93,39 @@ class BatchView:
     )
     reference: str | None = field(
         metadata=shown("The id that the dialect gave.", sql="b.reference")
+    )
+    dry_run: bool = field(metadata=shown("Whether it is only validated.", sql="b.dry_run"))
+    on_invalid: str = field(
+        metadata=shown(
+            "`reject`: nothing runs if an item is invalid.",
+            sql="b.on_invalid",
+            choices=("partial", "reject"),
+        )
+    )
+    max_failures: int | None = field(
+        metadata=shown(
+            "More FAILED and INVALID items than this cancel the rest.", sql="b.max_failures"
+        )
+    )
+    max_failure_percent: float | None = field(
+        metadata=shown(
+            "A larger share of the processed items FAILED or INVALID cancels the rest.",
+            sql="CAST(b.max_failure_percent AS float)",
+        )
+    )
+    approval: bool = field(
+        metadata=shown("Whether another key has to approve it.", sql="b.approval IS NOT NULL")
+    )
+    # Nothing is under way where it has no slice: what is due is then waited for.
+    waiting_for: str | None = field(
+        metadata=shown(
+            "What it waits for before it goes on: `approval`, `schedule` (its time) or `retry` (of "
+            "items that are to be tried again later); null where it does not wait.",
+            sql="""CASE WHEN b.status = 'AWAITING' THEN 'approval'
+                        WHEN b.status = 'SCHEDULED' THEN 'schedule'
+                        WHEN b.status = 'RUNNING' AND b.due_at > now() AND live.completed IS NULL
+                        THEN 'retry' END""",
+        )
     )
     summary: Summary = field(metadata=shown())
     doing: Doing | None = field(

@@ -7,9 +7,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from app.batches.queries import find_batch
-from app.batches.serializers import batch_body
-from app.core.lifecycle import STOP_CANCELED, settled_status
+from app.batches.telling import tell_webhooks
+from app.core.lifecycle import STOPPED_BY_CALLER, settled_status
 from app.db import after_commit
 from app.db.statements.batch_progress import (
     GET_COUNTS_OF_BATCH,
@@ -21,7 +20,7 @@ from app.db.statements.batch_progress import (
 from app.db.statements.items import COUNT_ITEMS, ItemCounts
 from app.db.statements.rows import row_of
 from app.events.listeners import BatchEnded, SliceFolded, listener
-from app.webhooks.recording import BATCH_FINISHED, record, wants
+from app.webhooks.recording import BATCH_FINISHED
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +48,7 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
         total=counts.total,
         completed=counts.completed,
         canceled=counts.canceled,
-        canceled_by_caller=batch.stopping == STOP_CANCELED,
+        canceled_by_caller=batch.stopping in STOPPED_BY_CALLER,
     )
     values = {
         **this,
@@ -62,7 +61,7 @@ def settle(connection: Connection, batch_id: UUID) -> str | None:
     }
     ended = row_of(SettledBatch, connection.execute(SETTLE_BATCH, values))
     assert ended is not None  # noqa: S101 (the caller has locked one that had not ended)
-    webhooks = _note_for_webhooks(connection, ended.client_id, batch_id)
+    webhooks = tell_webhooks(connection, ended.client_id, batch_id, BATCH_FINISHED)
     end = BatchEnded(batch_id, status, ended.operation, ended.seconds, tuple(webhooks))
     after_commit(connection, lambda: listener().ended(end))
     log.info("batch.settled", batch=str(batch_id), status=status, total=counts.total)
@@ -93,26 +92,8 @@ def settle_whole(
     ended = row_of(SettledBatch, row)
     if ended is None:
         return False
-    webhooks = _note_for_webhooks(connection, ended.client_id, batch_id)
+    webhooks = tell_webhooks(connection, ended.client_id, batch_id, BATCH_FINISHED)
     end = BatchEnded(batch_id, status, ended.operation, ended.seconds, tuple(webhooks))
     after_commit(connection, lambda: listener().ended_with(end, news))
     log.info("batch.settled", batch=str(batch_id), status=status, total=news.size)
     return True
-
-
-def _note_for_webhooks(connection: Connection, client_id: UUID, batch_id: UUID) -> list[UUID]:
-    """Write the deliveries of the batch's end. Workers send them after the commit."""
-    webhooks = wants(connection, client_id, BATCH_FINISHED)
-    if not webhooks:
-        return []
-    batch = find_batch(connection, client_id, batch_id)
-    assert batch.finished_at is not None  # noqa: S101 (it has just been set)
-    record(
-        connection,
-        webhooks,
-        BATCH_FINISHED,
-        at=batch.finished_at,
-        data=batch_body(batch),
-        batch_id=batch_id,
-    )
-    return webhooks

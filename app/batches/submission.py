@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from app.batches.admission import admit
+from app.batches.approval import first_values
 from app.batches.batch_view import BatchView
 from app.batches.intake import Intake
 from app.batches.item_keys import ItemReader, require_operation
@@ -39,14 +41,15 @@ MAX_NAME_LENGTH = 255
 class Submission:
     """One batch as its caller wants it, whatever API it came by.
 
-    All but `start`, `own_operations`, `operations` and `quotas` is stored, in the columns of these
-    names.
+    All but `start`, `approval`, `own_operations`, `operations` and `quotas` is stored, in the
+    columns of these names.
 
-    `operation`: None where every item names its own. `scheduled_at`: aware. `reference`: the id
-    that a dialect gave it, unique for the client and dialect. `own_operations`: whether an item
-    that is `{"operation": ..., "data": ...}` names its own; a dialect's are all of its one.
-    `operations`: patterns of those that it may be of, as its key says; none: any. `quotas`: the
-    client's; None where they are not asked.
+    `max_failure_percent`, `min_processed`: see app.batches.guards. `approval`: whether another key
+    has to approve it. `operation`: None where every item names its own. `scheduled_at`: aware.
+    `reference`: the id that a dialect gave it, unique for the client and dialect.
+    `own_operations`: whether an item that is `{"operation": ..., "data": ...}` names its own; a
+    dialect's are all of its one. `operations`: patterns of those that it may be of, as its key
+    says; none: any. `quotas`: the client's; None where they are not asked.
     """
 
     client_id: UUID
@@ -56,6 +59,9 @@ class Submission:
     scheduled_at: datetime | None = None
     on_invalid: Literal["partial", "reject"] = "partial"
     max_failures: int | None = None
+    max_failure_percent: Decimal | None = None
+    min_processed: int | None = None
+    approval: bool = False
     dry_run: bool = False
     metadata: dict[str, Any] | None = None
     dialect: str = "native"
@@ -70,10 +76,12 @@ class Submission:
         """The status that the batch begins in."""
         if self.start == "manual":
             return lifecycle.OPEN
-        return lifecycle.SCHEDULED if self.scheduled_at else lifecycle.PENDING
+        # What needs approval awaits that first, and then its time.
+        waits = self.scheduled_at and not self.approval
+        return lifecycle.SCHEDULED if waits else lifecycle.PENDING
 
 
-_NOT_STORED = ("start", "own_operations", "operations", "quotas")
+_NOT_STORED = ("start", "approval", "own_operations", "operations", "quotas")
 _STORED = tuple(each.name for each in fields(Submission) if each.name not in _NOT_STORED)
 
 
@@ -100,6 +108,8 @@ def check(submission: Submission, registry: Registry, connection: Connection | N
     moment = submission.scheduled_at
     if connection is not None and moment is not None and has_passed(connection, moment):
         errors.append(FieldError("/scheduledAt", "Must be in the future."))
+    if submission.approval and submission.dry_run:
+        errors.append(FieldError("/approval", "A dry run has no effect to be approved."))
     if errors:
         raise Invalid(errors[0].message, errors=errors)
 
@@ -149,10 +159,14 @@ def write_intake(
             "A batch that starts now needs at least one item.",
             errors=[FieldError("/items", "Must not be empty.")],
         )
+    begins = submission.start == "now"
     values = {
         **{name: getattr(submission, name) for name in _STORED},
         "status": submission.first_status,
-        "phase": first_phase(submission.on_invalid, submission.dry_run),
+        "phase": first_phase(
+            submission.on_invalid, submission.dry_run, checked=submission.approval and begins
+        ),
+        **first_values(approval=submission.approval, begins=begins),
         "queue": line_of(registry, submission.operation),
     }
     try:

@@ -1,7 +1,8 @@
 """The two state machines, drawn once. Postgres enforces what stands here (see app/db/models).
 
-A batch: OPEN and SCHEDULED wait for their caller or their time; PENDING waits for the engine;
-RUNNING and PAUSED are under way; SUCCESS, PARTIAL, FAILED and CANCELED have ended.
+A batch: OPEN and SCHEDULED wait for their caller or their time; AWAITING waits for somebody's
+approval; PENDING waits for the engine; RUNNING and PAUSED are under way; SUCCESS, PARTIAL, FAILED
+and CANCELED have ended.
 
 An item row holds PENDING or how it ended. RUNNING is not written to the row: an item is RUNNING
 while a claimed slice holds it (docs/states.md says why).
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 OPEN = "OPEN"
 SCHEDULED = "SCHEDULED"
+AWAITING = "AWAITING"
 PENDING = "PENDING"
 RUNNING = "RUNNING"
 PAUSED = "PAUSED"
@@ -21,13 +23,14 @@ CANCELED = "CANCELED"
 INVALID = "INVALID"
 
 BATCH_ENDED = (SUCCESS, PARTIAL, FAILED, CANCELED)
-BATCH_UNENDED = (OPEN, SCHEDULED, PENDING, RUNNING, PAUSED)
+BATCH_UNENDED = (OPEN, SCHEDULED, AWAITING, PENDING, RUNNING, PAUSED)
 BATCH_STATUSES = (*BATCH_UNENDED, *BATCH_ENDED)
 BATCH_MOVES: dict[str, tuple[str, ...]] = {
     OPEN: (SCHEDULED, PENDING, CANCELED),
     SCHEDULED: (OPEN, PENDING, CANCELED),
+    AWAITING: (SCHEDULED, PENDING, *BATCH_ENDED),
     PENDING: (RUNNING, PAUSED, *BATCH_ENDED),
-    RUNNING: (PAUSED, *BATCH_ENDED),
+    RUNNING: (AWAITING, PAUSED, *BATCH_ENDED),
     PAUSED: (RUNNING, PENDING, *BATCH_ENDED),
     # An ended batch moves again only by its caller's retry or reset.
     SUCCESS: (PENDING, OPEN),
@@ -67,6 +70,18 @@ LONG_WORK = (*LONG_ACTIONS, FIND_KEYS, MARK_LANES)
 
 STOP_CANCELED = "canceled"
 STOP_MAX_FAILURES = "max_failures"
+STOP_MAX_FAILURE_PERCENT = "max_failure_percent"
+STOP_REJECTED = "rejected"
+STOP_REASONS = (STOP_CANCELED, STOP_MAX_FAILURES, STOP_MAX_FAILURE_PERCENT, STOP_REJECTED)
+# Those by which a batch ends CANCELED: somebody wanted it so.
+STOPPED_BY_CALLER = (STOP_CANCELED, STOP_REJECTED)
+
+# `approval` of a batch that may not run without one; null for all others. NEEDED: nobody has given
+# it. CHECKING: its items are being looked at first. GIVEN: it may run.
+APPROVAL_NEEDED = "needed"
+APPROVAL_CHECKING = "checking"
+APPROVAL_GIVEN = "given"
+APPROVALS = (APPROVAL_NEEDED, APPROVAL_CHECKING, APPROVAL_GIVEN)
 
 
 def settled_status(

@@ -9,7 +9,7 @@ from flask import Response, request
 from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
-from app.core.lifecycle import OPEN, SCHEDULED
+from app.core.lifecycle import AWAITING, OPEN, SCHEDULED
 from app.web.owners import Bodies
 from app.web.responses import encode
 
@@ -52,7 +52,7 @@ def retry_after(batch: BatchView, now: datetime | None = None) -> int:
     now = now or datetime.now(UTC)
     if batch.status == SCHEDULED and batch.scheduled_at is not None:
         return max(1, min(300, round((batch.scheduled_at - now).total_seconds())))
-    if batch.status == OPEN:
+    if batch.status in (OPEN, AWAITING):
         return _LONGEST_PATIENCE
     age = (now - (batch.started_at or batch.created_at)).total_seconds()
     return next((wait for below, wait in _PATIENCE if age < below), _LONGEST_PATIENCE)

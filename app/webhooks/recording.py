@@ -13,7 +13,8 @@ from app.db.statements.webhook_deliveries import INSERT_DELIVERIES
 from app.db.statements.webhooks import LOCK_LISTENING
 
 BATCH_FINISHED = "batch.finished"
-EVENTS = (BATCH_FINISHED,)
+BATCH_AWAITING_APPROVAL = "batch.awaiting_approval"
+EVENTS = (BATCH_FINISHED, BATCH_AWAITING_APPROVAL)
 
 
 def wants(connection: Connection, client_id: UUID, event: str) -> list[UUID]:

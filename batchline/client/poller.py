@@ -76,6 +76,6 @@ class BatchPoller:
 
 def _with(batch: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
     begun = summary["running"] + summary["processed"] > 0
-    waiting = batch["status"] in ("PENDING", "SCHEDULED", "OPEN")
+    waiting = batch["status"] in ("PENDING", "SCHEDULED", "AWAITING", "OPEN")
     status = "RUNNING" if begun and waiting else batch["status"]
     return {**batch, "summary": summary, "status": status}

@@ -190,7 +190,7 @@ def _slice(
         picks=None,
         size=size,
         limited=None,
-        max_failures=None,
+        guards=None,
         metadata=loads(dumps(dict(metadata or {}))),
         slice_operation=operation,
     )

@@ -21,9 +21,10 @@ from sqlalchemy import Engine
 
 from app.clients.checks import SCOPES
 from app.clients.credentials import ClientSecret, create_client
+from app.clients.keys import create_key
 from tests.support.described import bare_document, operations_of, resolved
 from tests.support.receiver import receiving
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_for
 
 DOCUMENT = bare_document()
 ITEM = {"asin": "B000000001", "countryCode": "US", "percACoS": 2.7}
@@ -47,6 +48,7 @@ class World:
     stack: Stack
     http: httpx.Client
     client: ClientSecret
+    engine: Engine
     receiver: str
 
     def submitted(self, **fields: Any) -> str:
@@ -64,6 +66,15 @@ class World:
     def paused(self) -> str:
         batch_id = self.running()
         self._made(self.http.post(f"/v1/batches/{batch_id}/pause"))
+        return batch_id
+
+    def awaiting(self) -> str:
+        """A batch of another key's that is AWAITING."""
+        key = create_key(self.engine, self.client.client_id)
+        with self.stack.http(key) as http:
+            body = {"operation": "catalog.masterlist", "items": [ITEM], "approval": True}
+            batch_id = str(self._made(http.post("/v1/batches", json=body))["id"])
+            wait_for(lambda: http.get(f"/v1/batches/{batch_id}").json()["status"] == "AWAITING")
         return batch_id
 
     def hook(self) -> str:
@@ -121,6 +132,8 @@ def places(world: World, name: str) -> dict[str, str]:
         "appendItems": lambda: {"batch_id": world.submitted(start="manual", items=[])},
         "changeBatch": lambda: {"batch_id": world.submitted(start="manual")},
         "startBatch": lambda: {"batch_id": world.submitted(start="manual")},
+        "approveBatch": lambda: {"batch_id": world.awaiting()},
+        "rejectBatch": lambda: {"batch_id": world.awaiting()},
         "cancelBatch": lambda: {"batch_id": world.submitted(start="manual")},
         "pauseBatch": lambda: {"batch_id": world.running()},
         "resumeBatch": lambda: {"batch_id": world.paused()},
@@ -181,7 +194,7 @@ def _body(name: str, kind: str) -> Any:
 def world(stack: Stack, engine: Engine) -> Iterator[World]:
     client = create_client(engine, f"examples {uuid4()}", sorted(SCOPES))
     with receiving() as receiver, stack.http(client) as http:
-        yield World(stack, http, client, receiver.url)
+        yield World(stack, http, client, engine, receiver.url)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)

@@ -30,6 +30,8 @@ BATCH = (
     '"createdAt":"2026-01-02T03:04:05.678Z","scheduledAt":"2026-01-02T03:04:06.000Z",'
     '"startedAt":"2026-01-02T03:04:07.001Z","finishedAt":null,"progress":0.6,'
     '"metadata":{"b": 1.10,\n"a": [ ]},"stopReason":null,"dialect":"native","reference":null,'
+    '"dryRun":false,"onInvalid":"partial","maxFailures":null,"maxFailurePercent":2.5,'
+    '"approval":false,"waitingFor":null,'
     '"summary":{"total":5,"pending":1,"running":1,"completed":1,"failed":1,"invalid":0,'
     '"canceled":1,"processed":2},"doing":{"action":"cancel","done":1,"total":3}}'
 )
@@ -112,7 +114,7 @@ SHOWN: dict[str, dict[str, Any]] = {
             "description": "null: the items name theirs.",
         },
         "status": word(
-            *("OPEN", "SCHEDULED", "PENDING", "RUNNING", "PAUSED"),
+            *("OPEN", "SCHEDULED", "AWAITING", "PENDING", "RUNNING", "PAUSED"),
             *("SUCCESS", "PARTIAL", "FAILED", "CANCELED"),
         ),
         "createdAt": {
@@ -142,12 +144,37 @@ SHOWN: dict[str, dict[str, Any]] = {
         "metadata": {"type": ["object", "null"], "additionalProperties": {}},
         "stopReason": {
             "type": ["string", "null"],
-            "description": "Why the rest was canceled: `canceled` or `max_failures`.",
+            "description": "Why the rest was canceled: `canceled`, `rejected`, `max_failures` or "
+            "`max_failure_percent`.",
         },
         "dialect": {"type": "string", "description": "The API it came by: `native`, or a dialect."},
         "reference": {
             "type": ["string", "null"],
             "description": "The id that the dialect gave.",
+        },
+        "dryRun": {"type": "boolean", "description": "Whether it is only validated."},
+        "onInvalid": {
+            "type": "string",
+            "description": "`reject`: nothing runs if an item is invalid.",
+            "enum": ["partial", "reject"],
+        },
+        "maxFailures": {
+            "type": ["integer", "null"],
+            "description": "More FAILED and INVALID items than this cancel the rest.",
+        },
+        "maxFailurePercent": {
+            "type": ["number", "null"],
+            "description": "A larger share of the processed items FAILED or INVALID cancels the "
+            "rest.",
+        },
+        "approval": {
+            "type": "boolean",
+            "description": "Whether another key has to approve it.",
+        },
+        "waitingFor": {
+            "type": ["string", "null"],
+            "description": "What it waits for before it goes on: `approval`, `schedule` (its time) "
+            "or `retry` (of items that are to be tried again later); null where it does not wait.",
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
         "doing": {
@@ -200,7 +227,7 @@ HALF_DONE = """
     WHERE id = :id;
     UPDATE batches SET status = 'RUNNING', started_at = '2026-01-02T03:04:07.001Z', total = 5,
         completed = 1, canceled = 1, doing = 'cancel', doing_index = 4, doing_done = 1,
-        doing_total = 3 WHERE id = :id;
+        doing_total = 3, max_failure_percent = 2.50 WHERE id = :id;
     UPDATE items SET created_at = '2026-01-02T03:04:05.678Z' WHERE batch_id = :id;
     UPDATE items SET status = 'SUCCESS', key = 'A1:US', attempts = 1, finished_at =
         '2026-01-02T03:04:08Z', started_at = '2026-01-02T03:04:07.1Z',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from app.batches.actions import act
 from app.batches.appending import append
 from app.batches.submission import Submission, accept
 from app.clients.credentials import create_client
-from app.core import lifecycle
+from app.core import actor, lifecycle
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import transaction
@@ -164,7 +164,11 @@ class Rig:
             )
 
     def act(self, batch_id: UUID, action: str, **options: Any) -> None:
-        """Make the move, and send `advance` where that is asked for."""
+        """Make the move, and send `advance` where that is asked for.
+
+        Batches are approved by a key that has nothing to do with them.
+        """
+        actor.begin(actor.Actor(key_id=new_id()) if action == "approve" else actor.NOBODY)
         if act(self.engine, self.client_id, batch_id, action, **options):
             self.messages.append(Message(batch_id))
 
@@ -230,8 +234,18 @@ class Rig:
 
     def run_out(self, *batch_ids: UUID, within: float = 60) -> None:
         """Deliver and sweep until these have ended; fails if that takes too long."""
+        self.run_until(lambda _: False, *batch_ids, within=within)
+
+    def run_until(
+        self, reached: Callable[[Any], bool], *batch_ids: UUID, within: float = 60
+    ) -> None:
+        """The same until each has ended, or its row is as wanted: `reached` says so."""
         deadline = time.monotonic() + within
-        while left := [batch_id for batch_id in batch_ids if self.under_way(batch_id)]:
+        while left := [
+            batch_id
+            for batch_id in batch_ids
+            if self.under_way(batch_id) and not reached(self.batch(batch_id))
+        ]:
             assert time.monotonic() < deadline, [
                 (self.batch(one), self.items(one), self.slices(one)) for one in left
             ]

@@ -18,9 +18,11 @@ LATER = timedelta(hours=1)
 ENDED = set(lifecycle.BATCH_ENDED)
 ALLOWED = {
     "start": {"OPEN", "SCHEDULED"},
+    "approve": {"AWAITING"},
+    "reject": {"AWAITING"},
     "pause": {"PENDING", "RUNNING"},
     "resume": {"PAUSED"},
-    "cancel": {"OPEN", "SCHEDULED", "PENDING", "RUNNING", "PAUSED"},
+    "cancel": {"OPEN", "SCHEDULED", "AWAITING", "PENDING", "RUNNING", "PAUSED"},
     "retry": ENDED,
     "reset": ENDED,
 }
@@ -34,6 +36,12 @@ def _open(rig: Rig) -> UUID:
 
 def _scheduled(rig: Rig) -> UUID:
     return rig.submit("log.one", [GOOD, BAD], scheduled_at=datetime.now(UTC) + LATER)
+
+
+def _awaiting(rig: Rig) -> UUID:
+    batch_id = rig.submit("log.one", [GOOD, BAD], approval=True)
+    rig.deliver_all()
+    return batch_id
 
 
 def _pending(rig: Rig) -> UUID:
@@ -81,6 +89,7 @@ def _ended(rig: Rig, items: list[dict[str, Any]]) -> UUID:
 STATES: dict[str, Callable[[Rig], UUID]] = {
     "OPEN": _open,
     "SCHEDULED": _scheduled,
+    "AWAITING": _awaiting,
     "PENDING": _pending,
     "RUNNING": _running,
     "PAUSED": _paused,

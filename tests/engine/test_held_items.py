@@ -147,7 +147,7 @@ def claimed_slice(rig: Rig, kind: Kind) -> Iterator[tuple[Connection, ClaimedSli
                 last_index=LAST,
                 picks=kind.picks,
                 limited=None,
-                max_failures=None,
+                guards=None,
                 metadata={},
             ),
         )

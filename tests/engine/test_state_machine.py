@@ -7,6 +7,7 @@ time pass. After each step, and once all has ended, it looks at the rows.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import hypothesis.strategies as st
@@ -67,7 +68,7 @@ class BatchMachine(WhatHolds):
     @initialize(items=ITEMS, operation=OPERATION)
     def submit_first(self, items: Drawn, operation: str | None) -> None:
         """There is something to do."""
-        self.submit(items, operation, "now", False, None, False)
+        self.submit(items, operation, "now", False, None, False, None)
 
     @rule(
         items=ITEMS,
@@ -76,6 +77,8 @@ class BatchMachine(WhatHolds):
         reject=st.sampled_from((False, False, False, True)),
         max_failures=st.sampled_from((None, None, None, 0, 2)),
         dry_run=st.sampled_from((False, False, False, True)),
+        percent=st.sampled_from((None, None, None, None, 0, 30)),
+        approval=st.sampled_from((False, False, True)),
     )
     def submit(
         self,
@@ -85,6 +88,8 @@ class BatchMachine(WhatHolds):
         reject: bool,
         max_failures: int | None,
         dry_run: bool,
+        percent: int | None,
+        approval: bool = False,
     ) -> None:
         """A batch is accepted."""
         self.live.append(
@@ -94,6 +99,9 @@ class BatchMachine(WhatHolds):
                 start=start,
                 on_invalid="reject" if reject else "partial",
                 max_failures=max_failures,
+                max_failure_percent=None if percent is None else Decimal(percent),
+                min_processed=4,
+                approval=approval and not dry_run,
                 dry_run=dry_run,
             )
         )
@@ -257,7 +265,12 @@ class BatchMachine(WhatHolds):
             "UPDATE workers SET heartbeat_at = now() - interval '1 day' WHERE id <> :id",
             id=self.rig.runtime.heartbeat.worker_id,
         )
-        self.rig.run_out(*self.live)
+        # What has been looked at by then is approved; it may have to be looked at first.
+        while left := [one for one in self.live if self.rig.under_way(one)]:
+            for batch_id in left:
+                if self.rig.batch(batch_id).status == lifecycle.AWAITING:
+                    self.rig.act(batch_id, "approve")
+            self.rig.run_until(lambda batch: batch.status == lifecycle.AWAITING, *left)
         self.ended_batches_are_counted()
         self.successes_took_effect()
         self.keys_kept_their_order()

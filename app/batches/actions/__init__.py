@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from app.audit.recording import record
 from app.batches.actions.amend import amend
+from app.batches.actions.approve_reject import approve, reject
 from app.batches.actions.cancel import cancel
 from app.batches.actions.lock import Moved, lock_batch
 from app.batches.actions.pause_resume import pause, resume
@@ -30,8 +31,17 @@ from app.core import lifecycle
 from app.core.errors import NotFound
 from app.db import transaction
 
-Action = Literal["start", "pause", "resume", "cancel", "retry", "reset"]
-ACTIONS: tuple[Action, ...] = ("start", "pause", "resume", "cancel", "retry", "reset")
+Action = Literal["start", "approve", "reject", "pause", "resume", "cancel", "retry", "reset"]
+ACTIONS: tuple[Action, ...] = (
+    "start",
+    "approve",
+    "reject",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "reset",
+)
 
 # The quotas that an action brings its client nearer to.
 _RAISES = {"retry": (OPEN_BATCHES, PENDING_ITEMS), "reset": (OPEN_BATCHES,)}
@@ -57,7 +67,8 @@ def act(
     `pace`: for how long cancel, retry and reset are carried on here; what is left then is the
     batch's `doing`, and a worker's. `quotas`: the caller's, which `retry` and `reset` may be over
     (OverQuota); None where they are not asked. Raises NotFound (another client's batch, or no such
-    action), WrongState naming the state, and Invalid for statuses that cannot be retried.
+    action), WrongState naming the state, Forbidden where the actor's key may not approve it, and
+    Invalid for statuses that cannot be retried.
     """
     if action not in ACTIONS:
         raise NotFound(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
@@ -67,6 +78,10 @@ def act(
         batch = lock_batch(connection, client_id, batch_id, also_while=again)
         if action == "start":
             moved = Moved(start(connection, batch, honour_schedule=honour_schedule))
+        elif action == "approve":
+            moved = approve(connection, batch)
+        elif action == "reject":
+            moved = reject(connection, batch, pace)
         elif action == "pause":
             moved = Moved(pause(connection, batch))
         elif action == "resume":

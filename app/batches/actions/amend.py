@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from app.audit.recording import record
 from app.batches.actions.lock import lock_batch, require
+from app.batches.approval import check_first, is_needed
 from app.core import lifecycle
 from app.core.errors import FieldError, Invalid, WrongState
 from app.db import transaction
@@ -25,11 +26,13 @@ def amend(
     changes: Mapping[str, Any],
     *,
     unless: Callable[[Connection], None] = lambda _: None,
-) -> None:
+) -> bool:
     """Change `name`, `metadata` and `scheduled_at`, as far as they are in `changes`.
 
     Name and metadata may be changed in any state. `scheduled_at` (aware, in the future) only
-    while the batch is OPEN, which makes it SCHEDULED, or SCHEDULED; None makes it OPEN again.
+    while the batch is OPEN, which makes it SCHEDULED, or SCHEDULED; None makes it OPEN again. One
+    that needs approval awaits that first, and needs it anew once it is OPEN again. Whether the
+    caller has to send `advance` now that it is committed.
     `unless`: called while nobody else can change the batch; what it raises is raised.
     Raises NotFound, Invalid (a time that is past) and WrongState, all before anything is changed.
     """
@@ -37,14 +40,21 @@ def amend(
         batch = lock_batch(connection, client_id, batch_id)
         unless(connection)
         values: dict[str, Any] = {}
+        begins = False
         if "name" in changes:
             values["name"] = changes["name"]
         if "metadata" in changes:
             values["metadata"] = changes["metadata"]
         if "scheduled_at" in changes:
-            values.update(_rescheduled(connection, batch, changes["scheduled_at"]))
+            rescheduled = _rescheduled(connection, batch, changes["scheduled_at"])
+            if batch.status == lifecycle.OPEN and changes["scheduled_at"] and is_needed(batch):
+                check_first(connection, batch, changes["scheduled_at"])
+                begins = True
+            else:
+                values.update(rescheduled)
         if values:
             connection.execute(AMEND_BATCH, {"batch_id": batch_id, **values})
+        if values or begins:
             record(
                 connection,
                 "batch.amend",
@@ -52,6 +62,7 @@ def amend(
                 batch_id=batch_id,
                 detail=_told(changes),
             )
+    return begins
 
 
 def _told(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +77,8 @@ def _rescheduled(
 ) -> dict[str, Any]:
     require(batch, (lifecycle.OPEN, lifecycle.SCHEDULED), "be scheduled")
     if moment is None:
-        return {"scheduled_at": None, "status": lifecycle.OPEN}
+        anew = {"approval": lifecycle.APPROVAL_NEEDED} if batch.approval is not None else {}
+        return {"scheduled_at": None, "status": lifecycle.OPEN, **anew}
     if has_passed(connection, moment):
         raise Invalid(
             "A batch can be scheduled only for a time in the future.",

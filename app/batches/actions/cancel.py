@@ -22,15 +22,21 @@ def cancel(connection: Connection, batch: BatchRow, pace: Pace) -> Moved:
         (
             lifecycle.OPEN,
             lifecycle.SCHEDULED,
+            lifecycle.AWAITING,
             lifecycle.PENDING,
             lifecycle.RUNNING,
             lifecycle.PAUSED,
         ),
         "be canceled",
     )
+    return stop_all(connection, batch, lifecycle.STOP_CANCELED, pace)
+
+
+def stop_all(connection: Connection, batch: BatchRow, reason: str, pace: Pace) -> Moved:
+    """Begin nothing more of the batch, and cancel what nobody holds, or go on with that."""
     if batch.doing == lifecycle.CANCEL:
         return Moved(advance=True, more=True, detail=None)
-    request_stop(connection, batch.id, lifecycle.STOP_CANCELED)
+    request_stop(connection, batch.id, reason)
     drop_ready_slices(connection, batch.id)
     more = cancel_all(connection, batch, pace)
     # Where a worker holds some of it, `advance` ends it, and cancels what was put off since.

@@ -12,8 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.batches.approval import is_needed
 from app.batches.long_work.work import Work, tell
 from app.batches.phase import first_phase
+from app.core import lifecycle
 from app.core.lifecycle import CANCELED, FAILED, INVALID
 from app.db.statements.batches import RETRY_BATCH, BatchRow
 from app.db.statements.failures import DROP_FAILURES_WITH_STATUS
@@ -79,7 +81,8 @@ def _chosen(
 
 def _begin_anew(connection: Connection, batch: BatchRow, counts: Mapping[str, int]) -> None:
     """The batch is PENDING, with `counts` of what is not run again."""
-    phase = first_phase(batch.on_invalid, batch.dry_run)
+    needed = is_needed(batch)
+    phase = "validate" if needed else first_phase(batch.on_invalid, batch.dry_run)
     connection.execute(
         RETRY_BATCH,
         {
@@ -88,6 +91,7 @@ def _begin_anew(connection: Connection, batch: BatchRow, counts: Mapping[str, in
             "invalid": counts[INVALID],
             "canceled": counts[CANCELED],
             "phase": phase,
+            "approval": lifecycle.APPROVAL_CHECKING if needed else batch.approval,
             # Validation looks at every item, so it is a first pass over all; a run picks those due.
             "next_index": 0 if phase == "validate" else batch.total,
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +13,11 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
+    Uuid,
     desc,
     func,
     text,
@@ -22,10 +25,20 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_WORK
+from app.core.lifecycle import APPROVALS, BATCH_ENDED, BATCH_STATUSES, LONG_WORK
 from app.db.models.base import Base, one_of
 
 _ENDED = ", ".join(f"'{status}'" for status in BATCH_ENDED)
+# What may not run without approval does not, whoever moves it on: a worker of a release that knows
+# nothing of this is refused what it would do. One that is stopped while it is looked at may be
+# ended by such a worker, which leaves `approval` as it is.
+APPROVED = f"""CASE approval
+    WHEN 'needed' THEN status IN ('OPEN', 'AWAITING', {_ENDED})
+    WHEN 'checking' THEN status IN ('PENDING', 'RUNNING', 'PAUSED') AND phase = 'validate'
+        OR status IN ({_ENDED}) AND stop_reason IS NOT NULL
+    WHEN 'given' THEN status NOT IN ('OPEN', 'AWAITING')
+    ELSE status <> 'AWAITING'
+    END"""
 
 
 class Batch(Base):
@@ -34,12 +47,18 @@ class Batch(Base):
     `operation` is null where the items name their own. The four counts are what the waves that
     have been folded in ended with; slices of the wave under way add to them
     (app/batches/batch_view.py). `next_index` is the first item that no wave has taken yet.
-    `phase`: "validate" (onInvalid: reject looks at every item first), "run" or "dry" (dryRun).
+    `phase`: "validate" (every item is looked at first: onInvalid: reject, or an approval that is
+    needed), "run" or "dry" (dryRun).
+
     `stopping`: why the rest is being canceled. `forgiven`: failures from before a retry, which
-    `max_failures` counts no more. `stalled`: items tried since the last one that ended, which was
-    at `progress_at`. `due_at`: when it should be moved on again. `turn_at`: since when it waits in
-    line to be moved on; null while there is nothing to do for it. `queue`: the workers that its
-    operation needs, whose line that is.
+    `max_failures` counts no more; `forgiven_share` of `forgiven_processed` items: what their share
+    is not about. `approval`: one of lifecycle.APPROVALS, null where it needs none; `contributors`:
+    the keys that may not give it, as what is in the batch is theirs.
+
+    `stalled`: items tried since the last one that ended, which was at `progress_at`. `due_at`: when
+    it should be moved on again. `turn_at`: since when it waits in line to be moved on; null while
+    there is nothing to do for it. `queue`: the workers that its operation needs, whose line that
+    is.
 
     `doing`: what is under way in steps, null for nothing (app/batches/long_work). `doing_index`:
     how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried,
@@ -60,6 +79,10 @@ class Batch(Base):
     on_invalid: Mapped[str] = mapped_column(server_default="partial")
     max_failures: Mapped[int | None]
     dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+    max_failure_percent: Mapped[Decimal | None] = mapped_column(Numeric)
+    min_processed: Mapped[int | None]
+    approval: Mapped[str | None]
+    contributors: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     scheduled_at: Mapped[datetime | None]
@@ -80,6 +103,8 @@ class Batch(Base):
     mixed: Mapped[bool] = mapped_column(server_default=text("false"))
     may_repeat: Mapped[bool] = mapped_column(server_default=text("false"))
     forgiven: Mapped[int] = mapped_column(server_default=text("0"))
+    forgiven_share: Mapped[int] = mapped_column(server_default=text("0"))
+    forgiven_processed: Mapped[int] = mapped_column(server_default=text("0"))
     stalled: Mapped[int] = mapped_column(server_default=text("0"))
     due_at: Mapped[datetime | None]
     progress_at: Mapped[datetime | None]
@@ -101,6 +126,8 @@ class Batch(Base):
         one_of("phase", ("validate", "run", "dry")),
         one_of("on_invalid", ("partial", "reject")),
         one_of("doing", LONG_WORK),
+        one_of("approval", APPROVALS),
+        CheckConstraint(APPROVED, name="approved"),
         CheckConstraint(
             f"(status IN ({_ENDED})) = (finished_at IS NOT NULL)", name="ended_has_finish"
         ),

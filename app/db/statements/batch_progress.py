@@ -66,11 +66,16 @@ END_STALL_OF_BATCH = text(
     "UPDATE batches SET stalled = 0, failed = failed + :failed WHERE id = :batch_id"
 )
 
-# Failures so far, those of the wave under way included; what had failed before a retry, and was
-# not retried, does not count. By id, and the slices of the batch by their primary key; no lock.
+# Failures so far and all that was processed, the wave under way included; what had ended before a
+# retry, and was not retried, does not count. By id, and the slices of the batch by their primary
+# key; no lock.
 COUNT_FAILURES_OF_BATCH = text(
     """
-    SELECT b.failed + b.invalid - b.forgiven + coalesce(sum(s.failed + s.invalid), 0)
+    SELECT b.failed + b.invalid - b.forgiven + coalesce(sum(s.failed + s.invalid), 0) AS failures,
+           b.failed + b.invalid - b.forgiven_share
+               + coalesce(sum(s.failed + s.invalid), 0) AS of_share,
+           b.completed + b.failed + b.invalid - b.forgiven_processed
+               + coalesce(sum(s.completed + s.failed + s.invalid), 0) AS processed
     FROM batches b LEFT JOIN slices s ON s.batch_id = b.id AND s.phase <> 'validate'
     WHERE b.id = :batch_id GROUP BY b.id
     """
@@ -108,7 +113,9 @@ SETTLE_BATCH = text(
     UPDATE batches SET status = :status, finished_at = clock_timestamp(), total = :total,
         completed = :completed, failed = :failed, invalid = :invalid, canceled = :canceled,
         stop_reason = stopping, stopping = NULL, due_at = NULL, turn_at = NULL, stalled = 0,
-        progress_at = NULL, doing = NULL, doing_index = NULL, doing_done = NULL,
+        progress_at = NULL,
+        approval = CASE approval WHEN 'checking' THEN 'needed' ELSE approval END,
+        doing = NULL, doing_index = NULL, doing_done = NULL,
         doing_total = NULL, doing_statuses = NULL, doing_at = NULL, doing_sends = NULL,
         revision = revision + 1
     WHERE id = :batch_id AND finished_at IS NULL

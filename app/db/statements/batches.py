@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, bindparam, delete, insert, text, update
 
-from app.core.lifecycle import MARK_LANES
+from app.core.lifecycle import APPROVAL_CHECKING, MARK_LANES
 from app.db.models import Batch
 from app.db.statements.audit import insert_audit_row
 from app.db.statements.rows import columns
@@ -26,6 +27,9 @@ class BatchRow:
     status: str
     on_invalid: str
     max_failures: int | None
+    max_failure_percent: Decimal | None
+    min_processed: int | None
+    approval: str | None
     dry_run: bool
     scheduled_at: datetime | None
     started_at: datetime | None
@@ -57,6 +61,11 @@ class BatchRow:
         if self.doing == MARK_LANES and self.doing_index is not None:
             return self.doing_index
         return self.total
+
+    @property
+    def needs_lanes(self) -> bool:
+        """Whether keys may be repeated in what is to be run; while it is checked nothing is."""
+        return self.may_repeat and self.approval != APPROVAL_CHECKING
 
     @property
     def ended_items(self) -> int:
@@ -144,7 +153,8 @@ _NOTHING_DONE = """doing = NULL, doing_index = NULL, doing_done = NULL, doing_to
 RETRY_BATCH = text(
     f"""
     UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
-        canceled = :canceled, forgiven = :failed + :invalid, phase = :phase,
+        canceled = :canceled, forgiven = :failed + :invalid, forgiven_share = :failed + :invalid,
+        forgiven_processed = completed + :failed + :invalid, phase = :phase, approval = :approval,
         next_index = :next_index,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
         turn_at = clock_timestamp(),
@@ -159,7 +169,9 @@ RETRY_BATCH = text(
 RESET_BATCH = text(
     f"""
     UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
-        canceled = 0, forgiven = 0, phase = :phase, next_index = 0, mixed = false,
+        canceled = 0, forgiven = 0, forgiven_share = 0, forgiven_processed = 0, phase = :phase,
+        approval = CASE WHEN approval IS NOT NULL THEN 'needed' END,
+        next_index = 0, mixed = false,
         may_repeat = false,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
         turn_at = NULL,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,8 @@ class TakenSlice:
     operation: str | None
     client_id: UUID
     max_failures: int | None
+    max_failure_percent: Decimal | None
+    min_processed: int | None
     metadata: str | None
     slice_operation: str | None
     passes: int
@@ -50,7 +53,8 @@ CLAIM_SLICE = text(
       AND b.id = s.batch_id AND b.status = 'RUNNING' AND b.stopping IS NULL
       AND (s.limited IS NULL OR :passed)
     RETURNING s.first_index, s.last_index, s.picks, s.size, s.queue, s.limited, s.phase,
-              s.claimed_at, b.operation, b.client_id, b.max_failures, b.metadata::text AS metadata,
+              s.claimed_at, b.operation, b.client_id, b.max_failures, b.max_failure_percent,
+              b.min_processed, b.metadata::text AS metadata,
               s.operation AS slice_operation, s.passes
     """
 )

@@ -11,7 +11,7 @@ from app.web.blueprint import DescribedBlueprint
 NAME = "fluent"
 
 BATCH = batch_words(
-    PENDING="OPEN SCHEDULED PENDING",
+    PENDING="OPEN SCHEDULED AWAITING PENDING",
     RUNNING="RUNNING PAUSED",
     COMPLETE="SUCCESS PARTIAL FAILED CANCELED",
 )

@@ -12,7 +12,7 @@ NAME = "gameball"
 MOST_ENTRIES = 1000
 
 BATCH = batch_words(
-    Queued="OPEN SCHEDULED PENDING",
+    Queued="OPEN SCHEDULED AWAITING PENDING",
     Running="RUNNING PAUSED",
     Completed="SUCCESS PARTIAL FAILED",
     Stopped="CANCELED",

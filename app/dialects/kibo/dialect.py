@@ -13,7 +13,7 @@ NAME = "kibo"
 
 JOB = batch_words(
     Ready="OPEN PENDING RUNNING PAUSED",
-    Pending="SCHEDULED",
+    Pending="SCHEDULED AWAITING",
     Completed="SUCCESS PARTIAL FAILED",
     Canceled="CANCELED",
 )

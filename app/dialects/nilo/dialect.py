@@ -11,7 +11,7 @@ from app.web.blueprint import DescribedBlueprint
 NAME = "nilo"
 
 BATCH = batch_words(
-    processing="OPEN SCHEDULED PENDING RUNNING PAUSED",
+    processing="OPEN SCHEDULED AWAITING PENDING RUNNING PAUSED",
     completed="SUCCESS",
     partial="PARTIAL",
     failed="FAILED CANCELED",

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.batches.guards import Guards, guards_of
 from app.core.ids import new_id
 from app.core.jsontext import loads
 from app.db.statements.rows import row_of
@@ -56,7 +57,7 @@ class ClaimedSlice:
     picks: list[int] | None
     size: int
     limited: list[str] | None
-    max_failures: int | None
+    guards: Guards | None
     metadata: dict[str, Any]
     whole: bool = False
     began: float = field(default_factory=time.monotonic)
@@ -110,7 +111,7 @@ def claim_slice(
         picks=row.picks,
         size=row.size,
         limited=row.limited,
-        max_failures=row.max_failures,
+        guards=guards_of(row.max_failures, row.max_failure_percent, row.min_processed),
         metadata=loads(row.metadata) if row.metadata else {},
         slice_operation=row.slice_operation,
         passes=row.passes,

@@ -11,8 +11,7 @@ import time
 from sqlalchemy import Connection
 
 from app.batches.settling import settle_whole
-from app.batches.stop import failures_so_far, request_stop
-from app.core.lifecycle import STOP_MAX_FAILURES
+from app.batches.stop import request_stop, tally_so_far
 from app.db import after_commit
 from app.db.statements.turns import JOIN_LINE_AFTER_SLICE
 from app.events.listeners import SliceFolded, listener
@@ -77,7 +76,7 @@ def keep_counts(
 def _all_ended(claimed: ClaimedSlice, outcomes: Outcomes) -> bool:
     # A batch that may be stopped for its failures is looked at by `advance`.
     ended = len(outcomes.succeeded) + len(outcomes.failures)
-    return ended == claimed.size and claimed.max_failures is None
+    return ended == claimed.size and claimed.guards is None
 
 
 def _settle(
@@ -107,7 +106,12 @@ def _learn(runtime: Runtime, operation: str, tried: int, seconds: float) -> None
 
 
 def _stop_after_too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
-    if claimed.max_failures is None or claimed.phase == "validate" or not outcomes.failures:
+    guards = claimed.guards
+    if guards is None or claimed.phase == "validate":
         return
-    if failures_so_far(connection, claimed.batch_id) > claimed.max_failures:
-        request_stop(connection, claimed.batch_id, STOP_MAX_FAILURES)
+    # What succeeds can bring a batch to as many processed items as a share is looked at from.
+    if not outcomes.failures and (guards.max_failure_percent is None or not outcomes.succeeded):
+        return
+    reason = guards.passed(tally_so_far(connection, claimed.batch_id))
+    if reason is not None:
+        request_stop(connection, claimed.batch_id, reason)

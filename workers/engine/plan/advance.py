@@ -14,9 +14,11 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from app.batches.approval import await_approval
+from app.batches.guards import guards_of
 from app.batches.long_work import cancel_all
 from app.batches.settling import settle
-from app.batches.stop import drop_ready_slices, failures_so_far, request_stop
+from app.batches.stop import drop_ready_slices, request_stop, tally_so_far
 from app.core import lifecycle
 from app.core.correlation import note
 from app.db import sqlstate, transaction
@@ -130,8 +132,7 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
     unfinished = _unfinished(connection, batch)
     batch = fold_slices(runtime, connection, batch)
     stopping = batch.stopping
-    if not stopping and _too_many_failed(connection, batch):
-        stopping = lifecycle.STOP_MAX_FAILURES
+    if not stopping and (stopping := _too_many_failed(connection, batch)):
         unfinished = _unfinished(connection, batch) if unfinished else 0
     if stopping:
         return _leave_line(connection, batch) if unfinished else _stop(runtime, connection, batch)
@@ -140,7 +141,7 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
     todo = _Next(waves=send_again(connection, batch) if unfinished else {})
     if not unfinished and release_stuck(connection, batch):
         return _Next(at_once=True)
-    if batch.may_repeat and batch.status == lifecycle.PENDING:
+    if batch.needs_lanes and batch.status == lifecycle.PENDING:
         lanes_needed = batch.doing is None
         if lanes_needed and not find_lanes(connection, runtime.known, batch, runtime.pace):
             return _Next(long_work=lifecycle.FIND_KEYS)
@@ -230,22 +231,38 @@ def _unfinished(connection: Connection, batch: BatchRow) -> int:
     return int(connection.execute(COUNT_UNFINISHED_SLICES, this).scalar_one())
 
 
-def _too_many_failed(connection: Connection, batch: BatchRow) -> bool:
-    """Whether `maxFailures` is exceeded. Slices that run side by side do not see each other's."""
-    if batch.max_failures is None or batch.phase == "validate":
-        return False
-    if failures_so_far(connection, batch.id) <= batch.max_failures:
-        return False
-    request_stop(connection, batch.id, lifecycle.STOP_MAX_FAILURES)
-    drop_ready_slices(connection, batch.id)
-    return True
+def _too_many_failed(connection: Connection, batch: BatchRow) -> str | None:
+    """Which guard has been passed, and stops the batch.
+
+    Slices that run side by side do not see each other's failures.
+    """
+    guards = guards_of(batch.max_failures, batch.max_failure_percent, batch.min_processed)
+    if guards is None or batch.phase == "validate":
+        return None
+    reason = guards.passed(tally_so_far(connection, batch.id))
+    if reason is not None:
+        request_stop(connection, batch.id, reason)
+        drop_ready_slices(connection, batch.id)
+    return reason
 
 
 def _end_of_validation(runtime: Runtime, connection: Connection, batch: BatchRow) -> _Next:
-    """What comes after validation (onInvalid: reject): no item runs if one is invalid."""
-    if batch.invalid:
+    """What comes after validation (onInvalid: reject, and before an approval)."""
+    if batch.invalid and batch.on_invalid == "reject":
         return _stop(runtime, connection, batch)
+    checked = batch.approval == lifecycle.APPROVAL_CHECKING
+    if checked and batch.max_failures is not None:
+        # So many that it would be stopped before anything runs: there is nothing to approve.
+        failures = tally_so_far(connection, batch.id).failures
+        if failures > batch.max_failures:
+            request_stop(connection, batch.id, lifecycle.STOP_MAX_FAILURES)
+            return _stop(runtime, connection, batch)
     first = connection.execute(GET_FIRST_ITEM_LEFT, {"batch_id": batch.id}).scalar()
+    if checked and batch.ended_items < batch.total:
+        await_approval(connection, batch, batch.total if first is None else first)
+        return _Next()
+    if checked:
+        return _wait_or_settle(connection, batch)
     connection.execute(
         END_VALIDATION_OF_BATCH,
         {

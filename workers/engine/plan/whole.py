@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from app.batches.guards import guards_of
 from app.core import lifecycle
 from app.core.ids import new_id
 from app.core.jsontext import loads
@@ -49,7 +50,7 @@ def begin_whole(runtime: Runtime, connection: Connection, batch: BatchRow) -> Cl
         or batch.queue != runtime.line
     ):
         return None
-    if batch.may_repeat and not find_lanes(connection, runtime.known, batch, runtime.pace):
+    if batch.needs_lanes and not find_lanes(connection, runtime.known, batch, runtime.pace):
         return None
     plan = plan_wave(connection, runtime, batch, room=2, unfinished=0)
     if len(plan.slices) != 1 or plan.more or plan.next_index < batch.total:
@@ -106,7 +107,7 @@ def _claim(
         picks=planned.picks,
         size=planned.size,
         limited=None,
-        max_failures=batch.max_failures,
+        guards=guards_of(batch.max_failures, batch.max_failure_percent, batch.min_processed),
         metadata=loads(row.metadata) if row.metadata else {},
         whole=planned.size == batch.total and batch.phase != "validate",
     )

@@ -31,7 +31,7 @@ from workers.engine.retries.policy import RetryLater
 from workers.engine.run.effects import Effects, Savepoint, State
 from workers.engine.run.given_connection import ConnectionLost, TransactionEnded, is_gone
 from workers.engine.run.handler_log import handler_log
-from workers.engine.run.ordering import by_operation, chunks, rounds
+from workers.engine.run.ordering import by_operation, rounds
 from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
 
 INVALID_CODE = 422
@@ -119,9 +119,12 @@ class Run:
         for group in rounds(items):
             runnable = [loaded for loaded in group if loaded.lane not in blocked]
             for operation, members in by_operation(runnable):
-                for chunk in chunks(members, self._chunk_size(operation)):
+                while members:
                     if self._stopped or self._over():
                         return deferred
+                    # Anew for each, since what has failed meanwhile leaves less room.
+                    size = self._chunk_size(operation) or len(members)
+                    chunk, members = members[:size], members[size:]
                     late = self._run_chunk(operation, chunk)
                     deferred += late
                     waiting = {item.index for item in late}
@@ -158,7 +161,10 @@ class Run:
         self._stopped = self._stopped or late or self._terms.stopping.is_set()
 
     def _over(self) -> bool:
-        return self._terms.allowance is not None and self._failures > self._terms.allowance
+        allowance = self._terms.allowance
+        return allowance is not None and allowance.passed(
+            failures=self._failures, successes=self._successes
+        )
 
     def _chunk_size(self, operation: Operation) -> int | None:
         """How many items may be run before failures have to be counted again."""
@@ -166,7 +172,7 @@ class Run:
             return 1
         if self._terms.allowance is None:
             return None
-        return max(1, self._terms.allowance - self._failures + 1)
+        return self._terms.allowance.room(failures=self._failures, successes=self._successes)
 
     def _answers(self, operation: Operation, items: list[Loaded]) -> list[Verdict]:
         if self._claimed.phase == "dry":

@@ -34,10 +34,3 @@ def by_operation(items: Iterable[Loaded]) -> Iterator[tuple[Operation, list[Load
         groups.setdefault(loaded.operation.name, []).append(loaded)
     for group in groups.values():
         yield group[0].operation, group
-
-
-def chunks(items: list[Loaded], size: int | None) -> Iterator[list[Loaded]]:
-    """Pieces of at most `size` items; the whole where `size` is None."""
-    step = size or max(1, len(items))
-    for start in range(0, len(items), step):
-        yield items[start : start + step]

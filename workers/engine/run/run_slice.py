@@ -11,7 +11,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from app.batches.stop import failures_so_far
+from app.batches.guards import Allowance
+from app.batches.stop import tally_so_far
 from app.core.correlation import note
 from app.core.errors import BatchlineError
 from app.db import is_away, transaction
@@ -237,8 +238,8 @@ def _set_timeouts(connection: Connection, claimed: ClaimedSlice, items: list[Loa
     )
 
 
-def _allowance(connection: Connection, claimed: ClaimedSlice) -> int | None:
-    """How many more of the batch's items may fail before the rest is canceled."""
-    if claimed.max_failures is None or claimed.phase == "validate":
+def _allowance(connection: Connection, claimed: ClaimedSlice) -> Allowance | None:
+    """What may still fail of the batch's items before the rest is canceled."""
+    if claimed.guards is None or claimed.phase == "validate":
         return None
-    return claimed.max_failures - failures_so_far(connection, claimed.batch_id)
+    return Allowance(claimed.guards, tally_so_far(connection, claimed.batch_id))

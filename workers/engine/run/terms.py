@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.batches.guards import Allowance
 from handlers.contract import Problem
 from workers.engine.process.stop_sign import StopSign
 from workers.engine.process.watchdog import Watch
@@ -41,14 +42,14 @@ class ItemGivenUp(Exception):
 class Terms:
     """What a slice's run is bound by.
 
-    `allowance`: failures that the batch still has, None for any number. `until`: when (monotonic
+    `allowance`: what of the batch may still fail, None for all of it. `until`: when (monotonic
     seconds) it should stop and leave the rest to another slice. `stopping`: set when the process
     should. `singly`: each item in a savepoint of its own. `last_try`: what fails for a reason that
     another transaction may get past counts as failed. `given_up`: items that ended before, in
     a transaction that is gone.
     """
 
-    allowance: int | None
+    allowance: Allowance | None
     until: float
     stopping: StopSign
     watch: Watch
