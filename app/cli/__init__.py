@@ -27,6 +27,8 @@ COMMANDS = {
     "results": "Download what became of a batch's items.",
     "failures": "List what went wrong with items of a batch, by cause.",
     "retry": "Run the items of a batch that failed again.",
+    "approve": "Let batches run that await approval.",
+    "reject": "End batches that await approval.",
     "pause": "Let no more items of batches begin.",
     "resume": "Let paused batches go on.",
     "cancel": "Cancel batches.",

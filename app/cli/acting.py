@@ -1,4 +1,4 @@
-"""One action on several batches: what `cancel`, `pause` and `resume` share."""
+"""One action on several batches: what `approve`, `reject`, `cancel`, `pause` and `resume` share."""
 
 from __future__ import annotations
 

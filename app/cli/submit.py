@@ -26,6 +26,22 @@ from app.cli.options import as_json, print_json, remote
     help="Whether the rest runs if an item is invalid.",
 )
 @click.option("--max-failures", type=click.IntRange(0), help="Cancel the rest beyond this many.")
+@click.option(
+    "--max-failure-percent",
+    type=click.FloatRange(0, 100),
+    help="Cancel the rest if a larger share of the processed items fails.",
+)
+@click.option(
+    "--min-processed",
+    type=click.IntRange(0),
+    help="How many have to be processed before that share counts (100 unless said).",
+)
+@click.option(
+    "--approval",
+    is_flag=True,
+    default=None,
+    help="Validate all items, then wait until another key approves.",
+)
 @click.option("--dry-run", is_flag=True, default=None, help="Validate only.")
 @click.option(
     "--start", type=click.Choice(["now", "manual"]), help="'manual' leaves the batch open."

@@ -17,6 +17,7 @@ from app.batches.actions.cancel import cancel
 from app.batches.actions.lock import lock_batch
 from app.batches.long_work import IN_REQUEST
 from app.clients.credentials import ClientSecret, create_client
+from app.clients.keys import create_key
 from app.core.errors import BatchlineError
 from app.core.settings import Settings
 from app.db import transaction
@@ -32,8 +33,9 @@ def http(stack: Stack, client: ClientSecret) -> Iterator[httpx.Client]:
         yield http
 
 
-def register(http: httpx.Client, url: str) -> dict[str, Any]:
-    answer = http.post("/v1/webhooks", json={"url": url, "events": ["batch.finished"]})
+def register(http: httpx.Client, url: str, *events: str) -> dict[str, Any]:
+    wanted = list(events) or ["batch.finished"]
+    answer = http.post("/v1/webhooks", json={"url": url, "events": wanted})
     assert answer.status_code == 201, answer.text
     assert answer.json()["secret"].startswith("whsec_")
     webhook: dict[str, Any] = answer.json()
@@ -79,6 +81,24 @@ def test_the_end_of_a_batch_is_told(stack: Stack, http: httpx.Client) -> None:
         _, second = receiver.wait_for(2)
         assert second.verified(webhook["secret"]) == event
         assert second.headers["webhook-id"] == received.headers["webhook-id"]
+
+
+def test_what_is_to_be_approved_is_told(
+    stack: Stack, http: httpx.Client, engine: Engine, client: ClientSecret
+) -> None:
+    key = create_key(engine, client.client_id)
+    with receiving() as receiver, stack.http(key) as other:
+        webhook = register(http, receiver.url, "batch.awaiting_approval", "batch.finished")
+        request = {"operation": "test.bulk", "items": [{"do": "succeed"}, 7], "approval": True}
+        path = f"/v1/batches/{http.post('/v1/batches', json=request).json()['id']}"
+        [received] = receiver.wait_for(1)
+        event = received.verified(webhook["secret"])
+        assert (event["type"], event["data"]) == ("batch.awaiting_approval", http.get(path).json())
+        assert (event["data"]["status"], event["data"]["summary"]["invalid"]) == ("AWAITING", 1)
+        assert other.post(f"{path}/approve").status_code == 202
+        _, received = receiver.wait_for(2)
+        event = received.verified(webhook["secret"])
+        assert (event["type"], event["data"]["status"]) == ("batch.finished", "PARTIAL")
 
 
 def test_a_retried_batch_ends_again_and_so_does_a_canceled_one(

@@ -73,9 +73,18 @@ def test_a_whole_request_is_sent_as_it_is_but_for_what_is_said(
     path = tmp_path / "request.json"
     path.write_text('{"operation": "a.b", "items": [1], "metadata": {"x": 1}}')
     options = ["--metadata", '{"y": 2}', "--idempotency-key", "k", "--max-failures", "3"]
+    options += ["--max-failure-percent", "2.5", "--min-processed", "50", "--approval"]
     assert run("submit", str(path), *options).exit_code == 0
     sent = json.loads(fake.requests[0][3])
-    assert sent == {"operation": "a.b", "items": [1], "metadata": {"y": 2}, "maxFailures": 3}
+    assert sent == {
+        "operation": "a.b",
+        "items": [1],
+        "metadata": {"y": 2},
+        "maxFailures": 3,
+        "maxFailurePercent": 2.5,
+        "minProcessed": 50,
+        "approval": True,
+    }
     assert fake.headers[0]["idempotency-key"] == "k"
 
 

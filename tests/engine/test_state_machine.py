@@ -135,6 +135,10 @@ class BatchMachine(WhatHolds):
             refused = str(error)
         if refused is None:
             assert batch.status in ALLOWED[action]
+            if action == "approve":
+                self.approved.add(batch.id)
+            if action == "reset":
+                self.approved.discard(batch.id)
             if action in ("retry", "reset"):
                 self.ends.pop(batch.id, None)
                 self.retried.add(batch.id)
@@ -270,6 +274,7 @@ class BatchMachine(WhatHolds):
             for batch_id in left:
                 if self.rig.batch(batch_id).status == lifecycle.AWAITING:
                     self.rig.act(batch_id, "approve")
+                    self.approved.add(batch_id)
             self.rig.run_until(lambda batch: batch.status == lifecycle.AWAITING, *left)
         self.ended_batches_are_counted()
         self.successes_took_effect()

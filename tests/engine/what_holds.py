@@ -14,7 +14,7 @@ from tests.engine.rig import Rig
 
 class WhatHolds(RuleBasedStateMachine):
     """The invariants. `live`: the batches that were not removed. `ends`: how those that have ended
-    did. `retried`: those of which items were run again."""
+    did. `retried`: those of which items were run again. `approved`: those that were approved."""
 
     rig: Rig  # set by the test
 
@@ -23,6 +23,7 @@ class WhatHolds(RuleBasedStateMachine):
         self.live: list[UUID] = []
         self.ends: dict[UUID, tuple[Any, ...]] = {}
         self.retried: set[UUID] = set()
+        self.approved: set[UUID] = set()
 
     @invariant()
     def ended_batches_are_counted(self) -> None:
@@ -52,6 +53,17 @@ class WhatHolds(RuleBasedStateMachine):
         But while a long action is half done, which counts anew with its last step.
         """
         assert not self.rig.rows(_MISCOUNTED, client=self.rig.client_id)
+
+    @invariant()
+    def nothing_runs_unapproved(self) -> None:
+        """Of what needs approval, and has none, nothing has been tried."""
+        rows = self.rig.rows(
+            """SELECT b.id, count(i.index) FILTER (WHERE i.attempts > 0) AS tried FROM batches b
+               JOIN items i ON i.batch_id = b.id
+               WHERE b.client_id = :client AND b.approval IS NOT NULL GROUP BY b.id""",
+            client=self.rig.client_id,
+        )
+        assert not [row for row in rows if row.tried and row.id not in self.approved]
 
     @invariant()
     def summaries_add_up(self) -> None:

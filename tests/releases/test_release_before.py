@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret
+from app.clients.keys import create_key
 from app.core.settings import Settings
 from tests.releases.before import NoHistory, code_of_the_release_before
 from tests.support.stack import Stack, running_stack, wait_for
@@ -87,6 +88,30 @@ def test_all_items_end_as_they_should(
             batch = stack.finished(http, batch_id)
             summary = batch["summary"]
             assert (batch["status"], summary["completed"]) == ("SUCCESS", summary["total"]), batch
+
+
+def test_what_awaits_approval_is_not_run_by_old_ones(
+    stack: Stack, own_engine: Engine, own_client: ClientSecret
+) -> None:
+    """They look at items, as they know how to; what they would do next Postgres refuses."""
+    other = create_key(own_engine, own_client.client_id)
+    with stack.http(own_client) as http, stack.http(other) as approver:
+        _wait_until_old_ones_live(own_engine, stack)
+        items = [{"asin": f"B{n}", "countryCode": "US", "percACoS": n % 90} for n in range(400)]
+        body = {"operation": "catalog.masterlist", "items": [*items, {"asin": 1}]}
+        batches = [_submit(http, {**body, "approval": True}) for _ in range(12)]
+        paths = [f"/v1/batches/{batch_id}" for batch_id in batches]
+        wait_for(
+            lambda: all(http.get(path).json()["status"] == "AWAITING" for path in paths),
+            what=lambda: stack.tail(),
+        )
+        for path in paths:
+            summary = http.get(path).json()["summary"]
+            assert (summary["pending"], summary["invalid"]) == (400, 1)
+            approver.post(f"{path}/approve").raise_for_status()
+        for batch_id in batches:
+            batch = stack.finished(http, batch_id)
+            assert (batch["status"], batch["summary"]["completed"]) == ("PARTIAL", 400), batch
 
 
 def _wait_until_old_ones_live(engine: Engine, stack: Stack) -> None:

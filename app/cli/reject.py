@@ -1,0 +1,19 @@
+"""`batchline reject`."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.acting import act_on
+from app.cli.options import as_json, remote
+
+
+@click.command()
+@click.argument("batch_ids", metavar="ID...", nargs=-1, required=True)
+@remote
+@as_json
+def reject(
+    batch_ids: tuple[str, ...], url: str | None, secret: str | None, json_output: bool
+) -> None:
+    """Reject batches that are AWAITING: they end CANCELED, and nothing of them runs."""
+    act_on(batch_ids, "reject", url, secret, json_output)
