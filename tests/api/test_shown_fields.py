@@ -153,11 +153,9 @@ SHOWN: dict[str, dict[str, Any]] = {
             "description": "The id that the dialect gave.",
         },
         "dryRun": {"type": "boolean", "description": "Whether it is only validated."},
-        "onInvalid": {
-            "type": "string",
-            "description": "`reject`: nothing runs if an item is invalid.",
-            "enum": ["partial", "reject"],
-        },
+        "onInvalid": word(
+            "partial", "reject", what="`reject`: nothing runs if an item is invalid."
+        ),
         "maxFailures": {
             "type": ["integer", "null"],
             "description": "More FAILED and INVALID items than this cancel the rest.",
