@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.batches.actions import act, amend
+from app.batches.actions.chosen import act_on_items
+from app.batches.choices import Choice
 from app.core import actor
 from app.core.errors import Forbidden, WrongState
 from app.core.ids import new_id
@@ -257,6 +259,28 @@ def _at_once(rig: Rig, batch_id: UUID, actions: list[str]) -> list[str]:
     for thread in threads:
         thread.join(30)
     return said
+
+
+@pytest.mark.parametrize("invalid", [False, True])
+def test_where_each_item_is_canceled_there_is_nothing_to_approve(rig: Rig, invalid: bool) -> None:
+    batch_id = _awaiting(rig, [{"uid": "none"} if invalid else {"uid": 0}, {"uid": 1}, {"uid": 2}])
+    choice = Choice(indexes=(0, 1, 2))
+    assert act_on_items(rig.engine, rig.client_id, batch_id, "cancel", choice) == 3 - invalid
+    rig.deliver(Message(batch_id))
+    assert rig.batch(batch_id).status == ("FAILED" if invalid else "CANCELED")
+    assert rig.effects() == {}
+
+
+def test_chosen_items_that_nobody_approved_await_it(rig: Rig) -> None:
+    batch_id = _awaiting(rig, [{"uid": 0}, {"uid": 1}])
+    rig.act(batch_id, "reject")
+    choice = Choice(indexes=(1,))
+    assert act_on_items(rig.engine, rig.client_id, batch_id, "retry", choice) == 1
+    rig.deliver(Message(batch_id))
+    rig.run_until(lambda batch: batch.status == "AWAITING", batch_id)
+    rig.act(batch_id, "approve")
+    rig.run_out(batch_id)
+    assert rig.statuses(batch_id) == ["CANCELED", "SUCCESS"]
 
 
 def test_pause_while_it_is_looked_at(rig: Rig) -> None:

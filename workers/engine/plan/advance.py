@@ -124,6 +124,9 @@ def advance_locked(
 
 def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn: bool) -> _Next:
     if batch.status not in (lifecycle.PENDING, lifecycle.RUNNING, lifecycle.PAUSED):
+        if batch.status == lifecycle.AWAITING and batch.ended_items == batch.total:
+            # All that could have run has been canceled, item by item.
+            settle(connection, batch.id)
         return _leave_line(connection, batch)
     note(clientId=batch.client_id)
     if batch.stopping:
