@@ -160,6 +160,28 @@ export interface paths {
         patch: operations["changeBatch"];
         trace?: never;
     };
+    "/v1/batches/{batch_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a batch
+         * @description One that is AWAITING runs, or waits for its time. 403 for a key that has put something into it. 409 names the state, where it does not allow this.
+         */
+        post: operations["approveBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches/{batch_id}/cancel": {
         parameters: {
             query?: never;
@@ -338,6 +360,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches/{batch_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a batch
+         * @description One that is AWAITING ends CANCELED; nothing of it has run. 409 names the state, where it does not allow this.
+         */
+        post: operations["rejectBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches/{batch_id}/reset": {
         parameters: {
             query?: never;
@@ -441,7 +485,7 @@ export interface paths {
         put?: never;
         /**
          * Start a batch
-         * @description One that is OPEN or SCHEDULED, and not empty. 409 names the state, where it does not allow this.
+         * @description One that is OPEN or SCHEDULED, and not empty. Where it needs approval it awaits that. 409 names the state, where it does not allow this.
          */
         post: operations["startBatch"];
         delete?: never;
@@ -831,6 +875,8 @@ export interface components {
             next: string | null;
         };
         Batch: {
+            /** @description Whether another key has to approve it. */
+            approval: boolean;
             /**
              * Format: uuid
              * @description Whose it is: said only to `admin`.
@@ -847,6 +893,8 @@ export interface components {
             dialect: string;
             /** @description A long action under way; until it is over, others are refused. Else null. */
             doing: components["schemas"]["Doing"] | null;
+            /** @description Whether it is only validated. */
+            dryRun: boolean;
             /**
              * Format: date-time
              * @description When it ended. RFC 3339, UTC.
@@ -854,10 +902,16 @@ export interface components {
             finishedAt: string | null;
             /** Format: uuid */
             id: string;
+            /** @description A larger share of the processed items FAILED or INVALID cancels the rest. */
+            maxFailurePercent: number | null;
+            /** @description More FAILED and INVALID items than this cancel the rest. */
+            maxFailures: number | null;
             metadata: {
                 [key: string]: unknown;
             } | null;
             name: string | null;
+            /** @description `reject`: nothing runs if an item is invalid. One of `partial`, `reject`; there may be more one day. */
+            onInvalid: string;
             /** @description null: the items name theirs. */
             operation: string | null;
             /** @description The part of its items that have ended, 0 to 1. */
@@ -874,11 +928,13 @@ export interface components {
              * @description When it began. RFC 3339, UTC.
              */
             startedAt: string | null;
-            /** @description One of `OPEN`, `SCHEDULED`, `PENDING`, `RUNNING`, `PAUSED`, `SUCCESS`, `PARTIAL`, `FAILED`, `CANCELED`; there may be more one day. */
+            /** @description One of `OPEN`, `SCHEDULED`, `AWAITING`, `PENDING`, `RUNNING`, `PAUSED`, `SUCCESS`, `PARTIAL`, `FAILED`, `CANCELED`; there may be more one day. */
             status: string;
-            /** @description Why the rest was canceled: `canceled` or `max_failures`. */
+            /** @description Why the rest was canceled: `canceled`, `rejected`, `max_failures` or `max_failure_percent`. */
             stopReason: string | null;
             summary: components["schemas"]["Summary"];
+            /** @description What it waits for before it goes on: `approval`, `schedule` (its time) or `retry` (of items that are to be tried again later); null where it does not wait. */
+            waitingFor: string | null;
         };
         BatchPage: {
             data: components["schemas"]["Batch"][];
@@ -1159,7 +1215,7 @@ export interface components {
             scopes?: string[] | null;
         };
         NewWebhook: {
-            events?: "batch.finished"[];
+            events?: ("batch.finished" | "batch.awaiting_approval")[];
             /** @example https://example.com/hooks/batchline */
             url: string;
         };
@@ -1307,16 +1363,22 @@ export interface components {
             selected: number;
         };
         Submission: {
+            /** @description Every item is validated, then the batch is AWAITING until another key approves it. `false` unless said. */
+            approval?: boolean;
             /** @description Validate only, without any effect. `false` unless said. */
             dryRun?: boolean;
             /** @description What the operation's schema says; or `{operation, data}`, which names an operation of its own. */
             items?: unknown[];
+            /** @description A larger share of the processed items FAILED or INVALID cancels the rest, once `minProcessed` are processed. */
+            maxFailurePercent?: number | null;
             /** @description More FAILED and INVALID items than this cancel the rest. */
             maxFailures?: number | null;
             /** @description Any object of at most 16 KiB, kept as it is. */
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /** @description For `maxFailurePercent`: 100 unless said. */
+            minProcessed?: number | null;
             /** @description For people to read. */
             name?: string | null;
             /**
@@ -1685,7 +1747,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Of this client only; needs `admin`, which else sees all. */
                 client?: string;
-                status?: "OPEN" | "SCHEDULED" | "PENDING" | "RUNNING" | "PAUSED" | "SUCCESS" | "PARTIAL" | "FAILED" | "CANCELED";
+                status?: "OPEN" | "SCHEDULED" | "AWAITING" | "PENDING" | "RUNNING" | "PAUSED" | "SUCCESS" | "PARTIAL" | "FAILED" | "CANCELED";
                 operation?: string;
                 dialect?: string;
                 /** @description The id that the dialect gave it. */
@@ -1737,6 +1799,12 @@ export interface operations {
                 onInvalid?: "partial" | "reject";
                 /** @description More FAILED and INVALID items than this cancel the rest. */
                 maxFailures?: number;
+                /** @description A larger share of the processed items FAILED or INVALID cancels the rest, once `minProcessed` are processed. */
+                maxFailurePercent?: number;
+                /** @description For `maxFailurePercent`: 100 unless said. */
+                minProcessed?: number;
+                /** @description Every item is validated, then the batch is AWAITING until another key approves it. */
+                approval?: boolean;
                 /** @description Validate only, without any effect. */
                 dryRun?: boolean;
             };
@@ -1925,6 +1993,44 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    /** @description Of the batch as it is shown; for `If-None-Match` and `If-Match`. */
+                    ETag?: string;
+                    /** @description Seconds after which to ask again; until it has ended. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            412: components["responses"]["PRECONDITION_FAILED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    approveBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
                 headers: {
                     /** @description Of the batch as it is shown; for `If-None-Match` and `If-Match`. */
                     ETag?: string;
@@ -2305,6 +2411,44 @@ export interface operations {
         };
     };
     pauseBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description Of the batch as it is shown; for `If-None-Match` and `If-Match`. */
+                    ETag?: string;
+                    /** @description Seconds after which to ask again; until it has ended. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            412: components["responses"]["PRECONDITION_FAILED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    rejectBatch: {
         parameters: {
             query?: never;
             header?: never;
