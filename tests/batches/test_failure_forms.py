@@ -131,13 +131,13 @@ def test_no_message_takes_long(piece: str) -> None:
     def took(size: int) -> int:
         times = []
         for number in range(3):
-            text = piece * (size // len(piece)) + f" {'x' * number}"  # not one that is remembered
+            text = piece * (size // len(piece)) + f" {'x' * (number + 1)}"  # unknown yet
             begun = thread_time_ns()
             normal_form(text)
             times.append(thread_time_ns() - begun)
         return min(times)
 
-    assert took(40_000) < 40 * max(took(4_000), 20_000)
+    assert took(40_000) < 25 * max(took(4_000), 20_000)
 
 
 def test_ids_are_the_same_in_every_release() -> None:

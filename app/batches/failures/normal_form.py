@@ -54,7 +54,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (
         "field",
         "a field within fields: only its numbers are taken out",
-        rf"{_BEGINS}[A-Za-z_]+(?:\.(?:\d+|[A-Za-z_]+))*\.\d+(?:\.(?:\d+|[A-Za-z_]+))*(?=:\s|$)",
+        rf"{_BEGINS}[A-Za-z_]+(?:\.[A-Za-z_]+)*+(?:\.\d+(?:\.[A-Za-z_]+)*+)++(?=:\s|$)",
     ),
     (
         "digits",
