@@ -11,6 +11,7 @@ from app.batches.actions.chosen import ItemAction, act_on_items
 from app.batches.choices import Choice
 from app.batches.long_work import Pace
 from app.core.errors import WrongState
+from app.db.statements.item_choices import LOCK_READY_SLICES, cancel_chosen_items
 from tests.engine.rig import Message, Rig
 from tests.engine.test_failures import failures, shown
 
@@ -153,3 +154,29 @@ def test_it_is_in_the_audit(rig: Rig) -> None:
     assert [(row.action, row.detail) for row in rows][1:] == [
         ("items.retry", {"indexes": 2, "items": 2})
     ]
+
+
+def test_what_is_given_back_meanwhile_is_left_alone(rig: Rig) -> None:
+    """Another worker may claim it before the canceling is committed, and find its items pending."""
+    batch_id = rig.submit("log.one", [{"uid": n} for n in range(20)])
+    rig.deliver(rig.messages.pop(0))
+    worker = rig.worker()
+    claimed = rig.claim(rig.messages[0], worker)
+    assert claimed is not None
+    with rig.engine.begin() as connection:
+        # As `cancel_step` does, with what happens between its two statements.
+        locked = connection.execute(LOCK_READY_SLICES, {"batch_id": batch_id}).all()
+        worker.heartbeat.give_back(claimed.claim)
+        canceled = connection.execute(
+            cancel_chosen_items(frozenset()),
+            {
+                "batch_id": batch_id,
+                "first": 0,
+                "end": 20,
+                "waves": [row.wave for row in locked],
+                "numbers": [row.number for row in locked],
+            },
+        ).rowcount
+    assert canceled == 20 - claimed.size
+    held = range(claimed.first_index, claimed.last_index + 1)
+    assert {rig.statuses(batch_id)[n] for n in held} == {"PENDING"}

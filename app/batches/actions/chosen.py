@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, TextClause
 
 from app.audit.recording import record
 from app.batches.actions.lock import Moved, lock_batch, require
@@ -23,11 +24,12 @@ from app.db.statements.item_choices import (
     ADD_CANCELED_ITEMS,
     LOCK_READY_SLICES,
     ChosenItems,
+    LockedSlice,
     cancel_chosen_items,
     count_chosen_items,
 )
 from app.db.statements.long_work import DROP_SLICES
-from app.db.statements.rows import row_of
+from app.db.statements.rows import row_of, rows_of
 
 ItemAction = Literal["retry", "cancel"]
 ITEM_ACTIONS: tuple[ItemAction, ...] = ("retry", "cancel")
@@ -98,10 +100,8 @@ def _cancel(engine: Engine, client_id: UUID, batch_id: UUID, choice: Choice, pac
                 require(batch, lifecycle.BATCH_UNENDED, "have items canceled")
             end = _end(batch, choice) if end is None else min(end, batch.total)
             first = 0 if choice.indexes is not None else max(0, end - pace.items)
-            connection.execute(LOCK_READY_SLICES, {"batch_id": batch_id})
-            canceled = connection.execute(
-                statement, {**given, "batch_id": batch_id, "first": first, "end": end}
-            ).rowcount
+            named = {**given, "batch_id": batch_id, "first": first, "end": end}
+            canceled = cancel_step(connection, statement, named)
             if canceled:
                 values = {"batch_id": batch_id, "canceled": canceled}
                 connection.execute(ADD_CANCELED_ITEMS, values)
@@ -114,6 +114,17 @@ def _cancel(engine: Engine, client_id: UUID, batch_id: UUID, choice: Choice, pac
         end = first
         if end == 0:
             return selected
+
+
+def cancel_step(connection: Connection, statement: TextClause, named: Mapping[str, Any]) -> int:
+    """Cancel what `statement` chooses with those parameters; how many. The batch is locked."""
+    ready = {"batch_id": named["batch_id"]}
+    locked = rows_of(LockedSlice, connection.execute(LOCK_READY_SLICES, ready))
+    slices = {
+        "waves": [each.wave for each in locked],
+        "numbers": [each.number for each in locked],
+    }
+    return connection.execute(statement, {**named, **slices}).rowcount
 
 
 def _end(batch: BatchRow, choice: Choice) -> int:

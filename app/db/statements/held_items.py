@@ -149,3 +149,22 @@ def picked_items(batch_id: str) -> str:
          FROM slices s CROSS JOIN LATERAL unnest(s.picks) AS p (index)
          WHERE s.batch_id = {batch_id} AND s.state <> 'DONE')
     """
+
+
+def unclaimed_items(batch_id: str, *, waves: str, numbers: str) -> str:
+    """A query for the items of a batch's READY slices, held or put off: `index`.
+
+    But for the slices of these `waves` and `numbers` (all SQL expressions, the last two of arrays
+    of the same length): those that the caller has locked.
+    """
+    return " UNION ALL ".join(
+        f"""
+        SELECT its.index FROM slices s CROSS JOIN LATERAL (
+            SELECT i.index FROM items i WHERE {within(ROW, picked=picked, items="i")} OFFSET 0
+        ) its
+        WHERE s.batch_id = {batch_id} AND s.state = 'READY'
+          AND s.picks IS {"NOT NULL" if picked else "NULL"}
+          AND (s.wave, s.number) NOT IN (SELECT * FROM unnest({waves}, {numbers}))
+        """
+        for picked in (False, True)
+    )

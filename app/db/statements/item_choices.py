@@ -10,9 +10,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Integer
 
-from app.db.statements.held_items import held_items
+from app.db.statements.held_items import held_items, unclaimed_items
 from app.db.statements.long_work import AS_NEVER_TRIED
 
 _CHOICES = {
@@ -24,6 +26,7 @@ _CHOICES = {
     "failure": "i.failure >= :failure AND i.failure <= :failure",
 }
 _HELD = held_items(":batch_id", validating=True)
+_UNCLAIMED = unclaimed_items(":batch_id", waves=":waves", numbers=":numbers")
 
 
 def _chosen(given: Collection[str]) -> str:
@@ -104,15 +107,28 @@ DROP_FAILURES_WITHOUT_ITEMS = text(
 # being committed is waited for. As `cancel` does, after the batch. By the primary key; there are at
 # most two slices for each live slot.
 LOCK_READY_SLICES = text(
-    "SELECT FROM slices WHERE batch_id = :batch_id AND state = 'READY' FOR NO KEY UPDATE"
+    """
+    SELECT wave, number FROM slices WHERE batch_id = :batch_id AND state = 'READY'
+    FOR NO KEY UPDATE
+    """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LockedSlice:
+    """One of those."""
+
+    wave: int
+    number: int
 
 
 @cache
 def cancel_chosen_items(given: Collection[str]) -> TextClause:
     """A step of canceling: the PENDING ones from :first up to :end, but what claimed slices hold.
 
-    LOCK_READY_SLICES has been executed. Whoever claims a slice later does not find them.
+    LOCK_READY_SLICES has found the slices of :waves and :numbers. Whoever claims one of these later
+    does not find the items. A slice that was given back since may be claimed before this is
+    committed: its items are left alone, as if it had still been claimed.
     """
     return text(
         f"""
@@ -122,8 +138,10 @@ def cancel_chosen_items(given: Collection[str]) -> TextClause:
           AND i.status = 'PENDING' AND {_chosen(given) or "true"}
           AND NOT i.index <@ (
                 SELECT coalesce(range_agg(int4range(held.index, held.index, '[]')), '{{}}')
-                FROM ({_HELD}) held)
+                FROM (SELECT index FROM ({_HELD}) claimed UNION ALL {_UNCLAIMED}) held)
         """
+    ).bindparams(
+        bindparam("waves", type_=ARRAY(Integer)), bindparam("numbers", type_=ARRAY(Integer))
     )
 
 
