@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, text
 
 from app.api import actions
 from app.batches.actions import act, remove
 from app.batches.long_work import Pace, continue_long_work
-from tests.api.conftest import ITEM, Caller
+from app.core.settings import Settings
+from tests.api.conftest import ITEM, Caller, make_app
 from tests.api.test_reading import ended
+
+# A database of this module's own: no worker carries on what is to be looked at half done.
+
+
+@pytest.fixture(scope="module")
+def engine(own_engine: Engine) -> Engine:
+    """On that database."""
+    return own_engine
+
+
+@pytest.fixture(scope="module")
+def app(own_settings: Settings, own_engine: Engine) -> Iterator[Flask]:
+    """The application there."""
+    yield from make_app(own_settings)
 
 
 def scheduled(api: Caller) -> str:

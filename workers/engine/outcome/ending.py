@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import time
 
+import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.batches.settling import settle_whole
 from app.batches.stop import request_stop, tally_so_far
-from app.db import after_commit
+from app.core.errors import BatchlineError
+from app.db import after_commit, transaction
 from app.db.statements.turns import JOIN_LINE_AFTER_SLICE
 from app.events.listeners import SliceFolded, listener
 from workers.engine.claim.claims import ClaimedSlice, add_counts
 from workers.engine.outcome.outcomes import Outcomes
 from workers.engine.runtime import Runtime
+
+log = structlog.get_logger(__name__)
 
 
 def end_slice(
@@ -40,8 +45,21 @@ def end_slice(
     keep_counts(connection, claimed, outcomes, done=True)
     if outcomes.retry_later or outcomes.left or outcomes.waiting or _bounded(claimed):
         # Other slices of the batch may go on for long, and these items need not wait for them.
-        connection.execute(JOIN_LINE_AFTER_SLICE, {"batch_id": claimed.batch_id})
+        after_commit(connection, lambda: _join_line(runtime, claimed))
     return False
+
+
+def _join_line(runtime: Runtime, claimed: ClaimedSlice) -> None:
+    """Not in the slice's transaction, which has its row locked.
+
+    Whoever has the batch locked may be waiting for that, as `cancel` does for what is READY.
+    """
+    try:
+        with transaction(runtime.engine) as connection:
+            connection.execute(JOIN_LINE_AFTER_SLICE, {"batch_id": claimed.batch_id})
+    except (SQLAlchemyError, BatchlineError) as error:
+        # The sweep sees it too.
+        log.warning("line.not_joined", batch=str(claimed.batch_id), error=str(error))
 
 
 def _bounded(claimed: ClaimedSlice) -> bool:
