@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -91,6 +92,7 @@ class Api(flask_smorest.Api):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.dialects: set[str] = set()
         self._documents: dict[bool, Prepared] = {}
+        self._making = threading.Lock()
         super().__init__(*args, **options)
 
     def _register_error_handlers(self) -> None:
@@ -117,12 +119,20 @@ class Api(flask_smorest.Api):
             name = next(iter(given))
             message = "Must be `native`." if name == "only" else "Unknown field."
             raise Invalid(f"{name}: {message}", errors=[FieldError(f"/{name}", message)])
-        only_native = bool(given)
+        return self._made(only_native=bool(given)).answer(request)
+
+    def _made(self, *, only_native: bool) -> Prepared:
+        """The document, by whoever asks first; others wait for it, a good part of a second.
+
+        What it is made of is completed on the way, which two cannot do at the same time.
+        """
         if only_native not in self._documents:
-            document = self.document(only_native=only_native)
-            text = json.dumps(document, indent=2, ensure_ascii=False)
-            self._documents[only_native] = Prepared(text.encode(), "application/json")
-        return self._documents[only_native].answer(request)
+            with self._making:
+                if only_native not in self._documents:
+                    document = self.document(only_native=only_native)
+                    text = json.dumps(document, indent=2, ensure_ascii=False)
+                    self._documents[only_native] = Prepared(text.encode(), "application/json")
+        return self._documents[only_native]
 
     def document(self, *, only_native: bool = False) -> dict[str, Any]:
         """The document as it is now. `only_native`: without the dialects."""
