@@ -8,6 +8,8 @@ import pytest
 
 from tests.chaos.run import run
 
+pytestmark = pytest.mark.long
+
 PROCESSES_DIE = ["kill_pool_child", "kill_worker", "kill_web", "deploy_worker", "freeze_worker"]
 SERVERS_DIE = ["flush_redis", "restart_postgres_immediate", "lose_valkey", "cut_connections"]
 MESSAGES_GO_WRONG = ["repeat_messages", "lose_messages", "lose_callbacks", "delay_messages"]

@@ -14,6 +14,8 @@ from app.clients.credentials import ClientSecret
 from app.core.settings import Settings
 from tests.support.stack import Stack, running_stack, wait_for
 
+pytestmark = pytest.mark.long
+
 STOP_SECONDS = 8.0
 OPERATIONS = ("test.probe", "test.outside", "test.slow")
 
