@@ -16,6 +16,7 @@ from app.db import transaction
 from app.db.statements.gauges import SELECT_TRUE
 from app.operations.lacking import queues_without_worker
 from app.web.blueprint import Blueprint
+from app.web.copies import Copy
 from app.web.responses import answer
 from app.web.services import Services, services
 
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 blueprint = Blueprint("health", __name__, description="Whether it runs, and has what it needs.")
 
 _PATIENCE = 2.0
+# Seconds: as often as that the servers are asked, however many ask without credentials.
+_KEPT_SECONDS = 1.0
 
 
 class HealthSchema(ma.Schema):
@@ -51,9 +54,9 @@ def readyz() -> Response:
     """Say whether Postgres, the broker and workers are there
 
     A worker that takes messages is wanted for each queue that an operation needs. 503 names what is
-    missing. Each is given two seconds.
+    missing. Each is given two seconds. At most a second old.
     """
-    missing = Probes.of(current_app).missing()
+    missing = Probes.of(current_app).latest()
     if missing:
         raise Unavailable(f"Missing: {', '.join(missing)}.", retry_after=2)
     return answer({"status": "ready"})
@@ -63,7 +66,8 @@ class Probes:
     """Checks the services that the process needs, each in a thread, since a check may hang.
 
     A check answers with the names of what is missing. While it hangs, no second one of the same
-    service is begun.
+    service is begun. However many ask for the latest, all are made at most once in a second, by one
+    of them at a time: to each server that is two statements or one connection.
     """
 
     def __init__(self, here: Services) -> None:
@@ -75,12 +79,18 @@ class Probes:
         }
         self._executor = ThreadPoolExecutor(len(self._probes), thread_name_prefix="probe")
         self._running: dict[str, Future[list[str]]] = {}
+        # Nobody takes one that is older: with those who wait for it others do not come to work.
+        self._copy: Copy[list[str]] = Copy(_KEPT_SECONDS, too_old=2 * _PATIENCE)
 
     @staticmethod
     def of(flask: Flask) -> Probes:
         """The application's."""
         probes: Probes | None = flask.extensions.get(_PROBES)
         return probes or flask.extensions.setdefault(_PROBES, Probes(services()))
+
+    def latest(self) -> list[str]:
+        """The names of what was not there within the last second."""
+        return self._copy.get(self.missing)
 
     def missing(self) -> list[str]:
         """The names of what is not there."""

@@ -61,6 +61,9 @@ EACH = 2
 """A client has at most this part of the places: a half. A single one, however much it asks for,
 leaves as much to all others as it has; a smaller part would leave places empty while one client
 works alone, which is the rule. Two that take all they can leave the third its turn: the next."""
+SPARE = 4
+"""Of the places that are held for long, to send bodies in and to wait to be stored, this part, a
+quarter, is for clients that hold none: however long a few send, others find a place."""
 BESIDE = 4
 """Beside others who asked for something within the last second it has this part of those at work
 and of those to store in: a quarter. Then they share the processor with two of it rather than four.

@@ -52,7 +52,9 @@ class Places:
 
     When one client asks for more its requests wait for each other, and nobody else's do. When
     clients together ask for more than there is, the next free place is the next client's in turn.
-    `company`: while a client is not alone it gets at most `beside`.
+    `company`: while a client is not alone it gets at most `beside`. `spare`: the last
+    so many are for those who hold none, so that whoever comes finds one beside a few who take all
+    they can: for places that are held for as long as a client likes.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class Places:
         *,
         beside: int | None = None,
         company: Company | None = None,
+        spare: int = 0,
     ) -> None:
         self._free = most
         self._most_each = most_each
         self._beside = most_each if beside is None else beside
         self._company = company
+        self._spare = spare
         self._lock = threading.Lock()
         self._held: dict[Hashable, int] = {}
         self._lines: OrderedDict[Hashable, _Line] = OrderedDict()
@@ -80,7 +84,7 @@ class Places:
         with self._lock:
             if self._company is not None:
                 self._company.comes(client)
-            if self._free and not self._lines and self._held.get(client, 0) < self._most_of(client):
+            if not self._lines and self._may_have(client):
                 granted = [self._give(place)]
             else:
                 self._lines.setdefault(client, _Line()).of(place)[place] = None
@@ -128,12 +132,17 @@ class Places:
             place.client = client
             if self._company is not None:
                 self._company.comes(client)
+            within = self._may_have(client)
             self._give(place)
-            within = self._held[client] <= self._most_of(client)
             granted = self._next()
         for each in granted:
             each.begin(each)
         return within
+
+    def _may_have(self, client: Hashable) -> bool:
+        """Whether there is one more for the client."""
+        held = self._held.get(client, 0)
+        return self._free > (self._spare if held else 0) and held < self._most_of(client)
 
     def _most_of(self, client: Hashable) -> int:
         if self._company is None or self._company.is_alone(client):
@@ -160,7 +169,7 @@ class Places:
         granted: list[Place] = []
         while self._free > 0 and self._lines:
             for client in self._lines:
-                if self._held.get(client, 0) < self._most_of(client):
+                if self._may_have(client):
                     break
             else:
                 break

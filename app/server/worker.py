@@ -64,10 +64,10 @@ class WebWorker(Worker):
         self.work = self._places(at_work)
         # With those who wait for a batch they must leave threads for work.
         receiving = max(1, min(bounds.RECEIVING, self.cfg.threads // 8))
-        self.receiving = Places(receiving, max(1, receiving // bounds.EACH))
+        self.receiving = self._long_places(receiving)
         self.storing = self._places(bounds.STORING)
         queued = max(1, min(bounds.QUEUED, self.cfg.threads // 20))
-        self.queued = Places(queued, max(1, queued // bounds.EACH))
+        self.queued = self._long_places(queued)
         self.known = KnownClients()
         self.keepalive = self.cfg.keepalive
         most = min(self.cfg.worker_connections, bounds.most_connections())
@@ -87,6 +87,11 @@ class WebWorker(Worker):
             beside=max(1, most // bounds.BESIDE),
             company=self._company,
         )
+
+    @staticmethod
+    def _long_places(most: int) -> Places:
+        """So many that are held for long."""
+        return Places(most, max(1, most // bounds.EACH), spare=most // bounds.SPARE)
 
     # Gunicorn's side.
 

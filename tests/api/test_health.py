@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from app.api.health import Probes
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.local.servers.ports import free_port
@@ -133,3 +135,23 @@ def test_the_process_answers_whatever_is_missing(settings: Settings, silent: int
     with application(away) as app:
         answer = Caller(app, None).get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_however_many_ask_the_broker_is_asked_once_a_second(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody needs credentials for it, so nobody may make the servers busy by it."""
+    asked = {"Postgres": 0, "the broker": 0, "a live worker": 0}
+    monkeypatch.setattr("app.api.health._KEPT_SECONDS", 60.0)
+    begin = Probes._begin
+
+    def counted(probes: Probes, name: str) -> Future[list[str]]:
+        asked[name] += 1
+        return begin(probes, name)
+
+    monkeypatch.setattr(Probes, "_begin", counted)
+    with application(settings) as app, ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: Caller(app, None).get("/readyz"), range(200)))
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert len({answer.data for answer in answers}) == 1
+    assert asked == {"Postgres": 1, "the broker": 1, "a live worker": 1}

@@ -171,3 +171,27 @@ def test_strangers_are_never_alone() -> None:
     assert len(got) == 2
     assert places.rename(got[0], "a")
     assert [place.client for place in got] == ["a", None, None]
+
+
+def test_who_has_none_finds_one_beside_some_who_take_all_they_can() -> None:
+    got: list[Place] = []
+    places = Places(64, 32, spare=16)
+    greedy = [places.ask(f"greedy {number}", got.append) for number in range(8) for _ in range(40)]
+    held = [sum(place.held for place in greedy[at : at + 40]) for at in range(0, len(greedy), 40)]
+    assert held == [32, 16, 1, 1, 1, 1, 1, 1]
+    newcomer = places.ask("new", got.append)
+    assert newcomer.held
+    places.leave(newcomer)
+    places.leave(greedy[0])
+    assert not greedy[32].held, "what is given back is for those who have none"
+    assert not places.rename(places.ask(None, got.append), "greedy 0"), "whoever they said they are"
+
+
+def test_what_was_spared_is_given_out_as_others_leave() -> None:
+    got: list[Place] = []
+    places = Places(8, 6, spare=2)
+    first, waits = ([places.ask(client, got.append) for _ in range(4)] for client in "ab")
+    assert [place.held for place in waits] == [True, True, False, False]
+    places.leave(first[0])
+    assert waits[2].held
+    assert not waits[3].held

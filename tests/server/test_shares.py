@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
+from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from app.clients.credentials import ClientSecret
-from app.clients.quotas import STREAMS_AT_ONCE, default_quotas, set_quotas
+from app.clients.credentials import ClientSecret, create_client
+from app.clients.quotas import STREAMS_AT_ONCE, SUBMISSIONS_AT_ONCE, default_quotas, set_quotas
 from app.core.settings import Settings
 from app.server import bounds
 from tests.api.conftest import ITEM
@@ -151,3 +154,45 @@ def test_who_comes_for_the_first_time_with_many_has_a_share_too(
             began = time.monotonic()
             assert talk.send(*get(other, "/v1/webhooks")).answer().status == 200
             assert time.monotonic() - began < 5
+
+
+@pytest.mark.slow
+def test_two_who_send_slowly_leave_places_to_send_bodies_in(
+    web: Stack, client: ClientSecret, other: ClientSecret, engine: Engine, settings: Settings
+) -> None:
+    """Each holds all it can, for as long as it likes to send; a third has its turn at once."""
+    third = create_client(engine, f"third {uuid4()}")
+    for greedy in (client, other):
+        unlimited = {SUBMISSIONS_AT_ONCE: None}
+        set_quotas(engine, greedy.client_id, unlimited, default_quotas(settings))
+    for one in (client, other, third):
+        with web.http(one) as http:
+            http.get("/v1/webhooks").raise_for_status()
+    with ExitStack() as held:
+        for greedy in (client, other):
+            slow = [held.enter_context(Talk(web)) for _ in range(bounds.RECEIVING)]
+            for talk in slow:
+                talk.send(*_upload(greedy, 1_000_000, "Expect: 100-continue"))
+            # Who has a place is told to go on; the last quarter of them is for others.
+            wait_for(partial(_told_to_go_on, slow, bounds.RECEIVING // 4), within=20)
+        with Talk(web) as talk:
+            # Those who send nothing are given up after 30 s at the earliest.
+            talk.socket.settimeout(bounds.LEAST_WITHIN / 2)
+            body = LINES * 2
+            assert talk.send(*_upload(third, len(body)), body=body).answer().status == 202
+
+
+def _upload(client: ClientSecret, length: int, *more: str) -> tuple[str, ...]:
+    return (
+        f"POST {UPLOAD} HTTP/1.1",
+        "Host: here",
+        f"Authorization: Bearer {client.secret}",
+        "Content-Type: application/x-ndjson",
+        f"Content-Length: {length}",
+        *more,
+    )
+
+
+def _told_to_go_on(talks: list[Talk], least: int) -> bool:
+    """Whether so many have something to read."""
+    return len(select.select([talk.socket for talk in talks], [], [], 0)[0]) >= least
