@@ -207,7 +207,7 @@ def test_the_chart_takes_every_setting() -> None:
 
 
 # What the compose file decides otherwise, or for its own servers.
-ITS_OWN = {"RETENTION_DAYS", "FLOWER_BASIC_AUTH", "POSTGRES_PASSWORD"}
+ITS_OWN = {"FLOWER_BASIC_AUTH", "POSTGRES_PASSWORD"}
 
 
 @pytest.mark.parametrize("name", ["Procfile", "docker-compose.yml"])

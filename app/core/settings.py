@@ -228,11 +228,13 @@ class Settings:
     )
     slice_target_seconds: float = setting(0.25, seconds(60), "seconds that a slice should take")
     max_slice_items: int = setting(5000, integer(1, 100_000), "most items of a slice")
+    # Without an end a busy system fills its disk within a year; a quarter is longer than anybody
+    # has been seen to look back. What must be kept is exported, or kept with 0.
     retention_days: int = setting(
-        0,
+        90,
         integer(0, 36_500),
-        "days after which ended batches are removed (0 keeps them), and webhook deliveries (0: "
-        "30 days)",
+        "days after which ended batches are removed, with their items (0 keeps them), and webhook "
+        "deliveries (0: 30 days)",
     )
     audit_retention_days: int = setting(
         365, integer(0, 36_500), "days after which what was done is forgotten; 0 keeps it"

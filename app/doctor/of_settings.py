@@ -25,6 +25,7 @@ def look_at_settings(
     given = variables_given(environ)
     shown = ", ".join(given) or "none"
     yield fine(_ABOUT, f"given: {shown}")
+    yield fine(_ABOUT, _kept(settings.retention_days))
     yield from _misspelt(environ)
     try:
         flower_is_open(settings)
@@ -44,6 +45,13 @@ def look_at_settings(
             "RESEND_AFTER is not above SWEEP_INTERVAL: each sweep sends again what merely waits",
             "leave RESEND_AFTER at its default",
         )
+
+
+def _kept(days: int) -> str:
+    """How long batches stay: removed data is what nobody should learn of by missing it."""
+    if days:
+        return f"batches are removed {days:,} days after they ended (RETENTION_DAYS)"
+    return "ended batches are kept for ever (RETENTION_DAYS=0)"
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:

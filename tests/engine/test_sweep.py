@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.batches.retention import remove_expired
 from app.core import lifecycle
+from app.core.settings import Settings
 from app.db.statements.batches import lock_batch_row
 from tests.engine.rig import Rig
 from tests.support.stack import wait_for
@@ -25,13 +26,29 @@ _READ = text(
 )
 
 
-def test_old_batches_are_removed_only_where_that_is_asked_for(rig: Rig) -> None:
+def test_ended_batches_are_kept_for_ninety_days_unless_said_otherwise(rig: Rig) -> None:
+    assert Settings().retention_days == 90
+    old, young = (rig.submit("test.probe", [{"key": key}]) for key in ("old", "young"))
+    rig.deliver_all()
+    for batch_id, days in (old, 91), (young, 89):
+        rig.run(
+            "UPDATE batches SET finished_at = now() - make_interval(days => :days) WHERE id = :id",
+            id=batch_id,
+            days=days,
+        )
+    sweep(rig.runtime)
+    assert not _there(rig, old)
+    assert _there(rig, young)
+
+
+def test_ended_batches_are_kept_for_as_long_as_is_asked_for(rig: Rig) -> None:
     old = rig.submit("test.probe", [{"key": "old"}])
     young = rig.submit("test.probe", [{"key": "young"}])
     rig.deliver_all()
     rig.run(
         "UPDATE batches SET finished_at = finished_at - interval '8 days' WHERE id = :id", id=old
     )
+    rig.runtime.settings = replace(rig.settings, retention_days=0)
     sweep(rig.runtime)
     assert _there(rig, old)
     rig.runtime.settings = replace(rig.settings, retention_days=7)
@@ -41,6 +58,8 @@ def test_old_batches_are_removed_only_where_that_is_asked_for(rig: Rig) -> None:
 
 
 def test_large_batches_are_removed_in_steps_and_small_ones_together(rig: Rig) -> None:
+    rig.runtime.settings = replace(rig.settings, retention_days=0)  # only as is said below
+
     def old(items: int, days: int) -> UUID:
         batch_id = rig.submit("test.probe", [{"key": str(n)} for n in range(items)])
         rig.run_out(batch_id)
