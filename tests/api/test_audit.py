@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,8 +17,9 @@ from app.audit.retention import forget_old
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.keys import create_key
 from app.core.ids import earliest_id
+from app.core.settings import Settings
 from app.db import transaction
-from tests.api.conftest import ITEM, MASTERLIST, Caller
+from tests.api.conftest import ITEM, MASTERLIST, Caller, make_app
 from tests.api.test_reading import ended
 
 Audit = Callable[..., list[dict[str, Any]]]
@@ -26,6 +27,18 @@ FIELDS = {
     "id", "at", "action", "clientId", "keyId", "keyName", "address", "requestId", "batchId",
     "detail",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def engine(own_engine: Engine) -> Engine:
+    """A database of its own: what is resumed or tried again for a moment here must not be run."""
+    return own_engine
+
+
+@pytest.fixture(scope="module")
+def app(own_settings: Settings, own_engine: Engine) -> Iterator[Flask]:
+    """The application there."""
+    yield from make_app(own_settings)
 
 
 @pytest.fixture

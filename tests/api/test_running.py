@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, text
 
-from tests.api.conftest import Caller
+from app.core.settings import Settings
+from tests.api.conftest import Caller, make_app
 
 _SLICE = text(
     """
@@ -82,9 +85,21 @@ class Staged:
         return summary
 
 
+@pytest.fixture(scope="module")
+def engine(own_engine: Engine) -> Engine:
+    """A database of its own: the sweep of a stack would take claims that no worker stands for."""
+    return own_engine
+
+
+@pytest.fixture(scope="module")
+def app(own_settings: Settings, own_engine: Engine) -> Iterator[Flask]:
+    """The application there."""
+    yield from make_app(own_settings)
+
+
 @pytest.fixture
 def staged(engine: Engine, api: Caller) -> Staged:
-    """A batch of 20 that has begun and is held: no sweep moves a paused one."""
+    """A batch of 20 that has begun and is held."""
     staged = Staged(engine, api, 20)
     staged.sql("UPDATE batches SET status = 'PENDING' WHERE id = :id")
     staged.sql("UPDATE batches SET status = 'PAUSED', started_at = now() WHERE id = :id")
