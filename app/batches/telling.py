@@ -9,7 +9,10 @@ from sqlalchemy import Connection
 
 from app.batches.queries import find_batch
 from app.batches.serializers import batch_body
-from app.webhooks.recording import record, wants
+from app.db import after_commit
+from app.db.statements.batches import BatchRow
+from app.events.listeners import listener
+from app.webhooks.recording import BATCH_PAUSED, record, wants
 
 
 def tell_webhooks(
@@ -28,3 +31,12 @@ def tell_webhooks(
     assert moment is not None  # noqa: S101 (it has just been set)
     record(connection, webhooks, event, at=moment, data=batch_body(batch), batch_id=batch_id)
     return webhooks
+
+
+def tell_of_pause(connection: Connection, batch: BatchRow, at: datetime) -> None:
+    """The batch, whose row is locked, is PAUSED since then: whoever wants to know is told.
+
+    One statement where nobody does.
+    """
+    if tell_webhooks(connection, batch.client_id, batch.id, BATCH_PAUSED, at=at):
+        after_commit(connection, lambda: listener().delivery_due())

@@ -13,8 +13,10 @@ from app.db.statements.webhook_deliveries import INSERT_DELIVERIES
 from app.db.statements.webhooks import LOCK_LISTENING
 
 BATCH_FINISHED = "batch.finished"
+BATCH_STARTED = "batch.started"
 BATCH_AWAITING_APPROVAL = "batch.awaiting_approval"
-EVENTS = (BATCH_FINISHED, BATCH_AWAITING_APPROVAL)
+BATCH_PAUSED = "batch.paused"
+EVENTS = (BATCH_FINISHED, BATCH_STARTED, BATCH_AWAITING_APPROVAL, BATCH_PAUSED)
 
 
 def wants(connection: Connection, client_id: UUID, event: str) -> list[UUID]:

@@ -101,6 +101,29 @@ def test_what_is_to_be_approved_is_told(
         assert (event["type"], event["data"]["status"]) == ("batch.finished", "PARTIAL")
 
 
+def test_beginnings_and_pauses_are_told_to_whoever_asks(stack: Stack, http: httpx.Client) -> None:
+    with receiving() as receiver:
+        webhook = register(http, receiver.url, "batch.started", "batch.paused")
+        request = {"operation": "test.bulk", "items": [{"do": "succeed"}]}
+        submitted = http.post("/v1/batches", json=request).json()["id"]
+        stack.finished(http, submitted)
+        [received] = receiver.wait_for(1)
+        event = received.verified(webhook["secret"])
+        assert (event["type"], event["data"]["status"]) == ("batch.started", "RUNNING")
+        assert event["timestamp"] == event["data"]["startedAt"]
+        slow = {"operation": "demo.sleep", "items": [{"seconds": 0.2}] * 400}
+        path = f"/v1/batches/{http.post('/v1/batches', json=slow).json()['id']}"
+        http.post(f"{path}/pause").raise_for_status()
+
+        def paused() -> dict[str, Any] | None:
+            told = [one.verified(webhook["secret"]) for one in list(receiver.received)]
+            return next((one["data"] for one in told if one["type"] == "batch.paused"), None)
+
+        told = wait_for(paused)
+        assert (told["id"], told["status"]) == (path.rpartition("/")[2], "PAUSED")
+        http.post(f"{path}/cancel").raise_for_status()
+
+
 def test_a_retried_batch_ends_again_and_so_does_a_canceled_one(
     stack: Stack, http: httpx.Client
 ) -> None:

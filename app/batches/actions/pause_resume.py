@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from app.batches.actions.lock import require
+from app.batches.telling import tell_of_pause
 from app.core import lifecycle
 from app.core.errors import WrongState
-from app.db.statements.batches import SET_BATCH_STATUS, BatchRow
+from app.db.statements.batches import PAUSE_BATCH, SET_BATCH_STATUS, BatchRow
 from app.db.statements.slices import MARK_READY_SLICES
 
 
@@ -15,7 +16,8 @@ def pause(connection: Connection, batch: BatchRow) -> bool:
     """Begin nothing more; slices under way finish, and what they brought is kept."""
     require(batch, (lifecycle.PENDING, lifecycle.RUNNING), "be paused")
     _refuse_stopping(batch, "paused")
-    connection.execute(SET_BATCH_STATUS, {"batch_id": batch.id, "status": lifecycle.PAUSED})
+    at = connection.execute(PAUSE_BATCH, {"batch_id": batch.id}).scalar_one()
+    tell_of_pause(connection, batch, at)
     return False
 
 

@@ -6,18 +6,36 @@ All by its id, of a batch whose row the caller has locked, unless another index 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 
 from app.db.statements.rows import columns
 
+
+@dataclass(frozen=True, slots=True)
+class BegunBatch:
+    """When a batch began. `heard`: whether a webhook is to be told of it now."""
+
+    started_at: datetime
+    heard: bool
+
+
+# What a statement by which a batch begins returns of it, in terms of `batches`. `begins`: whether
+# it does so now, as by the same statement it goes on. Whether anybody listens is then looked up by
+# ix_webhooks_client_id_id, so that where nobody does it costs no statement.
+BEGUN = """started_at, CASE WHEN :begins THEN EXISTS (
+        SELECT FROM webhooks w WHERE w.client_id = batches.client_id AND w.disabled_at IS NULL
+           AND 'batch.started' = ANY(w.events)) ELSE false END AS heard"""
+
 # PENDING to RUNNING, before the first wave.
 BEGIN_BATCH = text(
-    """
+    f"""
     UPDATE batches SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp()),
         due_at = NULL, revision = revision + 1
     WHERE id = :batch_id AND status = 'PENDING'
+    RETURNING {BEGUN}
     """
 )
 
@@ -25,13 +43,14 @@ BEGIN_BATCH = text(
 # others, where there is `more`. The commit need not be waited for: if a crash of Postgres loses it,
 # the wave has not been planned, and the batch is in line as before.
 NOTE_WAVE_OF_BATCH = text(
-    """
+    f"""
     SET LOCAL synchronous_commit = off;
     UPDATE batches SET wave = :wave, next_index = :next_index, due_at = NULL,
         turn_at = CASE WHEN :more THEN clock_timestamp() END,
         started_at = coalesce(started_at, clock_timestamp()), status = 'RUNNING',
         revision = revision + CASE status WHEN 'RUNNING' THEN 0 ELSE 1 END
     WHERE id = :batch_id
+    RETURNING {BEGUN}
     """
 )
 

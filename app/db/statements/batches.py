@@ -128,7 +128,16 @@ AMEND_BATCH = (
     update(Batch).where(Batch.id == bindparam("batch_id")).values(revision=Batch.revision + 1)
 )
 
-# start, pause, resume: where the caller wants it. By id, which the caller has locked.
+# pause: nothing more begins. By id, which the caller has locked.
+PAUSE_BATCH = text(
+    """
+    UPDATE batches SET status = 'PAUSED', turn_at = NULL, revision = revision + 1
+    WHERE id = :batch_id
+    RETURNING clock_timestamp() AS at
+    """
+)
+
+# start, resume: where the caller wants it. By id, which the caller has locked.
 SET_BATCH_STATUS = text(
     """
     UPDATE batches SET status = :status, revision = revision + 1,

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import insert, text
 
 from app.db.models import Slice
+from app.db.statements.batch_progress import BEGUN
 from app.db.statements.rows import columns
 
 # A wave, as it is planned or, after a death, grows. The caller has locked the batch, or the
@@ -136,13 +137,13 @@ GET_LAST_SLICE_NUMBER = text(
 # A batch that is one slice begins, as the slice of the worker that runs it at once: with the claim,
 # and what a claim returns. By id, which the caller has locked.
 BEGIN_WHOLE_BATCH = text(
-    """
+    f"""
     WITH begun AS (
         UPDATE batches SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp()),
             wave = :wave, next_index = :next_index, due_at = NULL, turn_at = NULL,
             revision = revision + 1
         WHERE id = :batch_id
-        RETURNING metadata::text AS metadata
+        RETURNING metadata::text AS metadata, {BEGUN}
     ), made AS (
         INSERT INTO slices (batch_id, wave, number, operation, queue, phase, first_index,
                             last_index, picks, size, state, claim, worker_id, claimed_at)
@@ -150,6 +151,6 @@ BEGIN_WHOLE_BATCH = text(
                 :last_index, :picks, :size, 'CLAIMED', :claim, :worker, clock_timestamp())
         RETURNING claimed_at
     )
-    SELECT made.claimed_at, begun.metadata FROM begun, made
+    SELECT made.claimed_at, begun.metadata, begun.started_at, begun.heard FROM begun, made
     """
 )

@@ -1215,7 +1215,7 @@ export interface components {
             scopes?: string[] | null;
         };
         NewWebhook: {
-            events?: ("batch.finished" | "batch.awaiting_approval")[];
+            events?: ("batch.finished" | "batch.started" | "batch.awaiting_approval" | "batch.paused")[];
             /** @example https://example.com/hooks/batchline */
             url: string;
         };

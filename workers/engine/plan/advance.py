@@ -23,7 +23,6 @@ from app.core import lifecycle
 from app.core.correlation import note
 from app.db import sqlstate, transaction
 from app.db.statements.batch_progress import (
-    BEGIN_BATCH,
     END_VALIDATION_OF_BATCH,
     SET_DUE_OF_BATCH,
     SET_NEXT_INDEX_OF_BATCH,
@@ -37,6 +36,7 @@ from app.db.statements.item_planning import (
 from app.db.statements.rows import row_of
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import JOIN_LINE, LEAVE_LINE, OTHERS_ARE_IN_LINE
+from workers.engine.plan.beginning import begin
 from workers.engine.plan.lane_steps import may_run_ahead
 from workers.engine.plan.lanes import find_lanes
 from workers.engine.plan.long_steps import go_on
@@ -148,7 +148,7 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
         lanes_needed = batch.doing is None
         if lanes_needed and not find_lanes(connection, runtime.known, batch, runtime.pace):
             return _Next(long_work=lifecycle.FIND_KEYS)
-        connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
+        begin(connection, batch)
         batch = replace(batch, status=lifecycle.RUNNING)
     return _plan(runtime, connection, batch, unfinished, todo, its_turn=its_turn)
 
@@ -183,7 +183,7 @@ def _plan(
         todo.waves.setdefault(batch.wave + 1, []).extend(enumerate(plan.slices))
         return todo
     if batch.status == lifecycle.PENDING:
-        connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
+        begin(connection, batch)
     if plan.next_index != batch.next_index:
         connection.execute(
             SET_NEXT_INDEX_OF_BATCH, {"batch_id": batch.id, "next_index": plan.next_index}

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from app.batches.long_work import Left, Work, end_work, note_work
 from app.core import lifecycle
 from app.db import transaction
-from app.db.statements.batch_progress import BEGIN_BATCH, SET_NEXT_INDEX_OF_BATCH
+from app.db.statements.batch_progress import SET_NEXT_INDEX_OF_BATCH
 from app.db.statements.batches import BatchRow, lock_batch_row
 from app.db.statements.lanes import (
     DROP_LANE_CHUNKS,
@@ -30,6 +30,7 @@ from app.db.statements.lanes import (
     store_repeated_items,
 )
 from app.db.statements.rows import row_of
+from workers.engine.plan.beginning import begin
 from workers.engine.plan.lanes import all_are_due, parameters, put_into_lanes
 from workers.engine.runtime import Runtime
 
@@ -113,7 +114,7 @@ def _mark_chunk(connection: Connection, batch_id: UUID) -> Left:
         following = connection.execute(GET_NEXT_LANE_CHUNK, this).scalar_one()
     if following is None:
         end_work(connection, batch_id)
-        connection.execute(BEGIN_BATCH, this)
+        begin(connection, batch)
         return Left.NOTHING
     work = Work(lifecycle.MARK_LANES, index=following, total=batch.total, done=size)
     note_work(connection, batch_id, work)

@@ -9,9 +9,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app.db import after_commit
-from app.db.statements.batch_progress import ADD_COUNTS_TO_BATCH, NOTE_WAVE_OF_BATCH
+from app.db.statements.batch_progress import (
+    ADD_COUNTS_TO_BATCH,
+    NOTE_WAVE_OF_BATCH,
+    BegunBatch,
+)
 from app.db.statements.batches import BatchRow
-from app.db.statements.rows import rows_of
+from app.db.statements.rows import row_of, rows_of
 from app.db.statements.slices import (
     CREATE_SLICES,
     FOLD_SLICES,
@@ -20,6 +24,7 @@ from app.db.statements.slices import (
     SentSlice,
 )
 from app.events.listeners import SliceFolded, listener
+from workers.engine.plan.beginning import begins, tell_of_beginning
 from workers.engine.plan.planner import Plan
 from workers.engine.planned_slice import PlannedSlice
 from workers.engine.runtime import Runtime
@@ -49,15 +54,19 @@ def write_wave(connection: Connection, batch: BatchRow, plan: Plan) -> None:
             for number, planned in enumerate(plan.slices)
         ],
     )
-    connection.execute(
+    noted = connection.execute(
         NOTE_WAVE_OF_BATCH,
         {
             "batch_id": batch.id,
             "wave": batch.wave + 1,
             "next_index": plan.next_index,
             "more": plan.more,
+            "begins": begins(batch),
         },
     )
+    begun = row_of(BegunBatch, noted)
+    assert begun is not None  # noqa: S101 (it is locked)
+    tell_of_beginning(connection, batch, begun)
     after_commit(connection, lambda: listener().wave_written(batch.operation))
 
 

@@ -19,6 +19,7 @@ from app.db.statements.sessions import COMMIT_UNHURRIED
 from app.db.statements.slices import BEGIN_WHOLE_BATCH
 from app.messaging.broker import HARD_TIME_LIMIT, SLOW_QUEUE
 from workers.engine.claim.claims import ClaimedSlice
+from workers.engine.plan.beginning import begins, tell_of_beginning
 from workers.engine.plan.chords import BESIDE
 from workers.engine.plan.lanes import find_lanes
 from workers.engine.plan.planner import plan_wave
@@ -89,9 +90,11 @@ def _claim(
             "picks": planned.picks,
             "size": planned.size,
             "claim": claim,
+            "begins": begins(batch),
             "worker": runtime.heartbeat.worker_id,
         },
     ).one()
+    tell_of_beginning(connection, batch, row)
     return ClaimedSlice(
         batch_id=batch.id,
         wave=batch.wave + 1,
