@@ -1,7 +1,7 @@
 """Batchline for those who write handlers, and for those who call it.
 
-Handlers: `from batchline import operation, Item, Context, Outcome, Reject, Retry, Defer`, and
-fields for their schemas in `batchline.fields`; `batchline.testing` tries them without a server.
+Handlers: `from batchline import operation, Item, Context, Outcome, Reject, Retry, Defer, Breaker`,
+and fields for their schemas in `batchline.fields`; `batchline.testing` tries them without a server.
 Callers: `batchline.client`. These names stay; where the code behind them is, may change.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handlers import (
+        Breaker,
         Context,
         Defer,
         Item,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Breaker",
     "Context",
     "Defer",
     "Item",

@@ -4,11 +4,13 @@ Nothing in here knows Flask, Celery or the rest of Batchline, so that a handler 
 read and tested by itself.
 """
 
+from handlers.breaker import Breaker
 from handlers.contract import Context, Defer, Item, Outcome, Records, Reject, Retry
 from handlers.operation import Operation, WrongOperation
 from handlers.registry import Registry, operation, registry
 
 __all__ = [
+    "Breaker",
     "Context",
     "Defer",
     "Item",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import marshmallow
 from marshmallow import fields
 
+from handlers.breaker import flaws_of
+
 if TYPE_CHECKING:
     from handlers.operation import Operation
 
@@ -39,7 +41,7 @@ _NO_PARTS_OF_KEYS = (
 
 def flaws(operation: Operation) -> Iterator[str]:
     """Everything that is wrong with it, each in a few words that name the option or the field."""
-    for check in (_of_name, _of_handler, _of_numbers, _of_queue, _of_schema_and_key):
+    for check in (_of_name, _of_handler, _of_numbers, _of_queue, _of_breaker, _of_schema_and_key):
         yield from check(operation)
 
 
@@ -97,6 +99,11 @@ def _of_numbers(operation: Operation) -> Iterator[str]:
 def _of_queue(operation: Operation) -> Iterator[str]:
     if operation.queue not in get_args(Queue):
         yield f"queue must be {' or '.join(map(repr, get_args(Queue)))}, not {operation.queue!r}"
+
+
+def _of_breaker(operation: Operation) -> Iterator[str]:
+    if operation.breaker is not None:
+        yield from flaws_of(operation.breaker)
 
 
 def _of_schema_and_key(operation: Operation) -> Iterator[str]:

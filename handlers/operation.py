@@ -11,6 +11,7 @@ from typing import Any
 import marshmallow
 from marshmallow.exceptions import ValidationError
 
+from handlers.breaker import Breaker
 from handlers.checks import Queue, flaws
 from handlers.fields import WholeNumber, exact_decimal
 from handlers.keys import LONGEST_KEY, join_key
@@ -38,7 +39,9 @@ class Operation:
     item's time limit. `concurrency`: most calls of the handler at once over all workers, None for
     no limit. `rate_limit`: most items a second over all workers, None for no limit. `queue`:
     "fast" for database work, "slow" for work that waits on a network. `slice_items`: items a task
-    begins with until the operation's cost has been measured.
+    begins with until the operation's cost has been measured. `breaker`: when it is left alone
+    because what it needs is away; None for never. `bases`: what its items may be for, by their
+    field `base`, where each of these has a breaker of its own.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Operation:
     queue: Queue = "fast"
     slice_items: int | None = None
     gathers: bool = False
+    breaker: Breaker | None = None
+    bases: tuple[str, ...] = ()
     examples: tuple[Mapping[str, Any], ...] = field(default=())
 
     def __post_init__(self) -> None:

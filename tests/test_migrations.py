@@ -105,6 +105,25 @@ def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
+        ("status = 'probing'", "may not go from closed to probing"),
+        ("status = 'ajar'", "may not go from closed to ajar"),
+        ("status = 'open'", "open_tries_again"),
+        ("by_hand = true", "opened_by_hand"),
+        ("probe_at = now()", "open_tries_again"),
+        ("probe_token = gen_random_uuid()", "probing_is_somebodys"),
+    ],
+)
+def test_postgres_refuses_impossible_breakers(engine: Engine, change: str, constraint: str) -> None:
+    with engine.connect() as connection, connection.begin() as transaction:
+        connection.execute(text("INSERT INTO breakers (operation) VALUES ('x')"))
+        with pytest.raises(IntegrityError, match=constraint):
+            connection.execute(text(f"UPDATE breakers SET {change} WHERE operation = 'x'"))
+        transaction.rollback()
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
         ("status = 'SUCCESS'", "ended_has_finish"),
         ("status = 'NONSENSE'", "may not go from RUNNING"),
         ("finished_at = now()", "ended_has_finish"),

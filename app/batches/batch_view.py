@@ -119,10 +119,13 @@ class BatchView:
     # Nothing is under way where it has no slice: what is due is then waited for.
     waiting_for: str | None = field(
         metadata=shown(
-            "What it waits for before it goes on: `approval`, `schedule` (its time) or `retry` (of "
-            "items that are to be tried again later); null where it does not wait.",
+            "What it waits for before it goes on: `approval`, `schedule` (its time), `retry` (of "
+            "items that are to be tried again later) or `breaker` (its operation is left alone, as "
+            "what that needs is away); null where it does not wait.",
             sql="""CASE WHEN b.status = 'AWAITING' THEN 'approval'
                         WHEN b.status = 'SCHEDULED' THEN 'schedule'
+                        WHEN b.status = 'RUNNING' AND b.due_at >= timestamptz '9000-01-01Z'
+                             AND live.completed IS NULL THEN 'breaker'
                         WHEN b.status = 'RUNNING' AND b.due_at > now() AND live.completed IS NULL
                         THEN 'retry' END""",
         )

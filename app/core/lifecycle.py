@@ -1,4 +1,4 @@
-"""The two state machines, drawn once. Postgres enforces what stands here (see app/db/models).
+"""The state machines, drawn once. Postgres enforces what stands here (see app/db/models).
 
 A batch: OPEN and SCHEDULED wait for their caller or their time; AWAITING waits for somebody's
 approval; PENDING waits for the engine; RUNNING and PAUSED are under way; SUCCESS, PARTIAL, FAILED
@@ -50,6 +50,16 @@ ITEM_MOVES: dict[str, tuple[str, ...]] = {
 }
 # What callers may ask for: the derived RUNNING included.
 ITEM_STATUSES_SHOWN = (PENDING, RUNNING, *ITEM_ENDED)
+
+BREAKER_CLOSED = "closed"
+BREAKER_OPEN = "open"
+BREAKER_PROBING = "probing"
+BREAKER_STATUSES = (BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING)
+BREAKER_MOVES: dict[str, tuple[str, ...]] = {
+    BREAKER_CLOSED: (BREAKER_OPEN,),
+    BREAKER_OPEN: (BREAKER_PROBING, BREAKER_CLOSED),
+    BREAKER_PROBING: (BREAKER_OPEN, BREAKER_CLOSED),
+}
 
 SLICE_READY = "READY"
 SLICE_CLAIMED = "CLAIMED"

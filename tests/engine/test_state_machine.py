@@ -21,10 +21,14 @@ from hypothesis.stateful import (
 
 from app.batches.actions import ACTIONS, remove
 from app.batches.actions.chosen import ITEM_ACTIONS, ItemAction, act_on_items
+from app.batches.breakers.changing import Counted, close_by_hand, count, open_by_hand
 from app.batches.choices import Choice
 from app.batches.long_work import Pace, continue_long_work
 from app.core import lifecycle
 from app.core.errors import WrongState
+from app.core.ids import new_id
+from app.db import transaction
+from handlers import Breaker
 from tests.engine.rig import Message, Rig
 from tests.engine.test_actions import ALLOWED
 from tests.engine.what_holds import WhatHolds
@@ -254,8 +258,33 @@ class BatchMachine(WhatHolds):
             self.rig.time_passes()
         self.rig.sweep()
 
+    # What becomes of the systems that operations need.
+
+    @rule(operation=st.sampled_from(OPERATIONS))
+    def trip(self, operation: str) -> None:
+        """Too many tries fail: it opens, and one item soon tries again."""
+        counted = Counted(operation, "", Breaker(of=1, rest=0.01), failed=1, succeeded=0)
+        with transaction(self.rig.engine) as connection:
+            count(connection, counted, worker=new_id(), stale=60)
+
+    @rule(operation=st.sampled_from(OPERATIONS))
+    def open_by_hand(self, operation: str) -> None:
+        """An admin has an operation left alone."""
+        with transaction(self.rig.engine) as connection:
+            open_by_hand(connection, operation, "")
+        self.left_alone.setdefault(operation, self.successes(operation))
+
+    @rule(operation=st.sampled_from(OPERATIONS))
+    def close_by_hand(self, operation: str) -> None:
+        """An admin lets it go on."""
+        self.left_alone.pop(operation, None)
+        with transaction(self.rig.engine) as connection:
+            close_by_hand(connection, operation, None)
+
     def teardown(self) -> None:
         """Let everything end, and look at all of it."""
+        for operation in OPERATIONS:
+            self.close_by_hand(operation)
         for batch_id in self.live:
             continue_long_work(self.rig.engine, batch_id)
         self.live = list(filter(self.rig.there, self.live))

@@ -14,7 +14,9 @@ from tests.engine.rig import Rig
 
 class WhatHolds(RuleBasedStateMachine):
     """The invariants. `live`: the batches that were not removed. `ends`: how those that have ended
-    did. `retried`: those of which items were run again. `approved`: those that were approved."""
+    did. `retried`: those of which items were run again. `approved`: those that were approved.
+    `left_alone`: operations that were opened by hand, and how many of their items had come through
+    by then."""
 
     rig: Rig  # set by the test
 
@@ -24,6 +26,7 @@ class WhatHolds(RuleBasedStateMachine):
         self.ends: dict[UUID, tuple[Any, ...]] = {}
         self.retried: set[UUID] = set()
         self.approved: set[UUID] = set()
+        self.left_alone: dict[str, int] = {}
 
     @invariant()
     def ended_batches_are_counted(self) -> None:
@@ -80,6 +83,23 @@ class WhatHolds(RuleBasedStateMachine):
         """No uid stands twice in the log, and one key's are in the order submitted."""
         for key, uids in self.rig.effects().items():
             assert max(Counter(uids).values(), default=1) == 1, (key, uids)
+
+    @invariant()
+    def nothing_begins_of_what_is_left_alone(self) -> None:
+        """Whoever had a slice of it, or plans one."""
+        for operation, before in self.left_alone.items():
+            assert self.successes(operation) <= before, operation
+
+    def successes(self, operation: str) -> int:
+        """How many items of an operation have come through, but for dry runs."""
+        rows = self.rig.rows(
+            """SELECT count(*) FROM items i JOIN batches b ON b.id = i.batch_id
+               WHERE b.client_id = :client AND NOT b.dry_run AND i.status = 'SUCCESS'
+                 AND coalesce(i.operation, b.operation) = :operation""",
+            client=self.rig.client_id,
+            operation=operation,
+        )
+        return int(rows[0].count)
 
     @invariant()
     def crowds_are_small(self) -> None:

@@ -12,6 +12,7 @@ from app.batches.long_work import BEHIND, Pace
 from app.core.settings import Settings
 from app.operations.known import KnownOperations
 from handlers import Registry
+from workers.engine.breakers.book import BreakerBook
 from workers.engine.figures.costs import CostBook
 from workers.engine.figures.rota import Rota
 from workers.engine.figures.slots import SlotCount
@@ -30,7 +31,8 @@ class Runtime:
     one for a worker of that line (of all who are in it, it takes whose turn it is). None raises.
     `queue_depth(queue)`: messages that wait in it, or None where that cannot be told. `line`: the
     one whose slices this process runs, None if it runs none. `registry`: what this process can run;
-    `known`: what any process can, for planning. `pace`: of what is done in steps.
+    `known`: what any process can, for planning. `breakers`: what it knows of them. `pace`: of what
+    is done in steps.
 
     Tests of the engine's functions give their own.
     """
@@ -48,6 +50,7 @@ class Runtime:
     turns: Rota = field(default_factory=Rota)
     queue_depth: Callable[[str], int | None] = lambda _queue: None
     known: KnownOperations = field(init=False)
+    breakers: BreakerBook = field(default_factory=BreakerBook)
     stopping: StopSign = field(default_factory=StopSign)
     watch: Watch = field(default_factory=Watch)
     pace: Pace = BEHIND
@@ -56,4 +59,10 @@ class Runtime:
         """Make what follows from the rest."""
         self.known = KnownOperations(
             self.registry, self.engine, stale=self.settings.heartbeat_timeout
+        )
+        book = self.breakers
+        self.heartbeat.carry(
+            tries=book.tries,
+            now=book.now,
+            saw=lambda text, began: book.saw(text, began=began),
         )

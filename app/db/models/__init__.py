@@ -6,6 +6,7 @@ Dialects and handlers declare tables of their own beside them, in modules called
 from app.db.models.audit import AuditRow
 from app.db.models.base import Base
 from app.db.models.batch import Batch
+from app.db.models.breaker import Breaker, BreakerFailures
 from app.db.models.client import Client
 from app.db.models.engine import (
     LaneChunk,
@@ -27,6 +28,8 @@ __all__ = [
     "AuditRow",
     "Base",
     "Batch",
+    "Breaker",
+    "BreakerFailures",
     "Client",
     "Failure",
     "FailureCount",

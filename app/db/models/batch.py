@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     JSON,
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -58,7 +59,7 @@ class Batch(Base):
     `stalled`: items tried since the last one that ended, which was at `progress_at`. `due_at`: when
     it should be moved on again. `turn_at`: since when it waits in line to be moved on; null while
     there is nothing to do for it. `queue`: the workers that its operation needs, whose line that
-    is.
+    is. `held`: the breakers that it, or some of its items, waits for.
 
     `doing`: what is under way in steps, null for nothing (app/batches/long_work). `doing_index`:
     how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried,
@@ -110,6 +111,7 @@ class Batch(Base):
     progress_at: Mapped[datetime | None]
     turn_at: Mapped[datetime | None]
     queue: Mapped[str] = mapped_column(server_default="fast")
+    held: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     revision: Mapped[int] = mapped_column(server_default=text("0"))
 
     doing: Mapped[str | None]
@@ -162,6 +164,8 @@ class Batch(Base):
             "client_id",
             postgresql_where=text("finished_at IS NULL OR doing IS NOT NULL"),
         ),
+        # What waits for a breaker.
+        Index("ix_batches_held", "id", postgresql_where=text("held IS NOT NULL")),
         Index("ix_batches_doing_at", "doing_at", postgresql_where=text("doing IS NOT NULL")),
         Index(
             "ix_batches_finished_at",

@@ -33,7 +33,8 @@ class Worker(Base):
     `queue`: the one that its slots are counted for; `queues`: all that it takes from. `operations`:
     those that it has; null for a process of a release that did not say. `busy`: slots at work.
     `took_at`: when it last took a message. `starving_since`: since when it has free slots, messages
-    wait and it takes none.
+    wait and it takes none. `tries`: tries that went well within the window of a breaker, by its
+    operation and base.
     """
 
     __tablename__ = "workers"
@@ -53,6 +54,7 @@ class Worker(Base):
     busy: Mapped[int | None]
     took_at: Mapped[datetime | None]
     starving_since: Mapped[datetime | None]
+    tries: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (Index("ix_workers_heartbeat_at", "heartbeat_at"),)
 

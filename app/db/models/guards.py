@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.core.lifecycle import BATCH_MOVES, ITEM_MOVES
+from app.core.lifecycle import BATCH_MOVES, BREAKER_MOVES, ITEM_MOVES
 
 GUARD_FUNCTION = """
 CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -36,4 +36,8 @@ def _listed(values: tuple[str, ...]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
-GUARDS = (guard("batches", BATCH_MOVES), guard("items", ITEM_MOVES))
+GUARDS = (
+    guard("batches", BATCH_MOVES),
+    guard("items", ITEM_MOVES),
+    guard("breakers", BREAKER_MOVES),
+)

@@ -132,7 +132,7 @@ SETTLE_BATCH = text(
     UPDATE batches SET status = :status, finished_at = clock_timestamp(), total = :total,
         completed = :completed, failed = :failed, invalid = :invalid, canceled = :canceled,
         stop_reason = stopping, stopping = NULL, due_at = NULL, turn_at = NULL, stalled = 0,
-        progress_at = NULL,
+        progress_at = NULL, held = NULL,
         approval = CASE approval WHEN 'checking' THEN 'needed' ELSE approval END,
         doing = NULL, doing_index = NULL, doing_done = NULL,
         doing_total = NULL, doing_statuses = NULL, doing_at = NULL, doing_sends = NULL,

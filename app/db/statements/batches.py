@@ -48,6 +48,7 @@ class BatchRow:
     progress_at: datetime | None
     turn_at: datetime | None
     queue: str
+    held: list[int] | None
     doing: str | None
     doing_index: int | None
     doing_done: int | None

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from app.db.statements.breakers import OPEN_BREAKERS
 from app.db.statements.rows import columns
 
 _THIS = "batch_id = :batch_id AND wave = :wave AND number = :number"
@@ -60,10 +61,11 @@ CLAIM_SLICE = text(
 )
 
 # Before items are written: keeps the slice from being taken over. In the order in which the sweep
-# locks too: the slice before its items.
+# locks too: the slice before its items. And which breakers are open, for nearly nothing.
 HOLD_CLAIM = text(
     f"""
-    SELECT FROM slices WHERE {_THIS} AND claim = :claim AND state = 'CLAIMED'
+    SELECT {OPEN_BREAKERS} AS breakers FROM slices
+    WHERE {_THIS} AND claim = :claim AND state = 'CLAIMED'
     FOR NO KEY UPDATE
     """
 )

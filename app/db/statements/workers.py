@@ -7,21 +7,25 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from app.db.statements.breakers import OPEN_BREAKERS
 from app.db.statements.rows import columns
 from app.db.statements.served_operations import NOTE_LAST_SERVED
 
 # A heartbeat, the first of which makes the row. How long ago something was is told in seconds, as
-# clocks differ. By the primary key.
+# clocks differ. By the primary key. Tells which breakers are open.
 BEAT_WORKER = text(
-    """
+    f"""
     INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots, queues, operations,
-                         busy, took_at, starving_since)
+                         busy, took_at, starving_since, tries)
     VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots,
             CAST(:queues AS text[]), CAST(:operations AS text[]), :busy,
             clock_timestamp() - make_interval(secs => :idle),
-            clock_timestamp() - make_interval(secs => CAST(:starving AS float)))
+            clock_timestamp() - make_interval(secs => CAST(:starving AS float)),
+            CAST(:tries AS jsonb))
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), busy = excluded.busy,
-        took_at = excluded.took_at, starving_since = excluded.starving_since
+        took_at = excluded.took_at, starving_since = excluded.starving_since,
+        tries = excluded.tries
+    RETURNING {OPEN_BREAKERS} AS breakers
     """
 )
 

@@ -28,6 +28,7 @@ from app.db.statements.slice_claims import (
 )
 from app.messaging.broker import FAST_QUEUE, SLOW_QUEUE
 from handlers import Registry
+from workers.engine.breakers.book import BreakerBook
 from workers.engine.claim.limits import Refused, pass_limits
 
 
@@ -118,16 +119,23 @@ def claim_slice(
     )
 
 
-def hold(connection: Connection, claimed: ClaimedSlice) -> None:
-    """Keep the slice from being taken over while the transaction lasts, or raise LostClaim."""
+def hold(connection: Connection, claimed: ClaimedSlice, book: BreakerBook | None = None) -> None:
+    """Keep the slice from being taken over while the transaction lasts, or raise LostClaim.
+
+    `book`: is told which breakers are open, by the same statement.
+    """
     this = {
         "batch_id": claimed.batch_id,
         "wave": claimed.wave,
         "number": claimed.number,
         "claim": claimed.claim,
     }
-    if connection.execute(HOLD_CLAIM, this).one_or_none() is None:
+    began = 0.0 if book is None else book.now()
+    held = connection.execute(HOLD_CLAIM, this).one_or_none()
+    if held is None:
         raise LostClaim(f"slice {claimed.number} of wave {claimed.wave} of {claimed.batch_id}")
+    if book is not None:
+        book.saw(held.breakers, began=began)
 
 
 def add_counts(

@@ -8,6 +8,7 @@ from app.core.error_text import attribute_of, describe_error, text_of
 from app.core.jsontext import dumps_strictly
 from handlers import Defer, Operation, Outcome, Reject, Retry
 from handlers.contract import Problem
+from workers.engine.breakers.held_back import HeldBack
 from workers.engine.claim.load_items import Loaded
 from workers.engine.outcome.outcomes import Completed, Failure, Outcomes, Verdict
 from workers.engine.process.time_limit import HandlerRaised, TimeLimitExceeded
@@ -54,6 +55,8 @@ def note(outcomes: Outcomes, loaded: Loaded, verdict: Verdict) -> None:
     index = loaded.item.index
     if isinstance(verdict, Completed):
         outcomes.succeeded.append((index, verdict.result, verdict.message))
+    elif isinstance(verdict, HeldBack):
+        outcomes.held.append((index, verdict.breaker_id))
     elif isinstance(verdict, Reject) or (isinstance(verdict, TimeLimitExceeded) and verdict.final):
         outcomes.failures.append(
             Failure(

@@ -7,9 +7,10 @@ counted then: the batch's counts are the slice's.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.batches.settling import settle_whole
@@ -17,6 +18,7 @@ from app.batches.stop import request_stop, tally_so_far
 from app.core.errors import BatchlineError
 from app.db import after_commit, transaction
 from app.db.statements.turns import JOIN_LINE_AFTER_SLICE
+from app.db.statements.waiting_for_breakers import NOTE_HELD_ITEMS
 from app.events.listeners import SliceFolded, listener
 from workers.engine.claim.claims import ClaimedSlice, add_counts
 from workers.engine.outcome.outcomes import Outcomes
@@ -42,21 +44,33 @@ def end_slice(
                     lambda: _learn(runtime, operation, tried, seconds),
                 )
             return True
-    keep_counts(connection, claimed, outcomes, done=True)
-    if outcomes.retry_later or outcomes.left or outcomes.waiting or _bounded(claimed):
+    keep_counts(runtime, connection, claimed, outcomes, done=True)
+    if not outcomes.held and (
+        outcomes.retry_later or outcomes.left or outcomes.waiting or _bounded(claimed)
+    ):
         # Other slices of the batch may go on for long, and these items need not wait for them.
         after_commit(connection, lambda: _join_line(runtime, claimed))
     return False
 
 
 def _join_line(runtime: Runtime, claimed: ClaimedSlice) -> None:
+    _change_batch(runtime, claimed, JOIN_LINE_AFTER_SLICE)
+
+
+def _note_held(runtime: Runtime, claimed: ClaimedSlice, breakers: list[int]) -> None:
+    _change_batch(runtime, claimed, NOTE_HELD_ITEMS, breakers=breakers)
+
+
+def _change_batch(
+    runtime: Runtime, claimed: ClaimedSlice, statement: TextClause, **values: Any
+) -> None:
     """Not in the slice's transaction, which has its row locked.
 
     Whoever has the batch locked may be waiting for that, as `cancel` does for what is READY.
     """
     try:
         with transaction(runtime.engine) as connection:
-            connection.execute(JOIN_LINE_AFTER_SLICE, {"batch_id": claimed.batch_id})
+            connection.execute(statement, {"batch_id": claimed.batch_id, **values})
     except (SQLAlchemyError, BatchlineError) as error:
         # The sweep sees it too.
         log.warning("line.not_joined", batch=str(claimed.batch_id), error=str(error))
@@ -68,7 +82,12 @@ def _bounded(claimed: ClaimedSlice) -> bool:
 
 
 def keep_counts(
-    connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes, *, done: bool
+    runtime: Runtime,
+    connection: Connection,
+    claimed: ClaimedSlice,
+    outcomes: Outcomes,
+    *,
+    done: bool,
 ) -> None:
     """Pass the fence, in the transaction that has written `outcomes`. Raises LostClaim."""
     add_counts(
@@ -77,9 +96,13 @@ def keep_counts(
         completed=len(outcomes.succeeded),
         failed=outcomes.failed,
         invalid=outcomes.invalid,
-        left=len(outcomes.left),
+        left=len(outcomes.left) + len(outcomes.held),
         done=done,
     )
+    if outcomes.held:
+        # Before the outcomes are forgotten.
+        breakers = sorted({breaker for _, breaker in outcomes.held})
+        after_commit(connection, lambda: _note_held(runtime, claimed, breakers))
     _stop_after_too_many(connection, claimed, outcomes)
     if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
         retried = sum(late.attempts for late in outcomes.retry_later)

@@ -54,7 +54,8 @@ class Outcomes:
     """What is to be written of some items of a slice.
 
     `succeeded`: index, result as JSON, message. `left`: indexes of those that the slice gives up
-    without having tried them; they are due again at once.
+    without having tried them; they are due again at once. `held`: index, and the breaker that the
+    item waits for, untried.
     """
 
     succeeded: list[tuple[int, str | None, str | None]] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Outcomes:
     retry_later: list[RetryLater] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    held: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -84,6 +86,7 @@ class Outcomes:
         self.retry_later += other.retry_later
         self.left += other.left
         self.waiting += other.waiting
+        self.held += other.held
 
     def clear(self) -> None:
         """Forget all: it has been written."""
@@ -97,6 +100,7 @@ class Outcomes:
         yield from (late.index for late in self.retry_later)
         yield from self.left
         yield from (item.index for item in self.waiting)
+        yield from (index for index, _ in self.held)
 
     def halves(self) -> tuple[Outcomes, Outcomes]:
         """The same in two, of which each has at least one item where there are two."""
@@ -108,4 +112,11 @@ class Outcomes:
         return first, second
 
     def _kinds(self) -> tuple[list[Any], ...]:
-        return (self.succeeded, self.failures, self.retry_later, self.left, self.waiting)
+        return (
+            self.succeeded,
+            self.failures,
+            self.retry_later,
+            self.left,
+            self.waiting,
+            self.held,
+        )

@@ -16,6 +16,7 @@ from app.db.statements.item_outcomes import (
     RETRY_ITEMS_LATER,
 )
 from app.db.statements.served_operations import PUT_OFF_ITEMS
+from app.db.statements.waiting_for_breakers import HOLD_ITEMS
 from workers.engine.claim.claims import ClaimedSlice, LostClaim
 from workers.engine.claim.served import WAITING_CODE
 from workers.engine.outcome.outcomes import Outcomes
@@ -83,6 +84,15 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
             waits=[item.wait for item in untried],
             messages=[shown(item.message) for item in untried],
             code=WAITING_CODE,
+        )
+    if outcomes.held:
+        _write(
+            connection,
+            claimed,
+            HOLD_ITEMS,
+            len(outcomes.held),
+            indexes=[index for index, _ in outcomes.held],
+            breakers=[breaker for _, breaker in outcomes.held],
         )
     if outcomes.left:
         _write(connection, claimed, LEAVE_ITEMS, len(outcomes.left), indexes=outcomes.left)

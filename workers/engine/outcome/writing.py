@@ -155,13 +155,13 @@ class Writer:
             held = False
             try:
                 with transaction(self._runtime.engine) as connection:
-                    hold(connection, self._claimed)
+                    hold(connection, self._claimed, self._runtime.breakers)
                     held = True
                     write_outcomes(connection, self._claimed, outcomes)
                     if done:
                         self._ended = end_slice(self._runtime, connection, self._claimed, outcomes)
                     else:
-                        keep_counts(connection, self._claimed, outcomes, done=False)
+                        keep_counts(self._runtime, connection, self._claimed, outcomes, done=False)
                 return None
             except LostClaim:
                 raise

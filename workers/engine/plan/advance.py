@@ -37,6 +37,7 @@ from app.db.statements.rows import row_of
 from app.db.statements.slices import COUNT_UNFINISHED_SLICES
 from app.db.statements.turns import JOIN_LINE, LEAVE_LINE, OTHERS_ARE_IN_LINE
 from workers.engine.plan.beginning import begin
+from workers.engine.plan.held import hold, note_held_items
 from workers.engine.plan.lane_steps import may_run_ahead
 from workers.engine.plan.lanes import find_lanes
 from workers.engine.plan.long_steps import go_on
@@ -51,6 +52,8 @@ log = structlog.get_logger(__name__)
 _LOCKED = "55P03"
 # Seconds after which a batch that somebody else had locked is looked at again.
 _COME_AGAIN = 0.5
+# Seconds: whatever waits for longer waits for a breaker, and not for a time.
+_FAR_OFF = 1e10
 
 
 @dataclass(slots=True)
@@ -174,6 +177,9 @@ def _plan(
     if not waits:
         # Without room it is still seen whether anything is due.
         plan = plan_wave(connection, runtime, batch, room=max(1, room), unfinished=unfinished)
+    if plan.held:
+        hold(connection, batch, plan.held)
+        return todo
     if waits or (plan.slices and room <= 0):
         connection.execute(JOIN_LINE, {"batch_id": batch.id})
         todo.waits = True
@@ -281,6 +287,8 @@ def _wait(connection: Connection, batch: BatchRow) -> float | None:
     """Out of the line until the next item is due; in how many seconds, None if none has a time."""
     wait = connection.execute(GET_WAIT_FOR_NEXT_ITEM, {"batch_id": batch.id}).scalar()
     seconds = None if wait is None else float(wait)
+    if seconds is not None and seconds > _FAR_OFF:
+        note_held_items(connection, batch)
     connection.execute(SET_DUE_OF_BATCH, {"batch_id": batch.id, "wait": seconds})
     return seconds
 

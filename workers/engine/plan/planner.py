@@ -20,6 +20,7 @@ from app.db.statements.batches import BatchRow
 from workers.engine.plan.cutter import Cutter
 from workers.engine.plan.due_items import due_slices
 from workers.engine.plan.first_pass import mixed_pass, uniform_pass
+from workers.engine.plan.held import look, release
 from workers.engine.plan.sizes import Sizes
 from workers.engine.planned_slice import PlannedSlice
 from workers.engine.runtime import Runtime
@@ -27,11 +28,15 @@ from workers.engine.runtime import Runtime
 
 @dataclass(slots=True)
 class Plan:
-    """The next slices, how far the first pass then is, and whether there is more to plan now."""
+    """The next slices, how far the first pass then is, and whether there is more to plan now.
+
+    `held`: the breakers for which the batch waits as a whole; then there are no slices.
+    """
 
     slices: list[PlannedSlice] = field(default_factory=list)
     next_index: int = 0
     more: bool = False
+    held: tuple[int, ...] = ()
 
 
 def plan_wave(
@@ -44,6 +49,10 @@ def plan_wave(
     sizes = Sizes(connection, runtime, batch.total)
     cutter = Cutter(runtime.known, sizes, batch)
     plan = Plan(next_index=batch.next_index)
+    kept = look(connection, runtime, batch, unfinished=unfinished)
+    if kept.whole:
+        plan.held = kept.whole
+        return plan
     limit = sizes.most_limited(batch.operation)
     if limit is not None and limit - unfinished < room:
         # The next slice that ends brings the batch back into line.
@@ -53,6 +62,10 @@ def plan_wave(
     left = batch.reach - batch.next_index
     if room <= 0:
         return plan
+    if kept.one:
+        room = limit = 1
+        sizes.most = 1
+    release(connection, runtime, batch, room * sizes.size(batch.operation, batch.total))
     if batch.phase != "validate" and not _fresh(batch):
         most = room if left <= 0 else (room + batch.wave % 2) // 2
         if most:

@@ -30,12 +30,16 @@ class Sizes:
         self._registry = runtime.known
         self._own = runtime.registry
         self._total = total
+        # Items of a slice, at most.
+        self.most: int | None = None
 
     def size(self, operation: str | None, left: int) -> int:
         """Items for one slice: the measured size, or fewer so that every process gets a slice.
 
         `left`: items that are still to be put into slices.
         """
+        if self.most is not None:
+            return self.most
         known = self._registry.get(operation)
         if known is None:
             size = self._settings.max_slice_items

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError, Unavailable
 from app.core.ids import new_id
+from app.core.jsontext import dumps
 from app.db import transaction
 from app.db.statements.sessions import LIMIT_WAIT_FOR_LOCKS
 from app.db.statements.slice_claims import GIVE_BACK_CLAIMS
@@ -84,6 +85,9 @@ class Heartbeat:
         self._interval = interval
         self._swept_within = swept_within
         self._when_overdue: Callable[[], None] = lambda: None
+        self._tries: Callable[[], dict[str, int]] = dict
+        self._now: Callable[[], float] = time.monotonic
+        self._saw: Callable[[str | None, float], None] = lambda _text, _began: None
         self._main_pid = main_pid
         self._operations = sorted(operations)
         self._queues = [queue] if queues is None else sorted(queues)
@@ -133,6 +137,19 @@ class Heartbeat:
         """Call `call`, which must not take long, when nobody has swept for too long."""
         self._when_overdue = call
 
+    def carry(
+        self,
+        *,
+        tries: Callable[[], dict[str, int]],
+        now: Callable[[], float],
+        saw: Callable[[str | None, float], None],
+    ) -> None:
+        """Tell with each beat how `tries` went, and what it then reads of breakers to `saw`.
+
+        With it goes the moment, by `now`, before it was read.
+        """
+        self._tries, self._now, self._saw = tries, now, saw
+
     def give_back(self, claim: UUID) -> None:
         """Give the claimed slice back with the next heartbeat that reaches the database."""
         self._to_give_back.add(claim)
@@ -152,8 +169,9 @@ class Heartbeat:
 
     def _beat_once(self) -> None:
         try:
+            tries, began = self._tries(), self._now()
             with transaction(self._engine) as connection:
-                connection.execute(
+                breakers = connection.execute(
                     BEAT_WORKER,
                     {
                         "id": self._id,
@@ -168,8 +186,9 @@ class Heartbeat:
                         "busy": self._slots_used.busy,
                         "idle": self._slots_used.idle,
                         "starving": self._starving(),
+                        "tries": dumps(tries) if tries else None,
                     },
-                )
+                ).scalar_one()
                 overdue = self._swept_within < math.inf and bool(
                     connection.execute(
                         IS_SWEEP_OVERDUE, {"seconds": self._swept_within}
@@ -180,6 +199,7 @@ class Heartbeat:
             self._writing_since = None
             return
         self._written = True
+        self._saw(breakers, began)
         if self._writing_since is None:
             self._writing_since = time.monotonic()
         self._give_back_now()

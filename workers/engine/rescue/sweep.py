@@ -24,6 +24,7 @@ from app.audit.retention import forget_old
 from app.batches.retention import remove_expired
 from app.clients.idempotency_keys import forget_expired
 from app.db import transaction
+from app.db.statements.breakers import END_LOST_PROBES
 from app.db.statements.long_work import SEND_FOR_WORK
 from app.db.statements.rows import rows_of
 from app.db.statements.sessions import COMMIT_UNHURRIED, LIMIT_WAIT_FOR_LOCKS
@@ -46,8 +47,10 @@ from app.db.statements.turns import (
     START_SCHEDULED_BATCHES,
     WaitingBatch,
 )
+from app.db.statements.waiting_for_breakers import WAKE_FOR_PROBES
 from app.db.statements.workers import DELETE_GONE_WORKERS
 from workers.engine.plan.waves import planned
+from workers.engine.plan.woken import wake
 from workers.engine.planned_slice import PlannedSlice
 from workers.engine.rescue.sent_turns import MOST_SENT, send_turns
 from workers.engine.rescue.starving_workers import note_starving_workers
@@ -168,6 +171,21 @@ def _advance_idle(runtime: Runtime) -> int:
     return len(idle)
 
 
+def _end_lost_probes(runtime: Runtime) -> int:
+    with _step(runtime) as connection:
+        stale = {"stale": runtime.settings.heartbeat_timeout}
+        return connection.execute(END_LOST_PROBES, stale).rowcount
+
+
+def _wake_held(runtime: Runtime) -> int:
+    woken = wake(runtime)
+    with _step(runtime) as connection:
+        due = rows_of(WaitingBatch, connection.execute(WAKE_FOR_PROBES))
+    for batch in due:
+        runtime.send_turn(batch.id, batch.queue)
+    return woken
+
+
 def _resume_long_work(runtime: Runtime) -> int:
     with _step(runtime) as connection:
         left_lying = list(connection.execute(SEND_FOR_WORK).scalars())
@@ -206,6 +224,8 @@ _PARTS: Mapping[str, Part] = {
     "slices_unparked": _send_released,
     "batches_advanced": _advance_idle,
     "long_work_resumed": _resume_long_work,
+    "probes_ended": _end_lost_probes,
+    "batches_woken": _wake_held,
     "batches_removed": _remove_expired,
     "workers_forgotten": _forget_workers,
     "workers_starving": note_starving_workers,

@@ -15,6 +15,7 @@ from app.core.tracing import span
 from app.db import is_retryable
 from handlers import Context, Operation
 from handlers.contract import Problem
+from workers.engine.breakers.held_back import HeldBack
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.claim.load_items import Loaded
 from workers.engine.claim.served import InvalidItem
@@ -32,6 +33,7 @@ from workers.engine.run.effects import Effects, Savepoint, State
 from workers.engine.run.given_connection import ConnectionLost, TransactionEnded, is_gone
 from workers.engine.run.handler_log import handler_log
 from workers.engine.run.ordering import by_operation, rounds
+from workers.engine.run.outside import is_outside
 from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
 
 INVALID_CODE = 422
@@ -106,6 +108,8 @@ class Run:
                 self._through |= {late.index for late in deferred}
                 break
             waiting = self._remaining(waiting)
+        if self._terms.gate is not None:
+            self._terms.gate.tell()
         if self._stopped and not self._over():
             self.outcomes.left += [loaded.item.index for loaded in self._remaining(items)]
 
@@ -132,23 +136,30 @@ class Run:
         return deferred
 
     def _run_chunk(self, operation: Operation, chunk: list[Loaded]) -> list[RetryLater]:
-        deferred = self._note(chunk, self._answers(operation, chunk))
+        deferred = self._note(chunk, self._let_through(operation, chunk))
         if self._after_each is not None:
             self._after_each(self.outcomes)
         self._look_at_the_clock(begun=True)
         return deferred
+
+    def _let_through(self, operation: Operation, chunk: list[Loaded]) -> list[Verdict]:
+        gate = self._terms.gate
+        if gate is None:
+            return self._answers(operation, chunk)
+        return gate.through(operation, chunk, self._answers)
 
     def _note(self, chunk: list[Loaded], verdicts: list[Verdict]) -> list[RetryLater]:
         """Take in the answers; what was deferred, which another pass may bring on, is returned."""
         answers = Outcomes()
         for loaded, verdict in zip(chunk, verdicts, strict=True):
             note(answers, loaded, verdict)
-            if not isinstance(verdict, Completed):
+            if not isinstance(verdict, (Completed, HeldBack)):
                 name, index = loaded.operation.name, loaded.item.index
                 self._on_failure(name, self._claimed.batch_id, index, verdict)
         deferred = [late for late in answers.retry_later if not late.attempts]
         answers.retry_later = [late for late in answers.retry_later if late.attempts]
-        self._blocked |= _lanes(chunk, {late.index for late in answers.retry_later})
+        later = {late.index for late in answers.retry_later} | {i for i, _ in answers.held}
+        self._blocked |= _lanes(chunk, later)
         self._through |= {loaded.item.index for loaded in chunk} - {late.index for late in deferred}
         self._successes += len(answers.succeeded)
         self._failures += len(answers.failures)
@@ -190,6 +201,9 @@ class Run:
         except Exception as error:
             if len(items) == 1:
                 return [error]
+            if operation.breaker is not None and is_outside(error):
+                # So it is for each of them: what is away is not asked for all one by one.
+                return [error] * len(items)
         # One spoiled it for all, and only it shall pay.
         return [self._elsewhere(operation, [loaded])[0] for loaded in items]
 

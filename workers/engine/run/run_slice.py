@@ -19,7 +19,8 @@ from app.db import is_away, transaction
 from app.db.statements.sessions import SET_TIMEOUTS
 from app.events.listeners import listener
 from app.messaging.broker import LONGEST_COUNTDOWN
-from handlers.contract import Problem, Reject
+from handlers.contract import Reject
+from workers.engine.breakers.held_back import HeldBack
 from workers.engine.claim.claims import ClaimedSlice, LostClaim, claim_slice, hold
 from workers.engine.claim.limits import Refused, release_parked
 from workers.engine.claim.load_items import Loaded, load_slice, pending_from
@@ -34,8 +35,10 @@ from workers.engine.outcome.writing import (
     write_with_effects,
 )
 from workers.engine.plan.waves import planned
+from workers.engine.run.breakers import SliceBreakers
 from workers.engine.run.context import SliceContext
 from workers.engine.run.execute import Run
+from workers.engine.run.gate import Gate
 from workers.engine.run.given_connection import SliceTransaction, TransactionEnded
 from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
 from workers.engine.runtime import Runtime
@@ -130,7 +133,7 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> bool:
     LostClaim, and whatever says that the database is away.
     """
     until = time.monotonic() + _PATIENCE * runtime.settings.slice_target_seconds
-    given_up: dict[int, Problem] = {}
+    given_up: dict[int, Exception] = {}
     singly = False
     tries = 0
     # The items that were being tried when the connection broke.
@@ -153,7 +156,8 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> bool:
         except (LostClaim, SliceWaits):
             raise
         except ItemGivenUp as item:
-            given_up[item.index] = item.problem
+            kept = item.held_by
+            given_up[item.index] = item.problem if kept is None else HeldBack(kept)
         except OutcomesRefused as refused:
             if refused.problems.keys() <= given_up.keys():
                 fail_slice(runtime, claimed, _cause(refused))
@@ -191,11 +195,13 @@ def _cause(error: Exception) -> str:
 
 def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
     with transaction(runtime.engine) as connection:
-        hold(connection, claimed)
+        hold(connection, claimed, runtime.breakers)
         valid, invalid, rest = load_slice(connection, claimed, runtime.known)
         terms.allowance = _allowance(connection, claimed)
         looking = claimed.phase == "validate"
         calling = claimed.phase == "run"
+        if calling:
+            terms.gate = _gate(runtime, claimed, valid)
         if looking or not calling or all(one.operation.in_database for one in valid):
             effects = SliceTransaction(connection)
             run = Run(claimed, SliceContext(claimed, effects.given), effects, terms)
@@ -223,6 +229,12 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
     run.leave(left)
     run.process(valid)
     return writer.write(run.outcomes, done=True)
+
+
+def _gate(runtime: Runtime, claimed: ClaimedSlice, items: list[Loaded]) -> Gate:
+    """What lets them begin. Of effects elsewhere each call is told of at once."""
+    at_once = not all(loaded.operation.in_database for loaded in items)
+    return Gate(SliceBreakers(runtime, claimed.batch_id), at_once=at_once)
 
 
 def _set_timeouts(connection: Connection, claimed: ClaimedSlice, items: list[Loaded]) -> None:

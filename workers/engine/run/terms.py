@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from app.batches.guards import Allowance
 from handlers.contract import Problem
 from workers.engine.process.stop_sign import StopSign
 from workers.engine.process.watchdog import Watch
+
+if TYPE_CHECKING:
+    from workers.engine.run.gate import Gate
 
 
 class SliceTransactionLost(Exception):
@@ -29,13 +33,15 @@ class SliceSpoiled(Exception):
 class ItemGivenUp(Exception):
     """An item took the slice's transaction with it, which starts over without the item.
 
-    Its handler was interrupted in it, or has ended it.
+    Its handler was interrupted in it, or has ended it. `held_by`: the breaker that it tried in
+    vain, for which it waits again.
     """
 
     def __init__(self, index: int, problem: Problem) -> None:
         super().__init__(str(problem))
         self.index = index
         self.problem = problem
+        self.held_by: int | None = None
 
 
 @dataclass(slots=True)
@@ -46,7 +52,8 @@ class Terms:
     seconds) it should stop and leave the rest to another slice. `stopping`: set when the process
     should. `singly`: each item in a savepoint of its own. `last_try`: what fails for a reason that
     another transaction may get past counts as failed. `given_up`: items that ended before, in
-    a transaction that is gone.
+    a transaction that is gone (or wait for a breaker since). `gate`: what lets items begin; None
+    lets all.
     """
 
     allowance: Allowance | None
@@ -55,4 +62,5 @@ class Terms:
     watch: Watch
     singly: bool = False
     last_try: bool = False
-    given_up: Mapping[int, Problem] = field(default_factory=dict)
+    given_up: Mapping[int, Exception] = field(default_factory=dict)
+    gate: Gate | None = None

@@ -1,0 +1,113 @@
+"""Which breakers are open, as a process knows it, and how its own tries went. One a process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.batches.breakers.changing import Counted, name_of
+from app.core.jsontext import loads
+from app.core.lifecycle import BREAKER_OPEN
+from handlers import Operation
+from workers.engine.breakers.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """A breaker that lets no item begin. `base`: empty for all of its operation.
+
+    `due`: when (by the book's clock) an item may try whether all is well; None for never.
+    """
+
+    id: int
+    operation: str
+    base: str
+    due: float | None
+
+
+class BreakerBook:
+    """What the process knows. Safe between threads; asks no database.
+
+    What is open it is told by whoever has just read it (`saw`), so it knows as much as the process
+    last read: with each slice, with its outcomes and with each heartbeat.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, str], OpenBreaker] = {}
+        self._seen_at = float("-inf")
+        self._windows: dict[tuple[str, str], Window] = {}
+
+    def now(self) -> float:
+        """The moment, before something is read that it will be told."""
+        return self._clock()
+
+    def saw(self, text: str | None, *, began: float) -> None:
+        """What is open (OPEN_BREAKERS), read no earlier than `began`. An older view is ignored."""
+        rows: list[list[Any]] = [] if text is None else loads(text)
+        now = self._clock()
+        seen = {}
+        for id_, operation, base, status, by_hand, seconds in rows:
+            tries = status == BREAKER_OPEN and not by_hand and seconds is not None
+            due = now + float(seconds) if tries else None
+            seen[operation, base] = OpenBreaker(id_, operation, base, due)
+        with self._lock:
+            if began < self._seen_at:
+                return
+            self._seen_at = began
+            self._open = seen
+            # Whatever went well before is no sign of what comes once it is closed.
+            for key in self._windows.keys() & seen.keys():
+                del self._windows[key]
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is open."""
+        return bool(self._open)
+
+    def keeps(self, operation: str, base: str) -> OpenBreaker | None:
+        """What keeps an item of that operation and base from beginning, if anything does."""
+        return self._open.get((operation, "")) or self._open.get((operation, base))
+
+    def keeps_all(self, operation: Operation) -> list[OpenBreaker]:
+        """What keeps all items of the operation from beginning; nothing if some of them may."""
+        opened = self._open
+        if not opened:
+            return []
+        whole = opened.get((operation.name, ""))
+        if whole is not None:
+            return [whole]
+        found = [opened.get((operation.name, base)) for base in operation.bases]
+        return [one for one in found if one is not None] if found and all(found) else []
+
+    def of_ids(self, ids: list[int]) -> dict[int, OpenBreaker]:
+        """Those of these numbers that are open."""
+        return {one.id: one for one in self._open.values() if one.id in ids}
+
+    def is_due(self, breaker: OpenBreaker) -> bool:
+        """Whether an item may try it now; the database has the last word."""
+        return breaker.due is not None and self._clock() >= breaker.due
+
+    def note(self, operation: Operation, base: str, *, succeeded: int, failed: int) -> Counted:
+        """Tries of an operation that has a breaker. What to `count`, if any `failed`."""
+        breaker = operation.breaker
+        assert breaker is not None  # noqa: S101 (only called for those that have one)
+        now = self._clock()
+        with self._lock:
+            window = self._windows.get((operation.name, base))
+            if window is None or window.within != float(breaker.within):
+                window = self._windows[operation.name, base] = Window(float(breaker.within))
+            if succeeded:
+                window.add(succeeded, now)
+            return Counted(operation.name, base, breaker, failed, window.total(now))
+
+    def tries(self) -> dict[str, int]:
+        """What went well within each window, for the heartbeat."""
+        now = self._clock()
+        with self._lock:
+            totals = {key: window.total(now) for key, window in self._windows.items()}
+        return {name_of(*key): total for key, total in totals.items() if total}
