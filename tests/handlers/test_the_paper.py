@@ -40,7 +40,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 def test_its_python_runs_and_its_tests_pass(tmp_path: Path, own_processes: None) -> None:
     python = python_blocks()
     tests = len(re.findall(r"^def test_", "".join(python), re.MULTILINE))
-    assert (len(python), tests) == (6, 3)
+    assert (len(python), tests) == (7, 3)
     digits = (
         "\n\ndef test_digits() -> None:\n"
         '    [result] = run_items(digits, [{"n": 20}])\n'

@@ -58,7 +58,8 @@ RELEASE_HELD_ITEMS = text(
 )
 
 # One of them, which tries the breaker: the next from a place by chance, since one that fails
-# whatever becomes of the others must not be the one each time. By ix_items_due; the batch is locked.
+# whatever becomes of the others must not be the one each time. By ix_items_due; the batch is
+# locked.
 RELEASE_ONE_ITEM = text(
     f"""
     UPDATE items SET due_at = now() WHERE batch_id = :batch_id AND status = 'PENDING' AND index IN (

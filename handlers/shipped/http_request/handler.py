@@ -19,6 +19,7 @@ import httpx
 import msgspec
 from marshmallow import Schema, ValidationError, fields, validate
 
+from handlers.breaker import Breaker
 from handlers.contract import Context, Item, Outcome, Reject, Retry
 from handlers.fields import Reference, Text
 from handlers.operation import Operation
@@ -120,6 +121,8 @@ class Forwarder:
             in_database=False,
             queue="slow",
             max_attempts=5,
+            breaker=Breaker(),
+            bases=tuple(self._bases),
             # What the request's own limit leaves out, such as looking up a name.
             timeout_seconds=self._limits.total_seconds + 15,
         )
