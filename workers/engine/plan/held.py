@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.core import lifecycle
-from app.db.statements.batch_progress import BEGIN_BATCH
 from app.db.statements.batches import BatchRow
 from app.db.statements.breakers import LIST_OPEN_BREAKERS
 from app.db.statements.waiting_for_breakers import (
@@ -26,6 +25,7 @@ from app.db.statements.waiting_for_breakers import (
     RELEASE_ONE_ITEM,
     SET_HELD_OF_BATCH,
 )
+from workers.engine.plan.beginning import begin
 from workers.engine.runtime import Runtime
 
 
@@ -102,7 +102,7 @@ def release(connection: Connection, runtime: Runtime, batch: BatchRow, most: int
 def hold(connection: Connection, batch: BatchRow, breakers: tuple[int, ...]) -> None:
     """Have the batch wait for these as a whole. Its row is locked."""
     if batch.status == lifecycle.PENDING:
-        connection.execute(BEGIN_BATCH, {"batch_id": batch.id})
+        begin(connection, batch)
     waits = sorted({*breakers, *(batch.held or ())})
     these = {"batch_id": batch.id, "breakers": waits, "first": breakers[0]}
     connection.execute(HOLD_BATCH, these)
