@@ -120,14 +120,17 @@ def test_a_system_that_is_away_costs_no_attempts(
 
 def attempts(engine: Engine) -> dict[int, int]:
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT index, attempts FROM items WHERE attempts > 0"))
-        return {row.index: row.attempts for row in rows}
+        rows = connection.execute(
+            text("SELECT index AS number, attempts FROM items WHERE attempts > 0")
+        )
+        return {int(row.number): int(row.attempts) for row in rows}
 
 
 def next_try(engine: Engine) -> datetime | None:
     with engine.connect() as connection:
         query = "SELECT probe_at FROM breakers WHERE status <> 'closed'"
-        return connection.execute(text(query)).scalar_one()
+        found: datetime | None = connection.execute(text(query)).scalar_one()
+        return found
 
 
 def slots(engine: Engine) -> int:

@@ -93,13 +93,13 @@ class WhatHolds(RuleBasedStateMachine):
     def successes(self, operation: str) -> int:
         """How many items of an operation have come through, but for dry runs."""
         rows = self.rig.rows(
-            """SELECT count(*) FROM items i JOIN batches b ON b.id = i.batch_id
+            """SELECT count(*) AS number FROM items i JOIN batches b ON b.id = i.batch_id
                WHERE b.client_id = :client AND NOT b.dry_run AND i.status = 'SUCCESS'
                  AND coalesce(i.operation, b.operation) = :operation""",
             client=self.rig.client_id,
             operation=operation,
         )
-        return int(rows[0].count)
+        return int(rows[0].number)
 
     @invariant()
     def crowds_are_small(self) -> None:
