@@ -30,8 +30,9 @@ class ItemView:
     )
     attempts: int = field(
         metadata=shown(
-            "How often it was tried.",
-            sql="CASE WHEN h.index IS NULL THEN i.attempts ELSE i.attempts + 1 END",
+            "How often it was tried, also before it was retried.",
+            sql="""coalesce(i.tried_before, 0)
+                + CASE WHEN h.index IS NULL THEN i.attempts ELSE i.attempts + 1 END""",
         )
     )
     code: int | None = field(metadata=shown("Of what went wrong; HTTP-like.", sql="i.code"))

@@ -135,7 +135,7 @@ def fields_of(raws: Raws, *, longest: int = _LONGEST_FIELD) -> dict[str, Any]:
     """
     for name, value in raws.items():
         if memoryview(value).nbytes > longest:
-            _too_long(name)
+            _too_long(name, longest)
         flaw = flaw_of(bytes(value))
         if flaw is not None:
             beyond(name, flaw)
@@ -180,8 +180,8 @@ def _must_be(expected: str, pointer: str) -> Invalid:
     )
 
 
-def _too_long(name: str) -> NoReturn:
-    message = f"Must be at most {_LONGEST_FIELD} bytes."
+def _too_long(name: str, longest: int = _LONGEST_FIELD) -> NoReturn:
+    message = f"Must be at most {longest} bytes."
     raise Invalid(f"{name}: {message}", errors=[FieldError(pointer_to(name), message)])
 
 

@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/batches/<uuid:batch_id>/items": [ITEM],
     "POST /v1/batches/<uuid:batch_id>/items/retry": {"indexes": [0]},
     "POST /v1/batches/<uuid:batch_id>/items/cancel": {"indexes": [0]},
+    "PATCH /v1/batches/<uuid:batch_id>/items/<int(max=2147483647):index>": {"input": ITEM},
     "PATCH /v1/batches/<uuid:batch_id>": {"name": "taken over"},
     "POST /v1/clients": {"name": "taken over"},
     "PATCH /v1/clients/<uuid:client_id>": {"name": "taken over"},

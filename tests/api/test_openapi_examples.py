@@ -141,6 +141,8 @@ def places(world: World, name: str) -> dict[str, str]:
         "retryItems": lambda: {"batch_id": world.ended(INVALID)},
         "cancelItems": lambda: {"batch_id": world.submitted(start="manual")},
         "getItem": lambda: {"batch_id": world.ended(), "index": "0"},
+        "editItem": lambda: {"batch_id": world.ended(INVALID), "index": "0"},
+        "listTries": lambda: {"batch_id": world.ended(), "index": "0"},
         "listRecords": lambda: world.ended() and {"collection": "masterlist"},
         "getRecord": lambda: world.ended() and {"collection": "masterlist", "key": "B000000001:US"},
         "resendDelivery": lambda: dict(

@@ -131,3 +131,11 @@ def test_every_api_makes_its_submissions_by_its_caller() -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Submission"
     ]
     assert made == ["app/web/submissions.py"]
+
+
+def test_nor_is_an_item_of_another_edited(api: Caller, narrow: Caller) -> None:
+    batch_id = api.submit({"operation": "demo.sleep", "items": [SLEEP, ALLOWED], "start": "manual"})
+    path = f"/v1/batches/{batch_id.json['id']}/items"
+    assert narrow.send("PATCH", f"{path}/0", json={"input": {}}).status_code == 403
+    assert api.get(f"{path}/0").json["input"] == SLEEP
+    assert narrow.send("PATCH", f"{path}/1", json={"input": ITEM}).status_code == 200

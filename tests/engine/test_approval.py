@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.batches.actions import act, amend
 from app.batches.actions.chosen import act_on_items
+from app.batches.actions.edit import edit_item
 from app.batches.choices import Choice
 from app.core import actor
 from app.core.errors import Forbidden, WrongState
@@ -349,3 +350,28 @@ def test_postgres_refuses_moves_from_awaiting(rig: Rig, status: str) -> None:
             status=status,
             id=batch_id,
         )
+
+
+@pytest.mark.parametrize("start", ["now", "manual"])
+def test_who_edits_may_not_approve(rig: Rig, start: str) -> None:
+    """Also where all had been approved before: a retry after an edit awaits it again."""
+    editor = new_id()
+    batch_id = rig.submit("log.one", [{"uid": 0, "do": "reject"}], approval=True, start=start)
+    if start == "now":
+        rig.deliver_all()
+        _approve_as(rig, batch_id, new_id())
+        rig.run_out(batch_id)
+        assert rig.statuses(batch_id) == ["FAILED"]
+    actor.begin(actor.Actor(key_id=editor))
+    edit_item(rig.engine, rig.registry, rig.client_id, batch_id, 0, '{"uid": 1}')
+    actor.end()
+    rig.act(batch_id, "retry" if start == "now" else "start")
+    rig.deliver_all()
+    assert rig.batch(batch_id).status == "AWAITING"
+    with pytest.raises(WrongState):
+        edit_item(rig.engine, rig.registry, rig.client_id, batch_id, 0, '{"uid": 2}')
+    with pytest.raises(Forbidden):
+        _approve_as(rig, batch_id, editor)
+    _approve_as(rig, batch_id, new_id())
+    rig.run_out(batch_id)
+    assert rig.effects() == {"own 1": [1]}

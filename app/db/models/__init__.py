@@ -20,6 +20,7 @@ from app.db.models.engine import (
 from app.db.models.failure import Failure, FailureCount
 from app.db.models.idempotency import IdempotencyKey
 from app.db.models.item import Item
+from app.db.models.item_try import ItemTry
 from app.db.models.key import Key, KeySecret
 from app.db.models.record import Record
 from app.db.models.webhook import Webhook, WebhookDelivery
@@ -35,6 +36,7 @@ __all__ = [
     "FailureCount",
     "IdempotencyKey",
     "Item",
+    "ItemTry",
     "Key",
     "KeySecret",
     "LaneChunk",

@@ -23,7 +23,9 @@ class Item(Base):
     earlier item with the same key, a worker that died). `lane`: for items whose key stands more
     than once in the batch, the index of the first of them. `deferred`: it waits for another item.
     `crashes`: how often a worker process died holding it. `failure`: why it FAILED or is INVALID,
-    by cause (app/batches/failures).
+    by cause (app/batches/failures). `tried_before`: its tries before it was last retried, null for
+    none; `attempts` are those since. `kept_at`: that of the outcome which stands among its tries
+    already (app/db/models/item_try.py), by `finished_at`.
 
     No index covers a column that a successful first try changes, so that its one update can stay
     on the page (HOT).
@@ -41,6 +43,7 @@ class Item(Base):
     status: Mapped[str] = mapped_column(server_default="PENDING")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     crashes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    tried_before: Mapped[int | None]
     deferred: Mapped[bool] = mapped_column(server_default=text("false"))
     code: Mapped[int | None]
     message: Mapped[str | None]
@@ -51,6 +54,7 @@ class Item(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    kept_at: Mapped[datetime | None]
 
     __table_args__ = (
         one_of("status", ITEM_STATUSES),

@@ -20,6 +20,7 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `batch_views`, `item_pages` | read what is shown; the views in `app/batches` declare the columns |
 | `select_list` | a SELECT's columns, where they are handed in |
 | `failures`, `failure_lists` | what went wrong by cause: counted and taken away; read |
+| `item_tries` | an item's tries that are past: written down, read; its input edited |
 | `item_choices` | items that a caller chooses: counted, run again, canceled |
 | `turns` | batches in line, whose turn it is, and how much is under way |
 | `slices` | a wave's slices: written, sent again, folded, dropped |

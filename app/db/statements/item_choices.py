@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer
 
 from app.db.statements.held_items import held_items, unclaimed_items
+from app.db.statements.item_tries import keep_outcomes
 from app.db.statements.long_work import AS_NEVER_TRIED
 
 _CHOICES = {
@@ -25,6 +26,7 @@ _CHOICES = {
     # As a range, so that only ix_items_failure has its order.
     "failure": "i.failure >= :failure AND i.failure <= :failure",
 }
+_LOOKED = "batch_id = :batch_id AND index = ANY(ARRAY(SELECT index FROM looked))"
 _HELD = held_items(":batch_id", validating=True)
 _UNCLAIMED = unclaimed_items(":batch_id", waves=":waves", numbers=":numbers")
 
@@ -72,9 +74,8 @@ def retry_chosen_items(given: Collection[str]) -> TextClause:
             SELECT i.index, i.status, i.failure FROM items i
             WHERE i.batch_id = :batch_id AND {before} AND {_chosen(given)}
             ORDER BY {order} LIMIT :most
-        ), retried AS (
-            UPDATE items SET {AS_NEVER_TRIED}
-            WHERE batch_id = :batch_id AND index = ANY(ARRAY(SELECT index FROM looked))
+        ), kept AS ({keep_outcomes(_LOOKED)}), retried AS (
+            UPDATE items SET {AS_NEVER_TRIED} WHERE {_LOOKED}
             RETURNING index
         ), uncounted AS (
             INSERT INTO failure_counts (batch_id, failure, status, spread, count)

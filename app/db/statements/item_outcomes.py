@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Float, Integer, Text
 
 from app.db.statements.held_items import GIVEN, held
+from app.db.statements.item_tries import KEEP_PUT_OFF, PUT_OFF
 
 _TYPES: dict[str, Any] = {
     "indexes": Integer,
@@ -75,8 +76,10 @@ REFUSE_ITEMS = _statement(
 # To be tried again `waits` seconds from now. One whose attempts do not grow is deferred: it waits
 # for another item. Their moment is after the slice's claim, so the slice holds them no longer: one
 # that was put off by a commit whose answer was lost is not put off again.
+# It is written down among its tries, and the rows that are returned are the items.
 RETRY_ITEMS_LATER = _statement(
     f"""
+    WITH put_off AS (
     UPDATE items SET due_at = clock_timestamp() + make_interval(secs => u.wait),
         attempts = items.attempts + u.attempts, code = u.code, message = u.message,
         deferred = u.attempts = 0, started_at = coalesce(items.started_at, s.claimed_at)
@@ -84,6 +87,9 @@ RETRY_ITEMS_LATER = _statement(
          AS u (index, wait, code, message, attempts), slices s
     WHERE s.claim = :claim AND s.batch_id = :batch_id AND {_THESE}
       AND (items.due_at IS NULL OR items.due_at <= s.claimed_at)
+    RETURNING {PUT_OFF}
+    ), kept AS ({KEEP_PUT_OFF})
+    SELECT index FROM put_off
     """,
     "indexes",
     "waits",
@@ -147,9 +153,12 @@ def take_items_again(*, picked: bool) -> TextClause:
     """
     return text(
         f"""
-        UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
-            attempts = attempts + 1, code = 500, message = :message
-        WHERE {held(GIVEN, picked=picked)}
-        RETURNING index, lane, crashes
+        WITH put_off AS (
+            UPDATE items SET due_at = now(), deferred = false, crashes = crashes + 1,
+                attempts = attempts + 1, code = 500, message = :message
+            WHERE {held(GIVEN, picked=picked)}
+            RETURNING {PUT_OFF}, lane, crashes
+        ), kept AS ({KEEP_PUT_OFF})
+        SELECT index, lane, crashes FROM put_off
         """
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from app.db.statements.held_items import held_items
+from app.db.statements.item_tries import keep_outcomes
 
 _HELD = held_items(":batch_id", validating=True, given_back=True, between=(":first", ":end"))
 
@@ -97,8 +98,16 @@ LOOK_AT_SLICES = text(
     """
 )
 
+_RETRIED = """
+    batch_id = :batch_id AND index >= :first AND index < :end AND status = ANY(:statuses)
+"""
+_LOOKED = """
+    batch_id = :batch_id
+    AND index = ANY(ARRAY(SELECT index FROM looked WHERE status = ANY(:statuses)))
+"""
 AS_NEVER_TRIED = """
-    status = 'PENDING', attempts = 0, crashes = 0, deferred = false, code = NULL, message = NULL,
+    status = 'PENDING', tried_before = nullif(coalesce(tried_before, 0) + attempts, 0),
+    attempts = 0, kept_at = NULL, crashes = 0, deferred = false, code = NULL, message = NULL,
     failure = NULL, result = NULL, lane = NULL, due_at = now(), started_at = NULL,
     finished_at = NULL
 """
@@ -109,8 +118,8 @@ AS_NEVER_TRIED = """
 # batch.
 RETRY_ITEMS = text(
     f"""
-    UPDATE items SET {AS_NEVER_TRIED}
-    WHERE batch_id = :batch_id AND index >= :first AND index < :end AND status = ANY(:statuses)
+    WITH kept AS ({keep_outcomes(_RETRIED)})
+    UPDATE items SET {AS_NEVER_TRIED} WHERE {_RETRIED}
     """
 )
 
@@ -133,10 +142,8 @@ RETRY_ITEMS_WITH_CODE = text(
         SELECT index, status FROM items
         WHERE batch_id = :batch_id AND index < :end AND code IS NOT NULL
         ORDER BY index DESC LIMIT :most
-    ), retried AS (
-        UPDATE items SET {AS_NEVER_TRIED}
-        WHERE batch_id = :batch_id
-          AND index = ANY(ARRAY(SELECT index FROM looked WHERE status = ANY(:statuses)))
+    ), kept AS ({keep_outcomes(_LOOKED)}), retried AS (
+        UPDATE items SET {AS_NEVER_TRIED} WHERE {_LOOKED}
         RETURNING index
     )
     SELECT (SELECT count(*) FROM looked) AS looked, (SELECT min(index) FROM looked) AS first,
@@ -144,9 +151,16 @@ RETRY_ITEMS_WITH_CODE = text(
     """
 )
 
-# A step of reset and delete. By the primary key; the caller has locked the batch.
+# A step of reset and delete: items go with their tries. By the primary keys; the caller has locked
+# the batch.
 DELETE_ITEMS = text(
-    "DELETE FROM items WHERE batch_id = :batch_id AND index >= :first AND index < :end"
+    """
+    WITH forgotten AS (
+        DELETE FROM item_tries
+        WHERE batch_id = :batch_id AND index >= :first AND index < :end
+    )
+    DELETE FROM items WHERE batch_id = :batch_id AND index >= :first AND index < :end
+    """
 )
 
 # An ended batch has no slices. Should one have been left all the same, it goes before the batch
