@@ -30,7 +30,7 @@ class ItemView:
     )
     attempts: int = field(
         metadata=shown(
-            "How often it was tried, also before it was retried.",
+            "How often it was tried.",
             sql="""coalesce(i.tried_before, 0)
                 + CASE WHEN h.index IS NULL THEN i.attempts ELSE i.attempts + 1 END""",
         )

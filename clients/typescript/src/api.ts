@@ -69,7 +69,7 @@ export interface paths {
         /**
          * Say whether Postgres, the broker and workers are there
          * @description A worker that takes messages is wanted for each queue that an operation needs. 503 names what is
-         *     missing. Each is given two seconds.
+         *     missing. Each is given two seconds. At most a second old.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -330,6 +330,37 @@ export interface paths {
         };
         /** Show an item */
         get: operations["getItem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Edit an item
+         * @description Its input is another from then on: of an item that did not succeed, in a batch that has ended,
+         *     or of any in an OPEN one; 409 names the state where it is neither. Its key is read anew, its
+         *     operation and status stay, and nothing is run: retry it then. That the input is what the
+         *     operation asks for is seen when it runs.
+         */
+        patch: operations["editItem"];
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/items/{index}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * List an item's tries, the oldest first
+         * @description An entry for each try, with the input that it ran on; what the item has come to is the last,
+         *     once it has ended. An edit is none, and neither is a wait for another item.
+         */
+        get: operations["listTries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -933,7 +964,7 @@ export interface components {
             /** @description Why the rest was canceled: `canceled`, `rejected`, `max_failures` or `max_failure_percent`. */
             stopReason: string | null;
             summary: components["schemas"]["Summary"];
-            /** @description What it waits for before it goes on: `approval`, `schedule` (its time) or `retry` (of items that are to be tried again later); null where it does not wait. */
+            /** @description What it waits for before it goes on: `approval`, `schedule` (its time), `retry` (of items that are to be tried again later) or `breaker` (its operation is left alone, as what that needs is away); null where it does not wait. */
             waitingFor: string | null;
         };
         BatchPage: {
@@ -1077,7 +1108,7 @@ export interface components {
             status: string;
         };
         Item: {
-            /** @description How often it was tried. */
+            /** @description How often it was tried, also before it was retried. */
             attempts: number;
             /** @description Of what went wrong; HTTP-like. */
             code: number | null;
@@ -1109,6 +1140,12 @@ export interface components {
             startedAt: string | null;
             /** @description One of `PENDING`, `RUNNING`, `SUCCESS`, `INVALID`, `FAILED`, `CANCELED`; there may be more one day. */
             status: string;
+        };
+        ItemEdit: {
+            /** @description The whole item, in the place of what was sent: an object. */
+            input: {
+                [key: string]: unknown;
+            };
         };
         ItemPage: {
             data: components["schemas"]["Item"][];
@@ -1419,6 +1456,26 @@ export interface components {
             running: number;
             /** @description All items. */
             total: number;
+        };
+        Try: {
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            at: string;
+            /** @description How many tries the item had had with it, as its `attempts`: what is refused before its handler sees it counts for none. */
+            attempt: number;
+            code: number | null;
+            /** @description What it ran on; null if that could not be kept. */
+            input: unknown;
+            message: string | null;
+            /** @description How it ended; PENDING where the item was to be tried again by itself. One of `PENDING`, `SUCCESS`, `INVALID`, `FAILED`, `CANCELED`; there may be more one day. */
+            status: string;
+        };
+        TryPage: {
+            data: components["schemas"]["Try"][];
+            /** @description The cursor of the next page; null on the last. */
+            next: string | null;
         };
         Usage: {
             /** @description Batches that have not ended. */
@@ -2405,6 +2462,89 @@ export interface operations {
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
             404: components["responses"]["NOT_FOUND"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    editItem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "input": {
+                 *         "asin": "B000000001",
+                 *         "countryCode": "US",
+                 *         "percACoS": 2.7
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ItemEdit"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Item"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            409: components["responses"]["CONFLICT"];
+            412: components["responses"]["PRECONDITION_FAILED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    listTries: {
+        parameters: {
+            query?: {
+                /** @description Most entries to answer; at most `maxPageSize` of `/v1/limits`. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                batch_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TryPage"];
+                };
+            };
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
