@@ -1108,7 +1108,7 @@ export interface components {
             status: string;
         };
         Item: {
-            /** @description How often it was tried, also before it was retried. */
+            /** @description How often it was tried. */
             attempts: number;
             /** @description Of what went wrong; HTTP-like. */
             code: number | null;
