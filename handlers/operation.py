@@ -34,14 +34,14 @@ class Operation:
     `key`: the fields whose values name the record an item touches; items of one batch with the
     same key run in the order submitted. `collection`: where its records are kept, or None.
     `bulk`: the handler takes a list. `in_database`: its effects are in Batchline's database and
-    commit with the outcome, exactly once; otherwise they are at-least-once and the handler should
-    pass `Context.idempotency_key` on. `max_attempts`: tries before FAILED. `timeout_seconds`: an
-    item's time limit. `concurrency`: most calls of the handler at once over all workers, None for
-    no limit. `rate_limit`: most items a second over all workers, None for no limit. `queue`:
-    "fast" for database work, "slow" for work that waits on a network. `slice_items`: items a task
-    begins with until the operation's cost has been measured. `breaker`: when it is left alone
-    because what it needs is away; None for never. `bases`: what its items may be for, by their
-    field `base`, where each of these has a breaker of its own.
+    commit with the outcome, exactly once, and a dry run may undo them; otherwise they are
+    at-least-once and the handler should pass `Context.idempotency_key` on. `max_attempts`: tries
+    before FAILED. `timeout_seconds`: an item's time limit. `concurrency`: most calls of the handler
+    at once over all workers, None for no limit. `rate_limit`: most items a second over all workers,
+    None for no limit. `queue`: "fast" for database work, "slow" for work that waits on a network.
+    `slice_items`: items a task begins with until the operation's cost has been measured. `breaker`:
+    when it is left alone because what it needs is away; None for never. `bases`: what its items may
+    be for, by their field `base`, where each of these has a breaker of its own.
     """
 
     name: str

@@ -17,6 +17,7 @@ from app.db.migrations import downgrade, pending, upgrade
 from app.db.models import Base
 from app.db.models.guards import GUARD_FUNCTION, GUARDS
 from app.db.models.key import FIRST_KEY_FUNCTION, FIRST_KEY_TRIGGER
+from app.db.models.undoing import UNDOING
 from handlers.tables import metadata
 from tests.conftest import fresh_database
 
@@ -78,7 +79,7 @@ def test_migrations_and_models_agree(empty: Engine, engine: Engine) -> None:
     with empty.begin() as connection:
         Base.metadata.create_all(connection)
         metadata.create_all(connection)
-        for made in (GUARD_FUNCTION, *GUARDS, FIRST_KEY_FUNCTION, FIRST_KEY_TRIGGER):
+        for made in (GUARD_FUNCTION, *GUARDS, FIRST_KEY_FUNCTION, FIRST_KEY_TRIGGER, *UNDOING):
             connection.execute(text(made))
     from_models = schema_of(empty)
     from_migrations = schema_of(engine)
@@ -130,6 +131,10 @@ def test_postgres_refuses_impossible_breakers(engine: Engine, change: str, const
         ("status = 'SUCCESS', finished_at = now(), total = 3", "ended_is_counted"),
         ("status = 'OPEN'", "may not go from RUNNING"),
         ("completed = -1", "counts"),
+        ("dry_effects = true", "effects"),
+        ("phase = 'effects'", "effects"),
+        ("dry_effects = true, dry_run = true, phase = 'run'", "effects"),
+        ("dry_effects = true, dry_run = true, phase = 'dry'", "effects"),
     ],
 )
 def test_postgres_refuses_impossible_batches(engine: Engine, change: str, constraint: str) -> None:

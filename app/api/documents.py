@@ -38,9 +38,11 @@ def _in_query(name: str, field: ma.fields.Field[Any]) -> ma.fields.Field[Any]:
     description = field.metadata.get("description", "")
     if isinstance(field, (ma.fields.Dict, ma.fields.Nested, ma.fields.List)):
         return ma.fields.String(metadata={"description": f"{description} As JSON text."})
-    metadata = {"description": description}
+    metadata: dict[str, Any] = {"description": description}
     if name == "operation":
         metadata["example"] = _OPERATION
+    if "oneOf" in field.metadata:
+        metadata["oneOf"] = field.metadata["oneOf"]
     return type(field)(validate=field.validate, metadata=metadata)
 
 

@@ -14,10 +14,14 @@ from app.batches.copying import storable
 from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submission
 from app.core.errors import FieldError, Invalid
 from app.core.jsontext import dumps, loads
+from app.web.openapi_forms import flag_or_words
 from app.web.problems import loaded, pointer_to
 from app.web.submissions import submission_by_caller
 from handlers.fields import Timestamp, exact_decimal
 from handlers.jsonbounds import flaw_of
+
+EFFECTS = "effects"
+"""The dry run that calls handlers."""
 
 
 class Flag(ma.fields.Boolean):
@@ -25,6 +29,17 @@ class Flag(ma.fields.Boolean):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class DryRun(ma.fields.Raw):
+    """true, false or "effects"."""
+
+    default_error_messages = {"invalid": 'Must be true, false or "effects".'}  # noqa: RUF012 (marshmallow merges it)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool) and value != EFFECTS:
             raise self.make_error("invalid", input=value)
         return value
 
@@ -138,11 +153,21 @@ class EnvelopeSchema(ChangesSchema):
             "approves it."
         },
     )
-    dryRun = Flag(
+    dryRun = DryRun(
         attribute="dry_run",
         load_default=False,
-        metadata={"description": "Validate only, without any effect."},
+        metadata={
+            "description": "`true`: validate only, without any effect. `effects`: run the "
+            "handlers, keep what they answer, and undo what they did; for operations whose "
+            "effects are in the server's database.",
+            "oneOf": flag_or_words((EFFECTS,)),
+        },
     )
+
+    @ma.post_load
+    def _with_effects(self, fields: dict[str, Any], **_: Any) -> dict[str, Any]:
+        effects = fields["dry_run"] == EFFECTS
+        return {**fields, "dry_run": bool(fields["dry_run"]), "dry_effects": effects}
 
 
 _SCHEMA = EnvelopeSchema()
@@ -188,6 +213,10 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
+def _dry_run(text: str) -> bool | str:
+    return text if text == EFFECTS else _flag(text)
+
+
 def _object(text: str) -> Any:
     flaw = flaw_of(text)
     if flaw is not None:
@@ -215,6 +244,7 @@ def _number(text: str) -> Decimal:
 _TEXTS: dict[type, tuple[Callable[[str], Any], str]] = {
     ma.fields.Integer: (_integer, "Must be a whole number."),
     Flag: (_flag, "Must be true or false."),
+    DryRun: (_dry_run, "Must be true, false or effects."),
     Percent: (_number, "Must be a number."),
     Metadata: (_object, "Must be a JSON object."),
 }

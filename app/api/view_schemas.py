@@ -9,7 +9,8 @@ from uuid import UUID
 
 import marshmallow as ma
 
-from app.batches.fields import JsonObjectText, JsonText, ViewField, shown_fields
+from app.batches.fields import FlagOrWord, JsonObjectText, JsonText, ViewField, shown_fields
+from app.web.openapi_forms import flag_or_words
 
 _FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
     bool: ma.fields.Boolean,
@@ -19,6 +20,7 @@ _FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
     UUID: ma.fields.UUID,
     datetime: ma.fields.DateTime,
     JsonText: ma.fields.Raw,
+    FlagOrWord: ma.fields.Raw,
     JsonObjectText: ma.fields.Dict,
 }
 
@@ -39,9 +41,15 @@ def _schema_field(field: ViewField) -> ma.fields.Field[Any]:
         if field.declared.description is not None:
             options["metadata"] = {"description": field.declared.description}
         return ma.fields.Nested(view_schema(field.view), **options)
-    if field.declared.choices is not None:
-        options["validate"] = ma.validate.OneOf(field.declared.choices)
+    choices = field.declared.choices
+    metadata: dict[str, Any] = {}
     if field.declared.description is not None:
         form = " RFC 3339, UTC." if field.type is datetime else ""
-        options["metadata"] = {"description": field.declared.description + form}
+        metadata["description"] = field.declared.description + form
+    if field.type is FlagOrWord:
+        metadata["oneOf"] = flag_or_words(choices or ())
+    elif choices is not None:
+        options["validate"] = ma.validate.OneOf(choices)
+    if metadata:
+        options["metadata"] = metadata
     return _FIELDS[field.type](**options)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from app.batches.fields import JsonObjectText, columns_of, shown, values_of
+from app.batches.fields import FlagOrWord, JsonObjectText, columns_of, shown, values_of
 from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_ACTIONS
 
 _LONG_ACTIONS = ", ".join(f"'{action}'" for action in LONG_ACTIONS)
@@ -94,7 +94,13 @@ class BatchView:
     reference: str | None = field(
         metadata=shown("The id that the dialect gave.", sql="b.reference")
     )
-    dry_run: bool = field(metadata=shown("Whether it is only validated.", sql="b.dry_run"))
+    dry_run: FlagOrWord = field(
+        metadata=shown(
+            "`true`: it is only validated. `effects`: what its handlers did is undone.",
+            sql="CASE WHEN b.dry_effects THEN '\"effects\"' ELSE b.dry_run::text END",
+            choices=("effects",),
+        )
+    )
     on_invalid: str = field(
         metadata=shown(
             "`reject`: nothing runs if an item is invalid.",

@@ -27,6 +27,8 @@ JsonText = NewType("JsonText", str)
 """Any JSON, as the text that is stored. It is passed on to the letter."""
 JsonObjectText = NewType("JsonObjectText", str)
 """The same, where it is always an object."""
+FlagOrWord = NewType("FlagOrWord", str)
+"""true, false, or one of the field's `choices`; as JSON."""
 
 _KEY = "shown"
 

@@ -11,6 +11,7 @@ import msgspec
 
 from app.batches.batch_view import BatchView, Summary
 from app.batches.fields import (
+    FlagOrWord,
     JsonObjectText,
     JsonText,
     View,
@@ -24,6 +25,7 @@ from app.core.jsontext import moment
 _CONVERSIONS: dict[object, Callable[[Any], object]] = {
     datetime: moment,
     JsonText: msgspec.Raw,
+    FlagOrWord: msgspec.Raw,
     JsonObjectText: msgspec.Raw,
     UUID: str,
 }

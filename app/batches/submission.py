@@ -31,6 +31,7 @@ from app.db import transaction
 from app.db.clock import has_passed
 from app.formats.raw_item import RawItem
 from app.operations.known import KnownOperations
+from app.operations.undoable import cannot_be_undone
 from handlers import Registry
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -45,7 +46,9 @@ class Submission:
     columns of these names.
 
     `max_failure_percent`, `min_processed`: see app.batches.guards. `approval`: whether another key
-    has to approve it. `operation`: None where every item names its own. `scheduled_at`: aware.
+    has to approve it. `dry_run`: nothing has any effect; with `dry_effects`, handlers are called
+    all the same, and what they did is undone.
+    `operation`: None where every item names its own. `scheduled_at`: aware.
     `reference`: the id that a dialect gave it, unique for the client and dialect.
     `own_operations`: whether an item that is `{"operation": ..., "data": ...}` names its own; a
     dialect's are all of its one. `operations`: patterns of those that it may be of, as its key
@@ -63,6 +66,7 @@ class Submission:
     min_processed: int | None = None
     approval: bool = False
     dry_run: bool = False
+    dry_effects: bool = False
     metadata: dict[str, Any] | None = None
     dialect: str = "native"
     reference: str | None = None
@@ -110,8 +114,17 @@ def check(submission: Submission, registry: Registry, connection: Connection | N
         errors.append(FieldError("/scheduledAt", "Must be in the future."))
     if submission.approval and submission.dry_run:
         errors.append(FieldError("/approval", "A dry run has no effect to be approved."))
+    if submission.dry_effects and (refusal := _cannot_be_undone(submission, registry)):
+        errors.append(FieldError("/dryRun", refusal))
     if errors:
         raise Invalid(errors[0].message, errors=errors)
+
+
+def _cannot_be_undone(submission: Submission, registry: Registry) -> str | None:
+    operation = registry.get(submission.operation)
+    if operation is None or operation.in_database:
+        return None
+    return cannot_be_undone(operation.name)
 
 
 def accept(
@@ -164,7 +177,10 @@ def write_intake(
         **{name: getattr(submission, name) for name in _STORED},
         "status": submission.first_status,
         "phase": first_phase(
-            submission.on_invalid, submission.dry_run, checked=submission.approval and begins
+            submission.on_invalid,
+            dry_run=submission.dry_run,
+            dry_effects=submission.dry_effects,
+            checked=submission.approval and begins,
         ),
         **first_values(approval=submission.approval, begins=begins),
         "queue": line_of(registry, submission.operation),

@@ -42,7 +42,16 @@ from app.cli.options import as_json, print_json, remote
     default=None,
     help="Validate all items, then wait until another key approves.",
 )
-@click.option("--dry-run", is_flag=True, default=None, help="Validate only.")
+@click.option(
+    "--dry-run", type=click.UNPROCESSED, flag_value=True, default=None, help="Validate only."
+)
+@click.option(
+    "--dry-run-effects",
+    "dry_run",
+    type=click.UNPROCESSED,
+    flag_value="effects",
+    help="Run the handlers, keep what they answer, and undo what they did.",
+)
 @click.option(
     "--start", type=click.Choice(["now", "manual"]), help="'manual' leaves the batch open."
 )

@@ -152,7 +152,19 @@ SHOWN: dict[str, dict[str, Any]] = {
             "type": ["string", "null"],
             "description": "The id that the dialect gave.",
         },
-        "dryRun": {"type": "boolean", "description": "Whether it is only validated."},
+        "dryRun": {
+            "oneOf": [
+                {"type": "boolean"},
+                {
+                    "type": "string",
+                    "x-extensible-enum": ["effects"],
+                    "description": "One of `effects`; there may be more one day.",
+                },
+            ],
+            "description": (
+                "`true`: it is only validated. `effects`: what its handlers did is undone."
+            ),
+        },
         "onInvalid": word(
             "partial", "reject", what="`reject`: nothing runs if an item is invalid."
         ),
@@ -171,8 +183,9 @@ SHOWN: dict[str, dict[str, Any]] = {
         },
         "waitingFor": {
             "type": ["string", "null"],
-            "description": "What it waits for before it goes on: `approval`, `schedule` (its time) "
-            "or `retry` (of items that are to be tried again later); null where it does not wait.",
+            "description": "What it waits for before it goes on: `approval`, `schedule` (its time), "
+            "`retry` (of items that are to be tried again later) or `breaker` (its operation is left "
+            "alone, as what that needs is away); null where it does not wait.",
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
         "doing": {

@@ -80,6 +80,8 @@ def test_the_other_fields_stand_in_the_query(api: Caller) -> None:
     batch = send(api, LINE, NDJSON, query).json
     assert (batch["name"], batch["metadata"]) == ("n m", {"run": 7})
     assert (batch["status"], batch["scheduledAt"]) == ("SCHEDULED", "2099-01-01T00:00:00.000Z")
+    assert batch["dryRun"] is True
+    assert send(api, LINE, NDJSON, f"{MASTERLIST}&dryRun=effects").json["dryRun"] == "effects"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,7 @@ def test_the_other_fields_stand_in_the_query(api: Caller) -> None:
         (f"{MASTERLIST}&maxFailurePercent=101", "/maxFailurePercent"),
         (f"{MASTERLIST}&approval=yes", "/approval"),
         (f"{MASTERLIST}&dryRun=yes", "/dryRun"),
+        ("operation=demo.sleep&dryRun=effects", "/dryRun"),
         (f"{MASTERLIST}&items=1", "/items"),
         (f"{MASTERLIST}&foo=1", "/foo"),
         (f"{MASTERLIST}&{MASTERLIST}", "/operation"),

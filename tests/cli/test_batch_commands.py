@@ -67,6 +67,15 @@ def test_submit_prints_the_id(run: Run, fake: FakeBatchline, tmp_path: Path) -> 
     }
 
 
+def test_submit_a_dry_run_that_calls_handlers(
+    run: Run, fake: FakeBatchline, tmp_path: Path
+) -> None:
+    path = tmp_path / "items.json"
+    path.write_text("[1]")
+    assert run("submit", "--dry-run-effects", str(path)).exit_code == 0
+    assert json.loads(fake.requests[0][3]) == {"items": [1], "dryRun": "effects"}
+
+
 def test_a_whole_request_is_sent_as_it_is_but_for_what_is_said(
     run: Run, fake: FakeBatchline, tmp_path: Path
 ) -> None:

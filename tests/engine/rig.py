@@ -76,8 +76,9 @@ class SimulatedWorker(Heartbeat):
     def set_heartbeat(self, when: str) -> None:
         """The heartbeat, as an SQL expression."""
         self.run(
-            f"""INSERT INTO workers (id, hostname, pid, queue, slots, operations, heartbeat_at)
-                VALUES (:id, 'test', 1, 'fast', :slots, :has, {when})
+            f"""INSERT INTO workers (id, hostname, pid, queue, slots, operations, undoes,
+                                     heartbeat_at)
+                VALUES (:id, 'test', 1, 'fast', :slots, :has, true, {when})
                 ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at,
                                                operations = excluded.operations""",
             id=self.uuid,

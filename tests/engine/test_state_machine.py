@@ -80,7 +80,7 @@ class BatchMachine(WhatHolds):
         start=st.sampled_from(("now", "now", "now", "manual")),
         reject=st.sampled_from((False, False, False, True)),
         max_failures=st.sampled_from((None, None, None, 0, 2)),
-        dry_run=st.sampled_from((False, False, False, True)),
+        dry_run=st.sampled_from((False, False, False, False, True, "effects")),
         percent=st.sampled_from((None, None, None, None, 0, 30)),
         approval=st.sampled_from((False, False, True)),
     )
@@ -91,7 +91,7 @@ class BatchMachine(WhatHolds):
         start: Any,
         reject: bool,
         max_failures: int | None,
-        dry_run: bool,
+        dry_run: bool | str,
         percent: int | None,
         approval: bool = False,
     ) -> None:
@@ -106,7 +106,8 @@ class BatchMachine(WhatHolds):
                 max_failure_percent=None if percent is None else Decimal(percent),
                 min_processed=4,
                 approval=approval and not dry_run,
-                dry_run=dry_run,
+                dry_run=bool(dry_run),
+                dry_effects=dry_run == "effects" and operation != "log.outside",
             )
         )
 

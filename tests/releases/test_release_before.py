@@ -114,6 +114,34 @@ def test_what_awaits_approval_is_not_run_by_old_ones(
             assert (batch["status"], batch["summary"]["completed"]) == ("PARTIAL", 400), batch
 
 
+def test_what_a_dry_run_does_is_not_kept_by_old_ones(
+    stack: Stack, own_engine: Engine, own_client: ClientSecret
+) -> None:
+    """They would call the handlers as in earnest: Postgres lets them claim nothing of it."""
+    items = [{"asin": f"C{n}", "countryCode": "US", "percACoS": n % 90} for n in range(400)]
+    body = {"operation": "catalog.masterlist", "dryRun": "effects", "items": [*items, {"asin": 1}]}
+    with stack.http(own_client) as http:
+        _wait_until_old_ones_live(own_engine, stack)
+        batches = [_submit(http, body) for _ in range(12)]
+        batches += [_submit(http, {**body, "items": items, "onInvalid": "reject"})]
+        for batch_id in batches:
+            batch = stack.finished(http, batch_id)
+            assert (batch["dryRun"], batch["summary"]["completed"]) == ("effects", 400), batch
+        retried = batches[0]
+        http.post(f"/v1/batches/{retried}/retry", json={"statuses": ["INVALID"]}).raise_for_status()
+        summary = stack.finished(http, retried)["summary"]
+        assert (summary["completed"], summary["invalid"]) == (400, 1)
+    refused = [
+        path.name
+        for path in stack.logs.glob("before-*.log")
+        if "would keep the effects" in path.read_text()
+    ]
+    assert refused, "no old worker has tried to claim anything"
+    with own_engine.connect() as connection:
+        kept = text("SELECT count(*) FROM records WHERE key LIKE '%C1%'")
+        assert connection.execute(kept).scalar_one() == 0
+
+
 def _wait_until_old_ones_live(engine: Engine, stack: Stack) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         old = text("SELECT count(DISTINCT queue) FROM workers WHERE operations IS NULL")

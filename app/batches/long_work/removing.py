@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from app.batches.long_work.work import Work, tell
-from app.batches.phase import first_phase
+from app.batches.phase import phase_anew
 from app.db.statements.batches import DELETE_BATCH, RESET_BATCH, BatchRow
 from app.db.statements.failures import DROP_FAILURES
 from app.db.statements.long_work import DELETE_ITEMS
@@ -22,8 +22,7 @@ def reset_step(connection: Connection, batch: BatchRow, work: Work, most: int) -
     if left is not None:
         return left
     connection.execute(DROP_FAILURES, {"batch_id": batch.id})
-    phase = first_phase(batch.on_invalid, batch.dry_run)
-    connection.execute(RESET_BATCH, {"batch_id": batch.id, "phase": phase})
+    connection.execute(RESET_BATCH, {"batch_id": batch.id, "phase": phase_anew(batch)})
     tell(connection, batch.id)
     return None
 

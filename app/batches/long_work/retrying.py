@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from app.batches.approval import is_needed
 from app.batches.long_work.work import Work, tell
-from app.batches.phase import first_phase
+from app.batches.phase import phase_anew
 from app.core import lifecycle
 from app.core.lifecycle import CANCELED, FAILED, INVALID
 from app.db.statements.batches import RETRY_BATCH, BatchRow
@@ -82,7 +82,7 @@ def _chosen(
 def _begin_anew(connection: Connection, batch: BatchRow, counts: Mapping[str, int]) -> None:
     """The batch is PENDING, with `counts` of what is not run again."""
     needed = is_needed(batch)
-    phase = "validate" if needed else first_phase(batch.on_invalid, batch.dry_run)
+    phase = phase_anew(batch, checked=needed)
     connection.execute(
         RETRY_BATCH,
         {

@@ -41,6 +41,10 @@ APPROVED = f"""CASE approval
     ELSE status <> 'AWAITING'
     END"""
 
+# As little is what a dry run does kept, whoever begins it anew.
+EFFECTS = """CASE WHEN dry_effects THEN dry_run AND phase IN ('validate', 'effects')
+    ELSE phase <> 'effects' END"""
+
 
 class Batch(Base):
     """One submission and its items.
@@ -49,7 +53,7 @@ class Batch(Base):
     have been folded in ended with; slices of the wave under way add to them
     (app/batches/batch_view.py). `next_index` is the first item that no wave has taken yet.
     `phase`: "validate" (every item is looked at first: onInvalid: reject, or an approval that is
-    needed), "run" or "dry" (dryRun).
+    needed), "run", "dry" (dryRun: true) or "effects" (dryRun: "effects", where `dry_effects`).
 
     `stopping`: why the rest is being canceled. `forgiven`: failures from before a retry, which
     `max_failures` counts no more; `forgiven_share` of `forgiven_processed` items: what their share
@@ -80,6 +84,7 @@ class Batch(Base):
     on_invalid: Mapped[str] = mapped_column(server_default="partial")
     max_failures: Mapped[int | None]
     dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+    dry_effects: Mapped[bool] = mapped_column(server_default=text("false"))
     max_failure_percent: Mapped[Decimal | None] = mapped_column(Numeric)
     min_processed: Mapped[int | None]
     approval: Mapped[str | None]
@@ -125,11 +130,12 @@ class Batch(Base):
 
     __table_args__ = (
         one_of("status", BATCH_STATUSES),
-        one_of("phase", ("validate", "run", "dry")),
+        one_of("phase", ("validate", "run", "dry", "effects")),
         one_of("on_invalid", ("partial", "reject")),
         one_of("doing", LONG_WORK),
         one_of("approval", APPROVALS),
         CheckConstraint(APPROVED, name="approved"),
+        CheckConstraint(EFFECTS, name="effects"),
         CheckConstraint(
             f"(status IN ({_ENDED})) = (finished_at IS NOT NULL)", name="ended_has_finish"
         ),

@@ -34,7 +34,8 @@ class Worker(Base):
     those that it has; null for a process of a release that did not say. `busy`: slots at work.
     `took_at`: when it last took a message. `starving_since`: since when it has free slots, messages
     wait and it takes none. `tries`: tries that went well within the window of a breaker, by its
-    operation and base.
+    operation and base. `undoes`: whether it knows how to undo the effects of a dry run, slices of
+    which Postgres lets no other claim.
     """
 
     __tablename__ = "workers"
@@ -55,6 +56,7 @@ class Worker(Base):
     took_at: Mapped[datetime | None]
     starving_since: Mapped[datetime | None]
     tries: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
+    undoes: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (Index("ix_workers_heartbeat_at", "heartbeat_at"),)
 
@@ -70,7 +72,8 @@ class Slice(Base):
     `limited`: those operations of its items that have a concurrency or rate limit, else null.
     `not_before`: the moment that the rate limit gave it. `parked_at`: since when it waits for a
     place under the concurrency limit; whoever leaves one sends it again. `passes`: how often a
-    worker that lacks its operation passed it on.
+    worker that lacks its operation passed it on. `undoing`: only ever seen as true by the
+    transaction that calls handlers in a dry run, which cannot commit while it is.
     """
 
     __tablename__ = "slices"
@@ -101,6 +104,7 @@ class Slice(Base):
     failed: Mapped[int] = mapped_column(server_default=text("0"))
     invalid: Mapped[int] = mapped_column(server_default=text("0"))
     passes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    undoing: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         one_of("state", SLICE_STATES),

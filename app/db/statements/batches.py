@@ -31,6 +31,7 @@ class BatchRow:
     min_processed: int | None
     approval: str | None
     dry_run: bool
+    dry_effects: bool
     scheduled_at: datetime | None
     started_at: datetime | None
     total: int

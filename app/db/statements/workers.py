@@ -16,12 +16,12 @@ from app.db.statements.served_operations import NOTE_LAST_SERVED
 BEAT_WORKER = text(
     f"""
     INSERT INTO workers (id, hostname, machine, pid, main_pid, queue, slots, queues, operations,
-                         busy, took_at, starving_since, tries)
+                         busy, took_at, starving_since, tries, undoes)
     VALUES (:id, :host, :machine, :pid, :main_pid, :queue, :slots,
             CAST(:queues AS text[]), CAST(:operations AS text[]), :busy,
             clock_timestamp() - make_interval(secs => :idle),
             clock_timestamp() - make_interval(secs => CAST(:starving AS float)),
-            CAST(:tries AS jsonb))
+            CAST(:tries AS jsonb), true)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), busy = excluded.busy,
         took_at = excluded.took_at, starving_since = excluded.starving_since,
         tries = excluded.tries

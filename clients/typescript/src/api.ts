@@ -924,8 +924,8 @@ export interface components {
             dialect: string;
             /** @description A long action under way; until it is over, others are refused. Else null. */
             doing: components["schemas"]["Doing"] | null;
-            /** @description Whether it is only validated. */
-            dryRun: boolean;
+            /** @description `true`: it is only validated. `effects`: what its handlers did is undone. */
+            dryRun: boolean | string;
             /**
              * Format: date-time
              * @description When it ended. RFC 3339, UTC.
@@ -1402,8 +1402,8 @@ export interface components {
         Submission: {
             /** @description Every item is validated, then the batch is AWAITING until another key approves it. `false` unless said. */
             approval?: boolean;
-            /** @description Validate only, without any effect. `false` unless said. */
-            dryRun?: boolean;
+            /** @description `true`: validate only, without any effect. `effects`: run the handlers, keep what they answer, and undo what they did; for operations whose effects are in the server's database. `false` unless said. */
+            dryRun?: boolean | "effects";
             /** @description What the operation's schema says; or `{operation, data}`, which names an operation of its own. */
             items?: unknown[];
             /** @description A larger share of the processed items FAILED or INVALID cancels the rest, once `minProcessed` are processed. */
@@ -1862,8 +1862,8 @@ export interface operations {
                 minProcessed?: number;
                 /** @description Every item is validated, then the batch is AWAITING until another key approves it. */
                 approval?: boolean;
-                /** @description Validate only, without any effect. */
-                dryRun?: boolean;
+                /** @description `true`: validate only, without any effect. `effects`: run the handlers, keep what they answer, and undo what they did; for operations whose effects are in the server's database. */
+                dryRun?: boolean | "effects";
             };
             header?: {
                 /** @description The same key with the same request, within 24 hours, is answered as the first time, with `Idempotent-Replayed: true`, and carried out only once. */

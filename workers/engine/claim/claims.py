@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.batches.guards import Guards, guards_of
+from app.batches.phase import CALLING
 from app.core.ids import new_id
 from app.core.jsontext import loads
 from app.db.statements.rows import row_of
@@ -61,10 +62,17 @@ class ClaimedSlice:
     guards: Guards | None
     metadata: dict[str, Any]
     whole: bool = False
+    # What its handlers do is undone.
+    dry_effects: bool = False
     began: float = field(default_factory=time.monotonic)
     # The one operation of its items, where they have one, and how often it has been passed on.
     slice_operation: str | None = None
     passes: int = 0
+
+    @property
+    def calls_handlers(self) -> bool:
+        """Whether its items are run, or only looked at."""
+        return self.phase in CALLING
 
     @property
     def line(self) -> str:
@@ -116,6 +124,7 @@ def claim_slice(
         metadata=loads(row.metadata) if row.metadata else {},
         slice_operation=row.slice_operation,
         passes=row.passes,
+        dry_effects=row.dry_effects,
     )
 
 

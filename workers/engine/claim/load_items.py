@@ -11,6 +11,7 @@ from app.db.statements.held_items import held_by
 from app.db.statements.items import find_held_indexes, load_items
 from app.operations.item_input import WrongInput, read_input
 from app.operations.known import KnownOperations
+from app.operations.undoable import cannot_be_undone
 from handlers import Item, Operation
 from handlers.jsonbounds import refusal_of
 from workers.engine.claim.claims import ClaimedSlice
@@ -74,6 +75,9 @@ def load_slice(
                 invalid.append(lacking)
                 if lacking.wait is not None and lane is not None:
                     blocked.add(lane)
+            continue
+        if claimed.dry_effects and not operation.in_database:
+            invalid.append(InvalidItem(index, name, cannot_be_undone(operation.name)))
             continue
         try:
             data, key = read_input(operation, sent)

@@ -37,7 +37,7 @@ def end_slice(
     if claimed.whole and _all_ended(claimed, outcomes):
         seconds = time.monotonic() - claimed.began
         if _settle(connection, claimed, outcomes, seconds):
-            if claimed.operation and claimed.phase == "run":
+            if claimed.operation and claimed.calls_handlers:
                 operation, tried = claimed.operation, claimed.size - outcomes.invalid
                 after_commit(
                     connection,

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from app.batches.approval import await_approval
 from app.batches.guards import guards_of
 from app.batches.long_work import cancel_all
+from app.batches.phase import working_phase
 from app.batches.settling import settle
 from app.batches.stop import drop_ready_slices, request_stop, tally_so_far
 from app.core import lifecycle
@@ -276,7 +277,7 @@ def _end_of_validation(runtime: Runtime, connection: Connection, batch: BatchRow
         END_VALIDATION_OF_BATCH,
         {
             "batch_id": batch.id,
-            "phase": "dry" if batch.dry_run else "run",
+            "phase": working_phase(dry_run=batch.dry_run, dry_effects=batch.dry_effects),
             "next_index": batch.total if first is None else first,
         },
     )

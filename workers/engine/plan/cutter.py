@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from app.batches.phase import CALLING
 from app.db.statements.batches import BatchRow
 from app.db.statements.item_planning import DueItem
 from app.messaging.broker import SLOW_QUEUE
@@ -77,7 +78,7 @@ class Cutter:
 
     def _limited(self, operations: Iterable[str | None]) -> list[str] | None:
         """Those with a limit over all workers, of operations that are to be run."""
-        if self.batch.phase != "run":
+        if self.batch.phase not in CALLING:
             return None
         known = filter(None, map(self._registry.get, operations))
         return [operation.name for operation in known if operation.limited] or None

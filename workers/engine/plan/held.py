@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.batches.phase import CALLING
 from app.core import lifecycle
 from app.db.statements.batches import BatchRow
 from app.db.statements.breakers import LIST_OPEN_BREAKERS
@@ -49,7 +50,7 @@ def look(connection: Connection, runtime: Runtime, batch: BatchRow, *, unfinishe
 
     `unfinished`: slices of the batch under way.
     """
-    if batch.phase != "run" or not (batch.held or runtime.breakers.anything):
+    if batch.phase not in CALLING or not (batch.held or runtime.breakers.anything):
         return NOT_HELD
     operation = None if batch.mixed else runtime.known.get(batch.operation)
     if not batch.held and (operation is None or not runtime.breakers.keeps_all(operation)):
@@ -76,7 +77,7 @@ def release(connection: Connection, runtime: Runtime, batch: BatchRow, most: int
 
     After `look`. The batch forgets breakers that nothing of it waits for.
     """
-    if not batch.held or batch.phase != "run":
+    if not batch.held or batch.phase not in CALLING:
         return
     opened = runtime.breakers.of_ids(batch.held)
     still = []

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from app.batches.phase import CALLING
 from app.db import after_commit
 from app.db.statements.batch_progress import (
     ADD_COUNTS_TO_BATCH,
@@ -118,7 +119,7 @@ def fold_slices(runtime: Runtime, connection: Connection, batch: BatchRow) -> Ba
     for row in done:
         # Items that were put off took time too, so a slice with many of them measures nothing.
         tried = row.completed + row.failed
-        if row.operation and row.phase == "run" and tried and tried >= 0.8 * row.size:
+        if row.operation and row.phase in CALLING and tried and tried >= 0.8 * row.size:
             runtime.costs.note(row.operation, items=tried, seconds=row.seconds)
     after_commit(connection, lambda: runtime.costs.write(runtime.engine))
     news = [

@@ -113,4 +113,5 @@ def _claim(
         guards=guards_of(batch.max_failures, batch.max_failure_percent, batch.min_processed),
         metadata=loads(row.metadata) if row.metadata else {},
         whole=planned.size == batch.total and batch.phase != "validate",
+        dry_effects=batch.dry_effects,
     )

@@ -16,7 +16,6 @@ from app.batches.stop import tally_so_far
 from app.core.correlation import note
 from app.core.errors import BatchlineError
 from app.db import is_away, transaction
-from app.db.statements.sessions import SET_TIMEOUTS
 from app.events.listeners import listener
 from app.messaging.broker import LONGEST_COUNTDOWN
 from handlers.contract import Reject
@@ -41,6 +40,8 @@ from workers.engine.run.execute import Run
 from workers.engine.run.gate import Gate
 from workers.engine.run.given_connection import SliceTransaction, TransactionEnded
 from workers.engine.run.terms import ItemGivenUp, SliceSpoiled, SliceTransactionLost, Terms
+from workers.engine.run.timeouts import set_timeouts
+from workers.engine.run.undoing import begin_undoing, undo_effects
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -49,8 +50,6 @@ _TRIES = 5
 _BREAKS = "The connection to the database broke each time it was tried"
 # A slice that takes so many times what it should leaves the rest to others, cut anew.
 _PATIENCE = 4
-# Seconds that a session may sit idle in the slice's transaction, at least.
-_SILENCE = 60.0
 
 
 def run_slice(runtime: Runtime, batch_id: UUID, wave: int, number: int) -> ClaimedSlice | None:
@@ -199,7 +198,7 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
         valid, invalid, rest = load_slice(connection, claimed, runtime.known)
         terms.allowance = _allowance(connection, claimed)
         looking = claimed.phase == "validate"
-        calling = claimed.phase == "run"
+        calling = claimed.calls_handlers
         if calling:
             terms.gate = _gate(runtime, claimed, valid)
         if looking or not calling or all(one.operation.in_database for one in valid):
@@ -212,15 +211,22 @@ def _run_once(runtime: Runtime, claimed: ClaimedSlice, terms: Terms) -> bool:
             if rest is not None:
                 run.leave(pending_from(connection, claimed, rest))
             if calling:
-                _set_timeouts(connection, claimed, valid)
+                set_timeouts(connection, claimed, valid)
+            undoing = claimed.dry_effects and calling
+            if undoing:
+                begin_undoing(connection, claimed)
             if not looking:
                 run.process(valid)
-            claim = begin_outcomes(connection)
-            if calling and claim != str(claimed.claim):
+            try:
+                if undoing:
+                    undo_effects(connection, claimed)
+                if begin_outcomes(connection) != str(claimed.claim) and calling:
+                    raise TransactionEnded
+            except TransactionEnded as ended:
                 # A bulk handler has ended the transaction and begun another. Alone, each would have
                 # been found out.
                 connection.invalidate()
-                raise SliceTransactionLost if terms.singly else SliceSpoiled from TransactionEnded()
+                raise SliceTransactionLost if terms.singly else SliceSpoiled from ended
             return write_with_effects(runtime, connection, claimed, run.outcomes)
         left = [] if rest is None else pending_from(connection, claimed, rest)
     writer = Writer(runtime, claimed)
@@ -235,19 +241,6 @@ def _gate(runtime: Runtime, claimed: ClaimedSlice, items: list[Loaded]) -> Gate:
     """What lets them begin. Of effects elsewhere each call is told of at once."""
     at_once = not all(loaded.operation.in_database for loaded in items)
     return Gate(SliceBreakers(runtime, claimed.batch_id), at_once=at_once)
-
-
-def _set_timeouts(connection: Connection, claimed: ClaimedSlice, items: list[Loaded]) -> None:
-    longest = max((loaded.operation.timeout_seconds for loaded in items), default=0.0)
-    connection.execute(
-        SET_TIMEOUTS,
-        {
-            # A little later than the interruption, which says better what happened.
-            "statement": f"{int((longest + 0.25) * 1000)}ms" if longest else "0",
-            "idle": f"{int(max(_SILENCE, 2 * longest))}s",
-            "claim": str(claimed.claim),
-        },
-    )
 
 
 def _allowance(connection: Connection, claimed: ClaimedSlice) -> Allowance | None:
