@@ -29,7 +29,7 @@ from app.batches.queries import BatchFilter, find_batch, list_batches
 from app.batches.storing import StoredAfterAll, storing
 from app.batches.submission import check, intake_of, line_of, write_intake
 from app.clients.recent_callers import KEPT_SECONDS
-from app.core.errors import BatchlineError, FieldError, Forbidden, Invalid
+from app.core.errors import BatchlineError, FieldError, Invalid
 from app.core.lifecycle import PENDING
 from app.db import read
 from app.web.auth import caller, require
@@ -38,7 +38,7 @@ from app.web.blueprint import Blueprint
 from app.web.bodies import JSON
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.jsonbody import fields_of
-from app.web.owners import Bodies, owner_of
+from app.web.owners import Bodies, client_of, owner_of
 from app.web.paging import page_answer, page_of
 from app.web.quotas import submitting, take_stream
 from app.web.services import services
@@ -128,10 +128,7 @@ def index(query: dict[str, Any]) -> Response:
 
     The client's own; with `admin` every client's, or those of `client`.
     """
-    who = caller()
-    client_id = query.get("client") if who.is_admin else who.client_id
-    if "client" in query and not who.is_admin:
-        raise Forbidden("`client` needs the scope admin, which the key does not have.")
+    client_id = client_of(query)
     page = page_of(query, UUID, "batches")
     which = BatchFilter(
         status=query.get("status"),

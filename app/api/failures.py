@@ -18,9 +18,9 @@ from app.batches.failures.reading import (
 from app.core.jsontext import moment
 from app.db import read
 from app.db.statements.failure_lists import ClientFailureRow, FailureRow
-from app.web.auth import caller, require
+from app.web.auth import require
 from app.web.blueprint import Blueprint
-from app.web.owners import owner_of
+from app.web.owners import client_of, owner_of
 from app.web.paging import PageQuery, page_answer, page_of
 from app.web.services import services
 from handlers.fields import Timestamp
@@ -34,6 +34,9 @@ class ClientFailureQuery(PageQuery):
 
     operation = Name(metadata={"description": "Only those of this operation."})
     since = Timestamp(metadata={"description": "Only those that happened then or later."})
+    client = ma.fields.UUID(
+        metadata={"description": "Of this client only; needs `admin`, which else sees all."}
+    )
 
 
 class _Cause(ma.Schema):
@@ -105,18 +108,18 @@ def of_batch(query: dict[str, Any], batch_id: UUID) -> Response:
 
 
 @blueprint.route("/failures", methods=["GET"])
-@require("batches.read")
+@require("batches.read", or_admin=True)
 @blueprint.doc(operationId="listFailures")
 @blueprint.arguments(ClientFailureQuery, location="query")
 @blueprint.response(200, ClientFailurePageSchema)
 def of_client(query: dict[str, Any]) -> Response:
     """List what went wrong in all batches, by cause
 
-    Most frequent first: as many as there are now. What is retried, reset or deleted does not count
-    any more.
+    The client's own; with `admin` every client's, or those of `client`. Most frequent first: as
+    many as there are now. What is retried, reset or deleted does not count any more.
     """
     page = page_of(query, _POSITION, "failures")
-    client_id = caller().client_id
+    client_id = client_of(query)
     which = ClientFailureFilter(query.get("operation"), query.get("since"))
     found = read(
         services().engine,

@@ -6,7 +6,7 @@ reads and steers is done for the batch's owner, which costs a statement more, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
 from app.batches.serializers import batch_body, batch_body_of_client
+from app.core.errors import Forbidden
 from app.db import read
 from app.db.statements.batches import SELECT_OWNER
 from app.db.statements.clients import SELECT_NAMES
@@ -34,6 +35,19 @@ def owner_of(batch_id: UUID) -> UUID:
         lambda connection: connection.execute(SELECT_OWNER, {"batch_id": batch_id}).scalar(),
     )
     return who.client_id if found is None else found
+
+
+def client_of(query: Mapping[str, Any]) -> UUID | None:
+    """Whose things a list is of: the caller's, or for an admin `client`'s; None for everybody's.
+
+    Raises Forbidden where `client` is asked for by others.
+    """
+    who = caller()
+    if who.is_admin:
+        return query.get("client")
+    if "client" in query:
+        raise Forbidden("`client` needs the scope admin, which the key does not have.")
+    return who.client_id
 
 
 class Bodies:

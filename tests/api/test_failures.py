@@ -136,6 +136,29 @@ def test_ids_are_the_same_for_all_clients(
     assert found["failure"] == mine["failure"]
 
 
+def test_an_admin_is_shown_everybodys_or_ones(
+    admin: Caller, api: Caller, app: Any, engine: Engine, client: ClientSecret, batch: str
+) -> None:
+    # Of no other test: everybody's are those of all tests before.
+    message = f'No "…" of {UUID(batch).hex.translate(str.maketrans("0123456789", "ghijklmnop"))}'
+    other = create_client(engine, f"another of {batch}")
+    stranger = Caller(app, other)
+    for whose, times in ((api, 2), (stranger, 1)):
+        wrong = whose.opened([ITEM] * 3)
+        gone_wrong(engine, wrong, *((n, "FAILED", 404, message) for n in range(times)))
+
+    def count(caller: Caller, query: str = "") -> list[tuple[int, int]]:
+        rows = walk(caller, f"/v1/failures?{query}", 100)
+        return [(row["count"], row["batches"]) for row in rows if row["message"] == message]
+
+    assert count(admin) == [(3, 2)]
+    assert count(admin, f"client={client.client_id}") == count(api) == [(2, 1)]
+    assert count(admin, f"client={other.client_id}") == count(stranger) == [(1, 1)]
+    assert admin.get(f"/v1/failures?client={UUID(int=7)}").json["data"] == []
+    assert admin.get("/v1/failures?client=nobody").status_code == 422
+    assert api.get(f"/v1/failures?client={client.client_id}").status_code == 403
+
+
 def test_items_are_chosen_by_failure_code_and_index(api: Caller, batch: str) -> None:
     [gone, missing, used] = [
         row["failure"] for row in api.get(f"/v1/batches/{batch}/failures").json["data"]

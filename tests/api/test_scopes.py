@@ -25,7 +25,7 @@ NATIVE: Mapping[str, tuple[str | None, str | None, bool]] = {
     "/v1/limits": ("batches.read", None, True),
     "/v1/records": ("batches.read", None, False),
     "/v1/audit": ("batches.read", None, True),
-    "/v1/failures": ("batches.read", None, False),
+    "/v1/failures": ("batches.read", None, True),
     "/v1/webhooks": ("webhooks.manage", "webhooks.manage", False),
     "/v1/clients": (None, None, True),
 }

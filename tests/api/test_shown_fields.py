@@ -183,9 +183,9 @@ SHOWN: dict[str, dict[str, Any]] = {
         },
         "waitingFor": {
             "type": ["string", "null"],
-            "description": "What it waits for before it goes on: `approval`, `schedule` (its time), "
-            "`retry` (of items that are to be tried again later) or `breaker` (its operation is left "
-            "alone, as what that needs is away); null where it does not wait.",
+            "description": "What it waits for before it goes on: `approval`, `schedule` (its "
+            "time), `retry` (of items that are to be tried again later) or `breaker` (its "
+            "operation is left alone, as what that needs is away); null where it does not wait.",
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
         "doing": {

@@ -167,7 +167,7 @@ SCOPES_ASKED: dict[str, Callable[[Route], bool]] = {
 
 def _wants_more_than_admin(route: Route) -> bool:
     return (route.method, route.path) == ("POST", "/v1/batches") or route.path.startswith(
-        ("/v1/webhooks", "/v1/records", "/v1/failures")
+        ("/v1/webhooks", "/v1/records")
     )
 
 

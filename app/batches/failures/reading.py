@@ -53,19 +53,24 @@ def list_failures(
 
 def list_client_failures(
     connection: Connection,
-    client_id: UUID,
+    client_id: UUID | None,
     which: ClientFailureFilter,
     *,
     after: Position | None = None,
     limit: int,
 ) -> list[ClientFailureRow]:
-    """At most `limit` failures over all of the client's batches, most frequent first."""
-    asked = {"operation": which.operation, "since": which.since, **_position(after)}
+    """At most `limit` failures over all of the client's batches, or everybody's; as above."""
+    asked = {
+        "client_id": client_id,
+        "operation": which.operation,
+        "since": which.since,
+        **_position(after),
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     statement = select_client_failures(frozenset(given))
     return rows_of(
         ClientFailureRow,
-        connection.execute(statement, {**given, "client_id": client_id, "limit": limit}),
+        connection.execute(statement, {**given, "limit": limit}),
     )
 
 

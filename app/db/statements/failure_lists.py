@@ -99,11 +99,13 @@ FILTERS = {
 
 @cache
 def select_client_failures(given: Collection[str]) -> TextClause:
-    """The :limit most frequent failures over the batches of :client_id; null: of all clients.
+    """The :limit most frequent failures over all batches.
 
-    `given`: names of filters. By the client's index on batches and the counts of each, as many as
-    there are; no lock.
+    `given`: names of filters; with `client_id`, over the batches of :client_id alone. By the
+    client's index on batches, or all of them, and the counts of each, as many as there are; no
+    lock.
     """
+    whose = "b.client_id = :client_id AND" if "client_id" in given else ""
     chosen = " AND ".join(FILTERS[name] for name in sorted(given) if name in FILTERS) or "true"
     return text(
         f"""
@@ -112,7 +114,7 @@ def select_client_failures(given: Collection[str]) -> TextClause:
                    max(c.last_at) AS last_at, count(DISTINCT c.batch_id) AS batches,
                    (array_agg(c.batch_id ORDER BY c.last_at DESC))[1] AS batch_id
             FROM failure_counts c JOIN batches b ON b.id = c.batch_id
-            WHERE b.client_id = :client_id AND c.count > 0 GROUP BY c.failure
+            WHERE {whose} c.count > 0 GROUP BY c.failure
         )
         SELECT {columns(ClientFailureRow, "shown")} FROM (
             SELECT t.failure, f.operation, f.status, f.code,

@@ -649,8 +649,8 @@ export interface paths {
         };
         /**
          * List what went wrong in all batches, by cause
-         * @description Most frequent first: as many as there are now. What is retried, reset or deleted does not count
-         *     any more.
+         * @description The client's own; with `admin` every client's, or those of `client`. Most frequent first: as
+         *     many as there are now. What is retried, reset or deleted does not count any more.
          */
         get: operations["listFailures"];
         put?: never;
@@ -3212,6 +3212,8 @@ export interface operations {
                 operation?: string;
                 /** @description Only those that happened then or later. */
                 since?: string;
+                /** @description Of this client only; needs `admin`, which else sees all. */
+                client?: string;
             };
             header?: never;
             path?: never;
