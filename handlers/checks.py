@@ -21,6 +21,7 @@ Queue = Literal["fast", "slow"]
 _LONGEST_NAME = 255
 _COUNTS = ("max_attempts", "concurrency", "slice_items")
 _ABOVE_ZERO = ("timeout_seconds", "rate_limit")
+_FLAGS = ("bulk", "in_database", "gathers")
 _NOT_BELOW_ZERO = ("backoff_seconds", "backoff_cap_seconds")
 # Fields whose values are no texts and no whole or exact numbers: nothing can be named by them.
 _NO_PARTS_OF_KEYS = (
@@ -41,7 +42,16 @@ _NO_PARTS_OF_KEYS = (
 
 def flaws(operation: Operation) -> Iterator[str]:
     """Everything that is wrong with it, each in a few words that name the option or the field."""
-    for check in (_of_name, _of_handler, _of_numbers, _of_queue, _of_breaker, _of_schema_and_key):
+    for check in (
+        _of_name,
+        _of_handler,
+        _of_numbers,
+        _of_flags,
+        _of_queue,
+        _of_collection,
+        _of_breaker,
+        _of_schema_and_key,
+    ):
         yield from check(operation)
 
 
@@ -96,6 +106,23 @@ def _of_numbers(operation: Operation) -> Iterator[str]:
             yield f"{name} must be {above}, not {value}"
 
 
+def _of_flags(operation: Operation) -> Iterator[str]:
+    for name in _FLAGS:
+        if not isinstance(value := getattr(operation, name), bool):
+            yield f"{name} must be True or False, not {value!r}"
+    if operation.gathers is True and not operation.bulk:
+        yield "gathers is for a handler that takes a list: it wants bulk=True"
+
+
+def _of_collection(operation: Operation) -> Iterator[str]:
+    name: object = operation.collection
+    if name is None:
+        return
+    # It is a part of a path: GET /v1/records/{collection}.
+    if not isinstance(name, str) or not name or "/" in name or name != "".join(name.split()):
+        yield f"collection must be text without blanks and slashes, not {name!r}"
+
+
 def _of_queue(operation: Operation) -> Iterator[str]:
     if operation.queue not in get_args(Queue):
         yield f"queue must be {' or '.join(map(repr, get_args(Queue)))}, not {operation.queue!r}"
@@ -107,7 +134,10 @@ def _of_breaker(operation: Operation) -> Iterator[str]:
 
 
 def _of_schema_and_key(operation: Operation) -> Iterator[str]:
-    schema = operation.schema
+    schema: object = operation.schema
+    if schema is None:
+        yield "it has no schema: schema must be a class of marshmallow's Schema"
+        return
     if not (isinstance(schema, type) and issubclass(schema, marshmallow.Schema)):
         yield f"schema must be a class of marshmallow's Schema, not {schema!r}"
         return
@@ -122,10 +152,13 @@ def _of_schema_and_key(operation: Operation) -> Iterator[str]:
         for known in (name, field.attribute, field.data_key)
         if known is not None
     }
+    for name in dict.fromkeys(filter(_is_text, operation.key)):
+        if operation.key.count(name) > 1:
+            yield f"key has {name!r} more than once"
     for name in operation.key:
-        found = known.get(name)
+        found = known.get(name) if _is_text(name) else None
         if found is None:
-            if loader.unknown != marshmallow.INCLUDE:
+            if loader.unknown != marshmallow.INCLUDE or not _is_text(name):
                 yield f"key has {name!r}, which is no field of {schema.__name__}"
         elif found.dump_only:
             yield f"key has {name!r}, which {schema.__name__} does not load (dump_only)"
@@ -134,3 +167,7 @@ def _of_schema_and_key(operation: Operation) -> Iterator[str]:
                 f"key has {name!r}, a field of {type(found).__name__}, which can be no part of a "
                 "key: it must be text, or a whole or exact number"
             )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

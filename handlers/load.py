@@ -35,7 +35,7 @@ def load_handlers(
     reason in one line, whatever a module does when it is imported.
     """
     for module in (*SHIPPED, *modules):
-        _load(module, partial(importlib.import_module, module))
+        _load(module, partial(_imported, module))
     for entry_point in entry_points(group=ENTRY_POINT_GROUP) if packages else ():
         _load(entry_point.value, entry_point.load)
     offer(registry, http_bases or {})
@@ -63,11 +63,17 @@ def look_at_handlers(
     before = {one.name for one in registry}
     with registry.collecting() as refused:
         for module in modules:
-            wrong += _looked_at(module, partial(importlib.import_module, module))
+            wrong += _looked_at(module, partial(_imported, module))
         operations = [one for one in registry if one.name not in before]
         for entry_point in entry_points(group=ENTRY_POINT_GROUP):
             wrong += _looked_at(entry_point.value, entry_point.load)
     return Loaded(operations, [*map(str, refused), *wrong])
+
+
+def _imported(module: str) -> None:
+    if "/" in module or module.endswith(".py"):
+        raise ImportError("a module is named as in an import (shop.handlers), not by its file")
+    importlib.import_module(module)
 
 
 def _looked_at(module: str, load: Callable[[], object]) -> Iterator[str]:

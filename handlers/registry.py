@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields as fields_of
 from typing import Any, TypeVar
@@ -38,11 +38,12 @@ class Registry:
     def add(self, operation: Operation) -> None:
         """Register `operation`. A name can be registered again only by the same handler."""
         known = self._operations.get(operation.name)
-        if known is not None and known.handler.__qualname__ != operation.handler.__qualname__:
+        if known is not None and _place(known.handler) != _place(operation.handler):
+            other = getattr(known.handler, "__module__", None)
             raise wrong(
                 operation.handler,
                 operation.name,
-                f"two handlers are registered for it, the other by {known.handler.__module__}",
+                f"two handlers are registered for it, the other by {other}",
             )
         self._operations[operation.name] = operation
 
@@ -69,16 +70,37 @@ class Registry:
 registry = Registry()
 
 
+def _place(handler: Any) -> tuple[object, ...]:
+    """Where it is defined: the same again where its module is executed again."""
+    code = getattr(handler, "__code__", None)
+    return (
+        getattr(handler, "__module__", None),
+        getattr(handler, "__qualname__", None),
+        getattr(code, "co_firstlineno", None),
+    )
+
+
 def operation(
-    name: str, *, schema: type[marshmallow.Schema], key: Sequence[str] = (), **options: Any
+    name: str,
+    *,
+    # Without a default the error of one that is missing would name no operation.
+    schema: type[marshmallow.Schema] = None,  # type: ignore[assignment]  # noqa: RUF013
+    key: Sequence[str] = (),
+    **options: Any,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of operation `name`.
 
     `options` are the other fields of `Operation`; its description is the function's docstring
     unless given. Raises WrongOperation (a ValueError) where it could not work.
     """
-    # A text is a sequence too, of letters.
-    fields = (key,) if isinstance(key, str) else tuple(key)
+    bare: Any = name
+    if callable(bare):
+        why = 'its decorator lacks name and schema: @operation("name", schema=...)'
+        registry.refuse(wrong(bare, getattr(bare, "__name__", bare), why))
+        return bare  # type: ignore[no-any-return]
+    # A text is iterable too, by letters; what is no text and not iterable is refused as a field.
+    one = isinstance(key, str) or not isinstance(key, Iterable)
+    fields: tuple[Any, ...] = (key,) if one else tuple(key)
 
     def register(handler: Handler) -> Handler:
         options.setdefault("description", _first_paragraph(getattr(handler, "__doc__", None)))

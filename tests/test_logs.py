@@ -69,6 +69,14 @@ def test_each_line_is_an_object_where_nobody_sits_at_a_terminal(log_format: str)
         assert json.dumps(entry).count("broken on purpose") == 1
 
 
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("NO_COLOR", "1")])
+def test_no_colours_where_they_are_not_wanted(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert "\x1b" not in rendered("console")
+
+
 def test_in_a_terminal_a_traceback_is_shown_once() -> None:
     shown = re.sub(r"\x1b\[[0-9;]*m", "", rendered("console"))
     first = shown.splitlines()[0]

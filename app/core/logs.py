@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from app.core.colours import colours_wanted
 from app.core.declared import declarations
 from app.core.log_lines import print_objects, underneath
 from app.core.log_scrubbing import keep_out, keep_to_lines, scrub_entry
@@ -50,7 +51,7 @@ def set_up_logs(settings: Settings) -> None:
     rendered: list[structlog.types.Processor] = (
         [structlog.processors.JSONRenderer()]
         if as_json
-        else [keep_to_lines, structlog.dev.ConsoleRenderer()]
+        else [keep_to_lines, structlog.dev.ConsoleRenderer(colors=colours_wanted())]
     )
     handler = logging.StreamHandler(underneath(sys.stderr))
     handler.setFormatter(

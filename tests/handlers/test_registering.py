@@ -119,6 +119,16 @@ def test_a_handler_must_take_an_item_and_a_context(handler: Any) -> None:
         ({"timeout_seconds": None}, "timeout_seconds must be a number, not None"),
         ({"backoff_seconds": -1}, "backoff_seconds must be 0 or more, not -1"),
         ({"bulkk": True}, "there is no option bulkk"),
+        ({"bulk": 1}, "bulk must be True or False, not 1"),
+        ({"in_database": "no"}, "in_database must be True or False, not 'no'"),
+        ({"gathers": True}, "gathers is for a handler that takes a list: it wants bulk=True"),
+        ({"collection": 5}, "collection must be text without blanks and slashes, not 5"),
+        ({"collection": "a/b"}, "collection must be text without blanks and slashes, not 'a/b'"),
+        ({"schema": None}, "it has no schema: schema must be a class of marshmallow's Schema"),
+        ({"key": None}, "key has None, which is no field of Named"),
+        ({"key": ("sku", [])}, "key has [], which is no field of Named"),
+        ({"schema": Open, "key": (1,)}, "key has 1, which is no field of Open"),
+        ({"key": ("sku", "sku")}, "key has 'sku' more than once"),
         ({"schema": Unmade}, "its schema Unmade cannot be made (TypeError: "),
         ({"schema": Odd, "key": "when"}, "key has 'when', a field of DateTime, which can be no"),
         ({"schema": Odd, "key": "inner"}, "key has 'inner', a field of Nested, which can be no"),
@@ -135,6 +145,35 @@ def test_what_cannot_work_is_named(options: dict[str, Any], why: str) -> None:
     assert str(caught.value).startswith(f"{__name__}: operation 'case.x': {why}")
     assert isinstance(caught.value, ValueError)
     assert "case.x" not in registry
+
+
+def test_a_decorator_without_its_arguments_names_the_handler() -> None:
+    with pytest.raises(WrongOperation, match=rf"^{__name__}: operation 'plain': .* name and sche"):
+        operation(plain)  # type: ignore[arg-type]
+    with pytest.raises(WrongOperation, match=r"operation 'case\.x': it has no schema"):
+        operation("case.x")(plain)
+
+
+def test_a_name_is_registered_twice_by_the_same_handler_alone() -> None:
+    def first(item: Any, context: Any) -> Outcome:
+        return Outcome()
+
+    def elsewhere(item: Any, context: Any) -> Outcome:
+        return Outcome()
+
+    def below(item: Any, context: Any) -> Outcome:
+        return Outcome()
+
+    elsewhere.__qualname__ = below.__qualname__ = first.__qualname__
+    elsewhere.__module__ = "another.module"
+    try:
+        operation("case.twice", schema=Named)(first)
+        operation("case.twice", schema=Named)(first)
+        for other in (elsewhere, below):
+            with pytest.raises(WrongOperation, match=rf"two handlers .* other by {__name__}$"):
+                operation("case.twice", schema=Named)(other)
+    finally:
+        registry.discard("case.twice")
 
 
 @pytest.mark.parametrize(
@@ -193,6 +232,16 @@ def test_a_module_that_cannot_be_loaded_is_named(module: tuple[str, str, Path]) 
     assert "\n" not in str(caught.value)
     with pytest.raises(SettingsError, match=f"^HANDLERS: handlers module {name!r}: "):
         check_handlers(load_settings({"HANDLERS": name}))
+
+
+@pytest.mark.parametrize("name", ["shop/handlers.py", "./handlers.py", "handlers.py"])
+def test_a_file_is_no_module(name: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        load_handlers([name])
+    assert str(caught.value) == (
+        f"handlers module {name!r}: a module is named as in an import (shop.handlers), "
+        "not by its file"
+    )
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])

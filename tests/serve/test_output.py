@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,17 @@ def test_files_do_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found = sorted(path.name for path in (tmp_path / "log").iterdir())
     assert found == ["web.log", "web.log.1", "web.log.2", "web.log.3"]
     assert (tmp_path / "log" / "web.log").read_text().endswith(f"{199:0100}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TERM", "dumb"), ("NO_COLOR", "1"), ("TERM", "xterm")]
+)
+def test_colours_are_for_terminals_that_know_and_people_who_want_them(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable, usual in (("TERM", "xterm"), ("NO_COLOR", "")):
+        monkeypatch.setenv(variable, usual)
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    Output().line("printed", "worker")
+    assert ("\x1b" in capsys.readouterr().out) == (value == "xterm")

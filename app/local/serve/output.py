@@ -13,6 +13,7 @@ from datetime import datetime
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 
+from app.core.colours import colours_wanted
 from app.core.log_lines import ObjectLines, as_object, underneath
 from app.local.serve.log_files import LogFiles
 from app.local.serve.worth_showing import worth_showing
@@ -37,7 +38,7 @@ class Output:
     """Prints lines from several threads. A terminal that went away is no reason to stop."""
 
     def __init__(self) -> None:
-        self._printer = Printer(output=_Stdout(), width=len(OWN_NAME))
+        self._printer = Printer(output=_Stdout(), width=len(OWN_NAME), colour=colours_wanted())
         self._lock = threading.Lock()
         self._colours = get_colours()
         self._colour_of: dict[str, str] = {}
