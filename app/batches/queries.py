@@ -32,7 +32,11 @@ _ITEM = select_item(ITEM_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class BatchFilter:
-    """Which batches. `created_after` and `created_before` are aware, and exclusive."""
+    """Which batches. `created_after` and `created_before` are aware, and exclusive.
+
+    `statuses`: any of these. `words`: text that stands in the name, the id, the reference or the
+    metadata, in whatever case.
+    """
 
     status: str | None = None
     operation: str | None = None
@@ -40,6 +44,8 @@ class BatchFilter:
     reference: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    statuses: list[str] | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class RecentCallers:
 
         `api_key`: where a dialect carries both, they must belong to the same key.
         """
-        found = self._find(hash_secret(secret))
+        found = self.find_by_hash(hash_secret(secret))
         if found is None or api_key is None:
             return found
         same = secrets.compare_digest(
@@ -60,7 +60,8 @@ class RecentCallers:
         )
         return found if same else None
 
-    def _find(self, secret_hash: str) -> Caller | None:
+    def find_by_hash(self, secret_hash: str) -> Caller | None:
+        """The same, for who knows the secret only by its hash."""
         # What is found was so at this moment, or later.
         now = self._clock()
         known = self._known.get(secret_hash)

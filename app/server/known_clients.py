@@ -14,8 +14,13 @@ from collections.abc import Hashable
 
 from gunicorn.http.message import Request
 
-_SECRETS = frozenset({"AUTHORIZATION", "SECRETKEY"})
-"""Headers that hold one, at their end: `Bearer ...`. An API key is no secret."""
+_SECRETS = frozenset({"AUTHORIZATION", "SECRETKEY", "COOKIE"})
+"""Headers that hold one, at their end: `Bearer ...`. An API key is no secret.
+
+The console's cookie is the only one that this server sets for more than a form, and the only one
+that is sent, unless others have set some for the same host: then a request of the console counts
+as a stranger's until it is known whose it is.
+"""
 _MOST = 20_000
 
 

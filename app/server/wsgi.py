@@ -1,4 +1,4 @@
-"""The web process: one Flask application with the native API and the dialects.
+"""The web process: one Flask application with the native API, dialects and the console.
 
 Gunicorn calls `create_app()` in each of its workers; tests call it with settings of their own.
 """
@@ -10,6 +10,7 @@ from redis import Redis
 from werkzeug.exceptions import NotFound
 
 import app.api
+import app.console
 import app.dialects
 from app.clients.quotas import STREAMS_AT_ONCE, SUBMISSIONS_AT_ONCE, default_quotas
 from app.clients.recent_callers import RecentCallers
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     trace_web(flask, here.engine)
     app.api.register(flask)
     app.dialects.register(flask)
+    app.console.register(flask)
     flask.before_request(_take_path_as_sent)
     return flask
 

@@ -64,10 +64,8 @@ def require(
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            found = g.caller = authenticate(extract)
-            identified(found.client_id, g.credentials.secret)
-            actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
-            count_request(found, services().rates)
+            found = authenticate(extract)
+            begin_for(found, g.credentials.secret)
             if scope not in (None, *found.scopes) and not (or_admin and found.is_admin):
                 raise Forbidden(f"This needs the scope {scope}, which the key does not have.")
             preconditions.check(request, takes)
@@ -79,6 +77,18 @@ def require(
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def begin_for(found: Caller, secret: str) -> None:
+    """From now on the request is `found`'s: it counts as theirs, and what it does is theirs.
+
+    `secret`: by what it was found, which whoever sends the next one like it will send. Raises
+    OverQuota and Busy.
+    """
+    g.caller = found
+    identified(found.client_id, secret)
+    actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
+    count_request(found, services().rates)
 
 
 def authenticate(extract: Extract = bearer) -> Caller:

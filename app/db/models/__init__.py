@@ -8,6 +8,7 @@ from app.db.models.base import Base
 from app.db.models.batch import Batch
 from app.db.models.breaker import Breaker, BreakerFailures
 from app.db.models.client import Client
+from app.db.models.console import ConsoleSession, ItemHistory
 from app.db.models.engine import (
     LaneChunk,
     OperationCost,
@@ -32,11 +33,13 @@ __all__ = [
     "Breaker",
     "BreakerFailures",
     "Client",
+    "ConsoleSession",
     "Failure",
     "FailureCount",
     "IdempotencyKey",
     "Item",
     "ItemTry",
+    "ItemHistory",
     "Key",
     "KeySecret",
     "LaneChunk",

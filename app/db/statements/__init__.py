@@ -31,6 +31,8 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `served_operations` | which operations there are, and which live worker has them |
 | `sessions` | locks that are no rows, timeouts, sessions of others |
 | `clients`, `idempotency_keys`, `records`, `webhooks`, `webhook_deliveries` | those tables |
+| `item_history` | how many items ended in each minute |
+| `console_sessions`, `overview` | what the console asks: who is signed in, how things stand |
 | `gauges`, `server` | about no one table: figures for metrics; the clock, and new databases |
 
 Dialects and handlers with tables of their own have their SQL in a `statements` module beside them.

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from app.db.statements.item_history import insert_item_history
 from app.db.statements.rows import columns
 
 
@@ -72,11 +73,15 @@ SET_DUE_OF_BATCH = text(
 
 # What slices that are done brought. `stalled`: items tried since the last one that ended.
 ADD_COUNTS_TO_BATCH = text(
-    """
-    UPDATE batches SET completed = completed + :completed, failed = failed + :failed,
-        invalid = invalid + :invalid, stalled = :stalled, progress_at = :progress_at,
-        revision = revision + 1
-    WHERE id = :batch_id
+    f"""
+    WITH counted AS (
+        UPDATE batches SET completed = completed + :completed, failed = failed + :failed,
+            invalid = invalid + :invalid, stalled = :stalled, progress_at = :progress_at,
+            revision = revision + 1
+        WHERE id = :batch_id
+        RETURNING client_id, operation
+    )
+    {insert_item_history("counted")}
     """
 )
 
@@ -149,7 +154,7 @@ SETTLE_BATCH = text(
 # nothing is done. By id, and the slice's primary key; the slice is locked already. Whoever has the
 # batch locked waits for no claimed slice.
 SETTLE_WHOLE_BATCH = text(
-    """
+    f"""
     WITH settled AS (
         UPDATE batches SET status = :status, finished_at = clock_timestamp(),
             completed = :completed, failed = :failed, invalid = :invalid,
@@ -162,6 +167,8 @@ SETTLE_WHOLE_BATCH = text(
     ), gone AS (
         DELETE FROM slices WHERE batch_id = :batch_id AND wave = :wave AND number = :number
           AND claim = :claim AND EXISTS (SELECT FROM settled)
+    ), noted AS (
+        {insert_item_history("settled")}
     )
     SELECT client_id, operation, seconds FROM settled
     """

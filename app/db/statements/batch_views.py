@@ -26,6 +26,9 @@ BATCH_FILTERS = {
     "reference": "b.reference = :reference",
     "created_after": "b.created_at > :created_after",
     "created_before": "b.created_at < :created_before",
+    "statuses": "b.status = ANY(:statuses)",
+    "words": """strpos(lower(concat_ws(' ', b.name, b.id, b.reference, b.metadata)),
+        lower(:words)) > 0""",
     "before": "b.id < :before",
 }
 """What a list of batches can be narrowed by: each takes the parameter that it is called by."""

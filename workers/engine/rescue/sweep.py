@@ -21,6 +21,7 @@ import structlog
 from sqlalchemy import Connection
 
 from app.audit.retention import forget_old
+from app.batches.ended_items import condense
 from app.batches.retention import remove_expired
 from app.clients.idempotency_keys import forget_expired
 from app.db import transaction
@@ -217,6 +218,11 @@ def _forget_audit(runtime: Runtime) -> int:
         return forget_old(connection, days=runtime.settings.audit_retention_days)
 
 
+def _condense_history(runtime: Runtime) -> int:
+    with _step(runtime) as connection:
+        return condense(connection)
+
+
 _PARTS: Mapping[str, Part] = {
     "claims_taken_over": _take_over,
     "schedules_started": _start_scheduled,
@@ -231,6 +237,13 @@ _PARTS: Mapping[str, Part] = {
     "workers_starving": note_starving_workers,
     "keys_forgotten": _forget_keys,
     "audit_forgotten": _forget_audit,
+    "history_condensed": _condense_history,
 }
 # Housekeeping, which repairs nothing.
-_UNTOLD = ("workers_forgotten", "workers_starving", "keys_forgotten", "audit_forgotten")
+_UNTOLD = (
+    "workers_forgotten",
+    "workers_starving",
+    "keys_forgotten",
+    "audit_forgotten",
+    "history_condensed",
+)

@@ -1,0 +1,11 @@
+"""The console's pages, in the order of the navigation."""
+
+from __future__ import annotations
+
+from app.console.pages.batch.view import page as batch
+from app.console.pages.batches.view import page as batches
+from app.console.pages.overview.view import page as overview
+from app.console.pages.sign_in.view import page as sign_in
+from app.console.shell.page import Page
+
+PAGES: tuple[Page, ...] = (sign_in, overview, batches, batch)

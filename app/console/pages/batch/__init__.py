@@ -1,0 +1,1 @@
+"""One batch, and what can be done with it."""

@@ -1,0 +1,96 @@
+"""What of the list is asked for, by its address: read, and written again with one thing changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from werkzeug.datastructures import MultiDict
+
+from app.batches.queries import BatchFilter
+from app.clients.checks import client_id_of
+from app.core.lifecycle import BATCH_STATUSES
+
+LONGEST_TEXT = 200
+PATH = "/console/batches"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """As they stand in the form: text, empty where nothing is said; nonsense is left out."""
+
+    statuses: tuple[str, ...] = ()
+    operation: str = ""
+    text: str = ""
+    created_after: str = ""
+    client: str = ""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is said."""
+        return bool(self._pairs())
+
+    def url(self, **more: str) -> str:
+        """The address of the list with these, and `more`."""
+        pairs = [*self._pairs(), *more.items()]
+        return f"{PATH}?{urlencode(pairs)}" if pairs else PATH
+
+    def with_status(self, status: str) -> str:
+        """The address with that status too, or without it if it is among them."""
+        others = tuple(each for each in self.statuses if each != status)
+        chosen = others if status in self.statuses else (*self.statuses, status)
+        return Filters(chosen, self.operation, self.text, self.created_after, self.client).url()
+
+    def asked(self) -> BatchFilter:
+        """The same for the domain."""
+        return BatchFilter(
+            statuses=list(self.statuses) or None,
+            operation=self.operation or None,
+            words=self.text or None,
+            created_after=moment_of(self.created_after),
+        )
+
+    @property
+    def client_id(self) -> UUID | None:
+        """The client that an admin asks for."""
+        return client_id_of(self.client)
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        said = [("status", status) for status in self.statuses]
+        said += [
+            ("operation", self.operation),
+            ("text", self.text),
+            ("createdAfter", self.created_after),
+            ("client", self.client),
+        ]
+        return [(name, value) for name, value in said if value]
+
+
+def filters_of(query: MultiDict[str, str]) -> Filters:
+    """What the address says. `status` may stand there several times, or hold several."""
+    said = [part for each in query.getlist("status") for part in each.split(",")]
+    created_after = query.get("createdAfter", "").strip()
+    return Filters(
+        statuses=tuple(status for status in BATCH_STATUSES if status in said),
+        operation=_plain(query.get("operation", "")),
+        text=_plain(query.get("text", "")),
+        created_after=created_after if moment_of(created_after) else "",
+        client=query.get("client", "") if client_id_of(query.get("client", "")) else "",
+    )
+
+
+def moment_of(text: str) -> datetime | None:
+    """The time that is meant, in UTC unless it says otherwise; None where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _plain(text: str) -> str:
+    """Postgres takes no NUL, and no half of a pair."""
+    text = text.strip()[:LONGEST_TEXT].replace("\x00", "")
+    return text.encode("utf-8", "ignore").decode()

@@ -1,0 +1,1 @@
+"""What state the system is in."""

@@ -1,0 +1,141 @@
+"""How things stand: looked up at most once in a while, however many pages are open."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+from app.batches.batch_view import BatchView
+from app.batches.ended_items import Ended, ended_lately
+from app.batches.queries import list_batches
+from app.db import read
+from app.db.statements.gauges import COUNT_WORKERS
+from app.db.statements.overview import count_in_line, count_unfinished, find_oldest_waiting
+
+LATEST = 8
+_FRESH = 0.8
+_DAY_FRESH = 20.0
+_MOST_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """The batch that has waited longest, and since when."""
+
+    id: UUID
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Live worker processes of a queue, the slices they can do at once, and who takes nothing."""
+
+    queue: str
+    number: int
+    slots: int
+    starving: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the page shows. `unfinished`: batches and items by status; `in_line` by queue."""
+
+    unfinished: dict[str, tuple[int, int]]
+    oldest: Oldest | None
+    in_line: dict[str, int]
+    workers: list[Workers]
+    hour: list[Ended]
+    day: list[Ended]
+    latest: list[BatchView]
+
+    @property
+    def items_waiting(self) -> int:
+        """Items of batches that run or are to run, and have not ended."""
+        return sum(items for _, items in map(self._of, ("PENDING", "RUNNING", "PAUSED")))
+
+    @property
+    def running(self) -> int:
+        """Batches under way."""
+        return sum(batches for batches, _ in map(self._of, ("PENDING", "RUNNING")))
+
+    def _of(self, status: str) -> tuple[int, int]:
+        return self.unfinished.get(status, (0, 0))
+
+    @property
+    def per_minute(self) -> int:
+        """Items that ended in the last whole minute."""
+        return self.hour[-2].total
+
+    @property
+    def hour_total(self) -> Ended:
+        """All of the last hour."""
+        return Ended(
+            sum(each.completed for each in self.hour), sum(each.failed for each in self.hour)
+        )
+
+
+class Board:
+    """The figures by client, of one process; safe to share between its threads.
+
+    `clock`: a monotonic one, in seconds. Who asks while they are being looked up waits for those.
+    """
+
+    def __init__(self, engine: Engine, *, stale: float, patience: float) -> None:
+        self._engine = engine
+        self._live = {"stale": stale, "patience": patience}
+        self._clock: Callable[[], float] = time.monotonic
+        self._lock = threading.Lock()
+        self._kept: dict[UUID | None, tuple[float, Figures]] = {}
+        self._days: dict[UUID | None, tuple[float, list[Ended]]] = {}
+
+    def figures(self, client_id: UUID | None) -> Figures:
+        """Those of a client, or of all for None; up to a second old."""
+        with self._lock:
+            kept = self._kept.get(client_id)
+            if kept is not None and self._clock() < kept[0]:
+                return kept[1]
+            found = read(self._engine, lambda connection: self._look(connection, client_id))
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+                self._days.clear()
+            self._kept[client_id] = (self._clock() + _FRESH, found)
+            return found
+
+    def _look(self, connection: Connection, client_id: UUID | None) -> Figures:
+        of_client = client_id is not None
+        given = {"client_id": client_id} if of_client else {}
+        oldest = connection.execute(find_oldest_waiting(of_client=of_client), given).one_or_none()
+        return Figures(
+            unfinished={
+                row.status: (int(row.batches), int(row.items))
+                for row in connection.execute(count_unfinished(of_client=of_client), given)
+            },
+            oldest=None if oldest is None else Oldest(oldest.id, oldest.since),
+            in_line={
+                row.queue: int(row.number)
+                for row in connection.execute(count_in_line(of_client=of_client), given)
+            },
+            workers=sorted(
+                (
+                    Workers(row.queue, int(row.number), int(row.slots), int(row.starving))
+                    for row in connection.execute(COUNT_WORKERS, self._live)
+                ),
+                key=lambda each: each.queue,
+            ),
+            hour=ended_lately(connection, client_id, minutes=60, step=1),
+            day=self._day(connection, client_id),
+            latest=list_batches(connection, client_id, limit=LATEST),
+        )
+
+    def _day(self, connection: Connection, client_id: UUID | None) -> list[Ended]:
+        until, found = self._days.get(client_id, (0.0, []))
+        if self._clock() >= until:
+            found = ended_lately(connection, client_id, minutes=24 * 60, step=15)
+            self._days[client_id] = (self._clock() + _DAY_FRESH, found)
+        return found

@@ -1,0 +1,64 @@
+"""The first page: what state the system is in, at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.console.pages.overview.figures import Board, Figures
+from app.console.shell.page import Link, Page
+from app.console.shell.rendering import part
+from app.console.shell.sign_in_form import HOME, safe_path
+from app.web.auth import caller
+from app.web.services import services
+
+page = Page(__name__, link=Link("Overview", HOME))
+_BOARD = "batchline.console.board"
+
+
+@page.get("")
+def show() -> BaseResponse:
+    """The page. With `next`, that one: who has signed in meanwhile goes on."""
+    wanted = safe_path(request.args.get("next", HOME))
+    if wanted != HOME:
+        return redirect(wanted, 303)
+    return page.answer("page.html", live=part("overview/live.html", **_values()))
+
+
+@page.get("/live")
+def live() -> Response:
+    """What of it moves."""
+    return page.live("live.html", **_values())
+
+
+def _values() -> dict[str, Any]:
+    who = caller()
+    figures = _board().figures(None if who.is_admin else who.client_id)
+    return {"f": figures, "state": _state(figures)}
+
+
+def _state(figures: Figures) -> tuple[str, str]:
+    """How it stands, in a word for the style and a sentence."""
+    live = sum(each.number for each in figures.workers)
+    starving = sum(each.starving for each in figures.workers)
+    last = figures.hour_total
+    if not live:
+        return "bad", "No worker is alive: nothing is processed until one is started."
+    if starving:
+        return "warn", f"{starving} of {live} workers take nothing, although work waits."
+    if last.failed and last.failed * 10 >= last.total:
+        return "warn", "More than a tenth of the last hour's items failed."
+    if figures.running:
+        return "good", "Working: batches are under way, and workers take them."
+    return "calm", "Idle: everything that was submitted has been done."
+
+
+def _board() -> Board:
+    board: Board | None = current_app.extensions.get(_BOARD)
+    if board is None:
+        settings = services().settings
+        made = Board(services().engine, stale=settings.heartbeat_timeout, patience=30)
+        board = current_app.extensions.setdefault(_BOARD, made)
+    return board

@@ -1,0 +1,1 @@
+"""Who comes without a session signs in here, and out again."""

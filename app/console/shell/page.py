@@ -1,0 +1,169 @@
+"""A page of the console: its addresses, who may see it, and where it stands in the navigation.
+
+    page = Page(__name__, link=Link("Batches", "/console/batches"))
+
+    @page.get("/batches")
+    def show() -> Response:
+        return page.answer("page.html", batches=...)
+
+A view is called for a signed-in key with the page's scope, or with `admin`. Everything that changes
+something is a POST, whose form has to have come from us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, g, redirect, request
+
+from app.clients.credentials import Caller
+from app.console.shell import csrf, sessions
+from app.console.shell.rendering import live, render
+from app.console.shell.sign_in_form import HOME, form
+from app.core import correlation
+from app.core.errors import Forbidden
+from app.web.address import caller_address
+from app.web.auth import begin_for
+
+READ = "batches.read"
+WRITE = "batches.write"
+_LARGEST_FORM = 256 * 1024
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry of the navigation."""
+
+    label: str
+    path: str
+
+
+@dataclass(slots=True)
+class Page:
+    """One page. `module`: the `__name__` of its view, beside which its templates lie.
+
+    `link`: None for one that is only reached from others. `scope`: what a key needs to see it.
+    """
+
+    module: str
+    link: Link | None = None
+    scope: str | None = READ
+    routes: list[tuple[str, str, View]] = field(default_factory=list)
+
+    @property
+    def folder(self) -> str:
+        """Its name, which is that of its folder."""
+        return self.module.split(".")[-2]
+
+    def get(self, path: str, *, scope: str | None = "") -> Callable[[View], View]:
+        """The view answers a GET of `path` (below `/console`)."""
+        return self._route("GET", path, self.scope if scope == "" else scope)
+
+    def post(self, path: str, *, scope: str | None = WRITE) -> Callable[[View], View]:
+        """The view answers a POST of `path`, sent by a form of ours."""
+        return self._route("POST", path, scope)
+
+    def open(self, method: str, path: str) -> Callable[[View], View]:
+        """The view answers whoever asks: it looks itself at who that is."""
+
+        def decorate(view: View) -> View:
+            self.routes.append((method, path, _bounded(view)))
+            return view
+
+        return decorate
+
+    def answer(self, template: str, status: int = 200, **values: Any) -> Response:
+        """The page as HTML, of one of its templates."""
+        return render(f"{self.folder}/{template}", status, here=self.link, **values)
+
+    def live(self, template: str, **values: Any) -> Response:
+        """A part of the page that a browser asks for again and again: 204 if it is as it was.
+
+        Its template's outermost element has `data-version="{{ version }}"`, and asks with that.
+        """
+        return live(f"{self.folder}/{template}", **values)
+
+    def _route(self, method: str, path: str, scope: str | None) -> Callable[[View], View]:
+        def decorate(view: View) -> View:
+            self.routes.append((method, path, _bounded(_signed_in(view, scope))))
+            return view
+
+        return decorate
+
+
+def make_blueprint(pages: Iterable[Page]) -> Blueprint:
+    """All pages, below `/console`."""
+    blueprint = Blueprint("console", __name__, url_prefix="/console")
+    links = []
+    for page in pages:
+        if page.link is not None:
+            links.append((page.link, page.scope))
+        for method, path, view in page.routes:
+            name = f"{page.folder}_{view.__name__}"
+            blueprint.add_url_rule(path, name, view, methods=[method])
+
+    @blueprint.before_request
+    def offer() -> None:
+        g.links = links
+
+    return blueprint
+
+
+def may(found: Caller, scope: str | None) -> bool:
+    """Whether the key may do what `scope` is for; `admin` may all of that."""
+    return scope is None or found.is_admin or scope in found.scopes
+
+
+def _bounded(view: View) -> View:
+    @wraps(view)
+    def bounded(**values: Any) -> Any:
+        request.max_content_length = request.max_form_memory_size = _LARGEST_FORM
+        return view(**values)
+
+    return bounded
+
+
+def _signed_in(view: View, scope: str | None) -> View:
+    @wraps(view)
+    def guarded(**values: Any) -> Any:
+        token = request.cookies.get(sessions.COOKIE)
+        found = identify()
+        if found is None:
+            return _sign_in_first()
+        if not may(found, scope):
+            raise Forbidden(f"This needs the scope {scope}, which your key does not have.")
+        if request.method == "POST":
+            csrf.check(request, token)
+        return view(**values)
+
+    return guarded
+
+
+def identify() -> Caller | None:
+    """Who is signed in, who from now on makes the request; None where nobody is."""
+    token = request.cookies.get(sessions.COOKIE)
+    found = sessions.find(token) if token else None
+    if token is None or found is None or not found.may_call_from(caller_address()):
+        return None
+    correlation.note(clientId=found.client_id, keyId=found.key_id)
+    g.console_token = token
+    # As it stands in the header, by which the server knows the next one.
+    begin_for(found, f"{sessions.COOKIE}={token}")
+    return found
+
+
+def _sign_in_first() -> Any:
+    if request.method == "POST":
+        raise Forbidden("You are not signed in any more. Sign in, and do it again.")
+    if "HX-Request" in request.headers:
+        # A page that was left open loads anew, and so shows the form.
+        return Response(status=200, headers={"HX-Refresh": "true"})
+    if request.path == HOME:
+        return form(request.args.get("next", HOME))
+    wanted = request.full_path.rstrip("?")
+    return redirect(f"{HOME}?next={quote(wanted, safe='')}", 303)

@@ -1,0 +1,113 @@
+"""How values are written for people: numbers, times, statuses, text that others sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from app.core.visible import visible, visible_json
+
+LONGEST = 4000
+"""Characters of a text that are shown where the whole is to be had elsewhere."""
+_STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
+_SHAPES = {
+    "OPEN": "◌",
+    "SCHEDULED": "◷",
+    "AWAITING": "◔",
+    "PENDING": "○",
+    "RUNNING": "▶",
+    "PAUSED": "⏸",
+    "SUCCESS": "✓",
+    "PARTIAL": "◐",
+    "FAILED": "✕",
+    "INVALID": "!",
+    "CANCELED": "⊘",
+}
+
+
+def number(value: float) -> str:
+    """1234567 as 1,234,567."""
+    return f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in one unit, rounded down: `42 s`, `3 min`."""
+    seconds = max(0, int(seconds))
+    for below, unit, name in _STEPS:
+        if seconds < below:
+            return f"{seconds // unit} {name}"
+    raise AssertionError  # the last step has no end
+
+
+def relative(moment: datetime, now: datetime | None = None) -> str:
+    """`3 min ago`, `in 2 h`."""
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    return f"in {duration(-seconds)}" if seconds <= -1 else f"{duration(seconds)} ago"
+
+
+def ago(moment: datetime | None) -> Markup:
+    """The time relative to now, with the exact one on hover; a dash where there is none."""
+    if moment is None:
+        return Markup("&ndash;")
+    utc = moment.astimezone(UTC)
+    exact = utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time data-passing datetime="{}" title="{}">{}</time>').format(
+        utc.strftime("%Y-%m-%dT%H:%M:%SZ"), exact, relative(moment)
+    )
+
+
+def status(word: str) -> Markup:
+    """A status by word, shape and colour."""
+    return Markup(
+        '<span class="status status-{}"><span aria-hidden="true">{}</span>{}</span>'
+    ).format(word.lower(), _SHAPES.get(word, "·"), word)
+
+
+def foreign(text: str | None, most: int = 200) -> Markup:
+    """Text that somebody else wrote, which does nothing but stand there.
+
+    Control characters and those that turn the direction are shown as what they are; what is longer
+    than `most` characters is cut.
+    """
+    if not text:
+        return Markup("")
+    cut = text if len(text) <= most else text[:most] + "…"
+    return Markup("<bdi>{}</bdi>").format(visible(cut))
+
+
+def plain(text: str, most: int = 60) -> str:
+    """The same where there can be no markup: in a page's title, and in attributes."""
+    return visible(text if len(text) <= most else text[:most] + "…")
+
+
+def pretty(text: str | None, most: int = LONGEST) -> Markup:
+    """JSON text, indented."""
+    if text is None:
+        return Markup("")
+    try:
+        shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        shown = text
+    shown = shown if len(shown) <= most else shown[:most] + "\n…"
+    return escape(visible_json(shown))
+
+
+def percent(part: float) -> str:
+    """0.4213 as 42.1 %, in a form that SVG takes too."""
+    return f"{part * 100:.1f}%"
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "number": number,
+    "duration": duration,
+    "ago": ago,
+    "status": status,
+    "foreign": foreign,
+    "plain": plain,
+    "pretty": pretty,
+    "percent": percent,
+}

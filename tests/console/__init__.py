@@ -1,0 +1,1 @@
+"""The console: by HTTP, as a browser sends it."""
