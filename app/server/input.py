@@ -24,6 +24,12 @@ class Input(io.RawIOBase):
         """So many bytes, fewer only at the end; all of them unless `size` says."""
         return self._checked(self._body.read, -1 if size is None else size)
 
+    def readinto(self, buffer: Any) -> int:
+        """The same into `buffer`, which a form's parser asks for; how many bytes."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def readline(self, size: int | None = -1) -> bytes:
         """A line."""
         return self._checked(self._body.readline, -1 if size is None else size)

@@ -17,7 +17,7 @@ from tests.support.described import document as made
 from tests.support.described import operations_of, path_of, resolved
 
 # Routes that are no operations: pages for a browser, their files, and Flask's own.
-_PAGES = re.compile(r"/(docs\b.*|static\b.*)?")
+_PAGES = re.compile(r"/((docs|console|static)\b.*)?")
 
 
 def document(app: Flask, query: str = "") -> dict[str, Any]:
