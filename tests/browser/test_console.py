@@ -134,9 +134,7 @@ def test_who_may_approve_is_offered_it(
     other = create_key(engine, client.client_id)
     sign_in(page, other.secret, f"/console/batches/{batch}")
     page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_role("progressbar", name="Progress")).to_have_attribute(
-        "aria-valuenow", "1"
-    )
+    expect(page.get_by_role("progressbar", name="Progress")).to_have_attribute("aria-valuenow", "1")
     assert watched.errors == []
 
 
