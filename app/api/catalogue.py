@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 from flask import Response
+from sqlalchemy import Connection
 
 from app.api.schemas import LimitsSchema, OperationListSchema
+from app.batches.breakers.reading import Breakers
 from app.db import transaction
 from app.operations.description import describe
 from app.operations.known import is_remembered, list_operations
@@ -33,32 +35,36 @@ def operations() -> Response:
     Those that only workers have are among them. `served` becomes true when a worker that has the
     operation starts, and false when the last one has ended.
     """
+    with transaction(services().engine) as connection:
+        bodies = operation_bodies(connection)
+    return answer({"data": list(bodies.values())})
+
+
+def operation_bodies(connection: Connection) -> dict[str, dict[str, Any]]:
+    """All that are listed, by name and in its order."""
     here = services()
     stale = here.settings.heartbeat_timeout
-    with transaction(here.engine) as connection:
-        published = {one.name: one for one in list_operations(connection, stale=stale)}
-    entries = {operation.name: _own_entry(operation) for operation in here.registry.own}
+    published = {one.name: one for one in list_operations(connection, stale=stale)}
+    breakers = Breakers(connection)
+    described = {operation.name: _description(operation) for operation in here.registry.own}
     for one in published.values():
-        if one.name not in entries and one.description and is_remembered(one):
-            entries[one.name] = _entry(one.description)
-    return answer(
-        {
-            "data": [
-                {
-                    "name": name,
-                    **entries[name],
-                    "served": name in published and published[name].served,
-                }
-                for name in sorted(entries)
-            ]
+        if one.name not in described and one.description and is_remembered(one):
+            described[one.name] = one.description
+    return {
+        name: {
+            "name": name,
+            **_entry(described[name]),
+            "served": name in published and published[name].served,
+            **breakers.body(name, described[name]),
         }
-    )
+        for name in sorted(described)
+    }
 
 
 @cache
-def _own_entry(operation: Operation) -> Mapping[str, Any]:
-    """The same for one of the process's own, which is described once: it stays as it is."""
-    return _entry(describe(operation))
+def _description(operation: Operation) -> Mapping[str, Any]:
+    """Of one of the process's own, which is described once: it stays as it is."""
+    return describe(operation)
 
 
 def _entry(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,55 @@ class OperationSchema(ma.Schema):
         required=True,
         metadata={"description": "Whether a live worker has it; where none has, batches wait."},
     )
+    breaker = ma.fields.String(
+        required=True,
+        metadata={
+            "enum": ["closed", "open", "probing"],
+            "description": "Whether items may begin: the worst of `breakers`. While one is `open` "
+            "none does; `probing`: one tries whether all is well again.",
+        },
+    )
+    breakers = ma.fields.List(ma.fields.Nested(lambda: OperationBreakerSchema()), required=True)
+    breakerLimits = ma.fields.Nested(
+        lambda: BreakerLimitsSchema(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it opens by itself; null for never."},
+    )
+
+
+class OperationBreakerSchema(ma.Schema):
+    """One of an operation's breakers."""
+
+    base = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Which of its bases; null for all of the operation."},
+    )
+    state = ma.fields.String(required=True, metadata={"enum": ["closed", "open", "probing"]})
+    byHand = ma.fields.Boolean(
+        required=True, metadata={"description": "Opened by an admin: it stays so."}
+    )
+    changedAt = ma.fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Since when it is so; null where nothing ever failed."},
+    )
+
+
+class BreakerLimitsSchema(ma.Schema):
+    """When an operation opens by itself."""
+
+    failures = ma.fields.Float(
+        required=True, metadata={"description": "The share of tries that fail."}
+    )
+    of = _count("Tries that there must be at least.")
+    within = ma.fields.Float(
+        required=True, metadata={"description": "Seconds for which they are counted."}
+    )
+    rest = ma.fields.Float(
+        required=True, metadata={"description": "Seconds after which one item tries again."}
+    )
 
 
 class LimitsSchema(ma.Schema):

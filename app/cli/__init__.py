@@ -17,7 +17,7 @@ COMMANDS = {
     "migrate": "Bring the database's schema up to date.",
     "clients": "Create, list, rotate and revoke API clients.",
     "keys": "Create, list and revoke keys of a client.",
-    "operations": "List the operations that batches can ask for.",
+    "operations": "List the operations that batches can ask for; open and close their breakers.",
     "check": "Look at modules of handlers, and at files of items for them.",
     "submit": "Submit a file of items as a batch.",
     "status": "Show batches and how far they are.",

@@ -141,6 +141,12 @@ OPERATION_SERVED = Metric(
     "Whether a live worker has the operation: 1, or 0.",
     ("operation",),
 )
+BREAKER_OPEN = Metric(
+    "batchline_breaker_open",
+    "gauge",
+    "Whether the operation's items may not begin: 1 (open, or one of them tries), or 0.",
+    ("operation", "base"),
+)
 QUEUE_MESSAGES = Metric(
     "batchline_queue_messages", "gauge", "Messages waiting in the broker.", ("queue",)
 )
@@ -186,6 +192,7 @@ READ = (
     WORKER_SLOTS,
     WORKERS_STARVING,
     OPERATION_SERVED,
+    BREAKER_OPEN,
     QUEUE_MESSAGES,
     WEBHOOKS_PENDING,
     WEBHOOKS_OVERDUE,

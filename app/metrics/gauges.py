@@ -16,6 +16,7 @@ from redis import Redis
 from sqlalchemy import Connection, Engine
 
 from app.batches.batch_view import BATCH_COLUMNS
+from app.batches.breakers.reading import Breakers
 from app.db import transaction
 from app.db.statements.batch_views import sum_unfinished_batches
 from app.db.statements.gauges import (
@@ -47,7 +48,7 @@ def read_database(
             *_batches(connection),
             *_slices(connection),
             *_workers(connection, stale, patience),
-            _operations(connection, own, stale),
+            *_operations(connection, own, stale),
             *_webhooks(connection),
             _family(
                 catalogue.OLDEST_WAITING,
@@ -110,14 +111,18 @@ def _workers(connection: Connection, stale: float, patience: float) -> Iterator[
     yield _family(catalogue.WORKERS_STARVING, {(row.queue,): float(row.starving) for row in rows})
 
 
-def _operations(connection: Connection, own: Iterable[str], stale: float) -> Family:
+def _operations(connection: Connection, own: Iterable[str], stale: float) -> Iterator[Family]:
+    published = list_operations(connection, stale=stale)
     served: dict[tuple[str, ...], float] = {(name,): 0.0 for name in own}
     served |= {
         (one.name,): float(one.served)
-        for one in list_operations(connection, stale=stale)
+        for one in published
         if (one.name,) in served or is_remembered(one)
     }
-    return _family(catalogue.OPERATION_SERVED, served)
+    yield _family(catalogue.OPERATION_SERVED, served)
+    known = [(one.name, one.description or {}) for one in published if (one.name,) in served]
+    kept = Breakers(connection).openness(known)
+    yield _family(catalogue.BREAKER_OPEN, {names: float(is_) for names, is_ in kept.items()})
 
 
 def _webhooks(connection: Connection) -> Iterator[Family]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any, NoReturn
 
@@ -37,6 +38,8 @@ def describe(operation: Operation) -> dict[str, Any]:
     said = {
         **{name: getattr(operation, field) for name, field in _AS_THEY_ARE.items()},
         "key": list(operation.key),
+        "breaker": None if operation.breaker is None else asdict(operation.breaker),
+        "bases": list(operation.bases),
         "wholeNumberKeys": sorted(operation.whole_number_keys),
         "schema": _item_schema(operation),
     }
@@ -73,6 +76,7 @@ def stand_in(name: str, description: Mapping[str, Any] | None) -> Operation | No
             handler=_elsewhere,
             schema=_schema(frozenset(description.get("wholeNumberKeys", ()))),
             key=tuple(description.get("key", ())),
+            bases=tuple(description.get("bases", ())),
             **{
                 field: description[said]
                 for said, field in _AS_THEY_ARE.items()

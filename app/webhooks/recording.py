@@ -10,13 +10,22 @@ from sqlalchemy import Connection
 from app.core.ids import new_id
 from app.core.jsontext import dumps, moment
 from app.db.statements.webhook_deliveries import INSERT_DELIVERIES
-from app.db.statements.webhooks import LOCK_LISTENING
+from app.db.statements.webhooks import LOCK_ALL_LISTENING, LOCK_LISTENING
 
 BATCH_FINISHED = "batch.finished"
 BATCH_STARTED = "batch.started"
 BATCH_AWAITING_APPROVAL = "batch.awaiting_approval"
 BATCH_PAUSED = "batch.paused"
-EVENTS = (BATCH_FINISHED, BATCH_STARTED, BATCH_AWAITING_APPROVAL, BATCH_PAUSED)
+BREAKER_OPENED = "operation.breaker_opened"
+BREAKER_CLOSED = "operation.breaker_closed"
+EVENTS = (
+    BATCH_FINISHED,
+    BATCH_STARTED,
+    BATCH_AWAITING_APPROVAL,
+    BATCH_PAUSED,
+    BREAKER_OPENED,
+    BREAKER_CLOSED,
+)
 
 
 def wants(connection: Connection, client_id: UUID, event: str) -> list[UUID]:
@@ -29,6 +38,11 @@ def wants(connection: Connection, client_id: UUID, event: str) -> list[UUID]:
     )
 
 
+def wants_of_anybody(connection: Connection, event: str) -> list[UUID]:
+    """The same, of all clients: for what happens to the installation, once in a while."""
+    return list(connection.execute(LOCK_ALL_LISTENING, {"event": event}).scalars())
+
+
 def record(
     connection: Connection,
     webhooks: list[UUID],
@@ -36,11 +50,12 @@ def record(
     *,
     at: datetime,
     data: object,
-    batch_id: UUID,
+    batch_id: UUID | None,
 ) -> None:
     """Write a delivery for each of `webhooks`: sent if, and only if, the transaction commits.
 
     `at`: when it happened. `data`: what the receiver is told; whatever encodes as JSON.
+    `batch_id`: which batch it is about, None where it is about none.
     """
     body = dumps({"type": event, "timestamp": moment(at), "data": data})
     connection.execute(

@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/batches/<uuid:batch_id>/items/cancel": {"indexes": [0]},
     "PATCH /v1/batches/<uuid:batch_id>/items/<int(max=2147483647):index>": {"input": ITEM},
     "PATCH /v1/batches/<uuid:batch_id>": {"name": "taken over"},
+    "POST /v1/operations/<path:name>/breaker": {"state": "closed"},
     "POST /v1/clients": {"name": "taken over"},
     "PATCH /v1/clients/<uuid:client_id>": {"name": "taken over"},
     "POST /v1/clients/<uuid:client_id>/keys": {"scopes": ["admin"]},
@@ -67,6 +68,7 @@ def theirs(engine: Engine, client: ClientSecret, api: Caller) -> Ids:
         "key": "theirs",
         "index": "0",
         "action": "",
+        "name": "demo.sleep",
     }
 
 

@@ -21,7 +21,7 @@ from tests.dialects.facts import FACTS
 # is enough. None: nobody but an admin.
 NATIVE: Mapping[str, tuple[str | None, str | None, bool]] = {
     "/v1/batches": ("batches.read", "batches.write", True),
-    "/v1/operations": ("batches.read", None, True),
+    "/v1/operations": ("batches.read", None, True),  # to open and close: for `admin` alone
     "/v1/limits": ("batches.read", None, True),
     "/v1/records": ("batches.read", None, False),
     "/v1/audit": ("batches.read", None, True),

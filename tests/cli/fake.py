@@ -57,6 +57,11 @@ class FakeBatchline:
         if path == "/v1/operations":
             operation = {"name": "demo.sleep", "key": ["a", "b"], "description": "Waits."}
             return 200, {"data": [operation]}
+        if path.endswith("/breaker"):
+            asked = json.loads(self.requests[-1][3])
+            kept = {"base": asked["base"], "state": asked["state"]}
+            entry = {"name": "demo.sleep", "breaker": asked["state"], "breakers": [kept]}
+            return 200, entry
         if method == "POST" and path == "/v1/batches":
             return 202, self.batch("b-1")
         if path == "/v1/batches":

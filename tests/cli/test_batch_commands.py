@@ -51,6 +51,19 @@ def test_operations(run: Run) -> None:
     assert json.loads(run("operations", "--json").stdout)[0]["name"] == "demo.sleep"
 
 
+def test_an_operation_is_opened_and_closed(run: Run, fake: FakeBatchline) -> None:
+    opened = run("operations", "open", "demo.sleep", "--base", "main")
+    assert (opened.exit_code, opened.stdout) == (0, "demo.sleep: open (main)\n"), opened.output
+    closed = run("operations", "--json", "close", "demo.sleep")
+    assert json.loads(closed.stdout)["breaker"] == "closed"
+    asked = [(method, path, json.loads(body)) for method, path, _, body in fake.requests]
+    path = "/v1/operations/demo.sleep/breaker"
+    assert asked == [
+        ("POST", path, {"state": "open", "base": "main"}),
+        ("POST", path, {"state": "closed", "base": None}),
+    ]
+
+
 def test_submit_prints_the_id(run: Run, fake: FakeBatchline, tmp_path: Path) -> None:
     path = tmp_path / "items.json"
     path.write_text('[{"seconds": 1}, {"seconds": 2}]')
@@ -242,6 +255,8 @@ def test_what_runs_from_batchline_home_is_found_there(fake: FakeBatchline, tmp_p
         ("keys", "list"),
         ("keys", "revoke"),
         ("operations",),
+        ("operations", "open"),
+        ("operations", "close"),
         ("submit",),
         ("status",),
         ("items",),

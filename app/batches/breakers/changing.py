@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
+from app.batches.breakers.telling import tell
 from app.core.lifecycle import BREAKER_CLOSED, BREAKER_OPEN
 from app.db.statements.breakers import (
     ADD_BREAKER_FAILURES,
@@ -25,6 +26,7 @@ from app.db.statements.breakers import (
     Tries,
 )
 from app.db.statements.rows import row_of, rows_of
+from app.webhooks import recording as webhooks
 from handlers import Breaker
 
 log = structlog.get_logger(__name__)
@@ -70,11 +72,12 @@ def count(connection: Connection, counted: Counted, *, worker: UUID, stale: floa
     if not counted.breaker.reached(failed=tries.failed, tried=tried):
         return False
     rest = float(counted.breaker.rest)
-    connection.execute(TRIP_BREAKER, {"id": row.id, "rest": rest})
+    at = connection.execute(TRIP_BREAKER, {"id": row.id, "rest": rest}).scalar_one()
     connection.execute(FORGET_FAILURES, {"id": row.id})
     log.warning(
         "breaker.opened", **names, failed=tries.failed, tried=tried, within=window["within"]
     )
+    tell(connection, webhooks.BREAKER_OPENED, row, at)
     return True
 
 
@@ -125,8 +128,10 @@ def open_by_hand(connection: Connection, operation: str, base: str) -> bool:
     assert row is not None  # noqa: S101 (it is made where there is none)
     if row.status == BREAKER_OPEN and row.by_hand:
         return False
-    connection.execute(OPEN_BREAKER_BY_HAND, {"id": row.id})
+    at = connection.execute(OPEN_BREAKER_BY_HAND, {"id": row.id}).scalar_one()
     connection.execute(FORGET_FAILURES, {"id": row.id})
+    if row.status == BREAKER_CLOSED:
+        tell(connection, webhooks.BREAKER_OPENED, row, at)
     log.warning("breaker.opened_by_hand", **names)
     return True
 
@@ -141,6 +146,7 @@ def close_by_hand(connection: Connection, operation: str, base: str | None) -> b
 
 
 def _close(connection: Connection, row: BreakerRow) -> None:
-    connection.execute(CLOSE_BREAKER, {"id": row.id})
+    at = connection.execute(CLOSE_BREAKER, {"id": row.id}).scalar_one()
     connection.execute(FORGET_FAILURES, {"id": row.id})
+    tell(connection, webhooks.BREAKER_CLOSED, row, at)
     log.info("breaker.closed", operation=row.operation, base=row.base)

@@ -74,6 +74,16 @@ LOCK_LISTENING = text(
     """
 )
 
+# Those of all clients that want an event which is no client's own, in their order, so that two who
+# ask do not wait crosswise. One look at the table, of some for each client; when a breaker moves.
+LOCK_ALL_LISTENING = text(
+    """
+    SELECT w.id FROM webhooks w JOIN clients c ON c.id = w.client_id
+    WHERE w.disabled_at IS NULL AND c.revoked_at IS NULL AND :event = ANY(w.events)
+    ORDER BY w.id FOR KEY SHARE OF w
+    """
+)
+
 # Sends nothing more to a webhook, and ends what was still to be sent: by pk_webhooks and
 # ix_webhook_deliveries_due.
 DISABLE_WEBHOOK = text(
