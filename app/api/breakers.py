@@ -47,7 +47,8 @@ class BreakerSchema(ma.Schema):
 @require("admin")
 @blueprint.response(200, OperationSchema)
 @blueprint.doc(
-    operationId="setBreaker", requestBody=json_body(BreakerSchema, {"state": "open", "base": None})
+    operationId="setBreaker",
+    requestBody=json_body(BreakerSchema, {"state": "closed", "base": None}),
 )
 def set_state(name: str) -> Response:
     """Open or close an operation's breaker

@@ -148,6 +148,7 @@ def places(world: World, name: str) -> dict[str, str]:
         "resendDelivery": lambda: dict(
             zip(("webhook_id", "delivery_id"), world.delivery(), strict=True)
         ),
+        "setBreaker": lambda: {"name": "demo.sleep"},
         "changeClient": lambda: {"client_id": world.other_client()},
         "revokeClient": lambda: {"client_id": world.other_client()},
         "revokeKey": lambda: {"client_id": str(world.client.client_id), "key_id": world.key()},

@@ -719,6 +719,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operations/{name}/breaker": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open or close an operation's breaker
+         * @description Opened, it stays so, without tries, until it is closed. Without a `base` it is about all of the
+         *     operation; closed, its bases are closed too. What is as asked already stays as it is.
+         */
+        post: operations["setBreaker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/records/{collection}": {
         parameters: {
             query?: never;
@@ -971,6 +994,25 @@ export interface components {
             data: components["schemas"]["Batch"][];
             /** @description The cursor of the next page; null on the last. */
             next: string | null;
+        };
+        Breaker: {
+            /** @description Which of its bases; null for all of the operation. */
+            base?: string | null;
+            /**
+             * @description `open`: nothing of it begins until it is closed again.
+             * @enum {string}
+             */
+            state: "open" | "closed";
+        };
+        BreakerLimits: {
+            /** @description The share of tries that fail. */
+            failures: number;
+            /** @description Tries that there must be at least. */
+            of: number;
+            /** @description Seconds after which one item tries again. */
+            rest: number;
+            /** @description Seconds for which they are counted. */
+            within: number;
         };
         CancelWhere: {
             code?: number;
@@ -1252,11 +1294,16 @@ export interface components {
             scopes?: string[] | null;
         };
         NewWebhook: {
-            events?: ("batch.finished" | "batch.started" | "batch.awaiting_approval" | "batch.paused")[];
+            events?: ("batch.finished" | "batch.started" | "batch.awaiting_approval" | "batch.paused" | "operation.breaker_opened" | "operation.breaker_closed")[];
             /** @example https://example.com/hooks/batchline */
             url: string;
         };
         Operation: {
+            /** @description Whether items may begin: the worst of `breakers`. While one is `open` none does; `probing`: one tries whether all is well again. One of `closed`, `open`, `probing`; there may be more one day. */
+            breaker: string;
+            /** @description When it opens by itself; null for never. */
+            breakerLimits: components["schemas"]["BreakerLimits"] | null;
+            breakers: components["schemas"]["OperationBreaker"][];
             bulk: boolean;
             collection: string | null;
             description: string;
@@ -1272,6 +1319,19 @@ export interface components {
             /** @description Whether a live worker has it; where none has, batches wait. */
             served: boolean;
             timeoutSeconds: number;
+        };
+        OperationBreaker: {
+            /** @description Which of its bases; null for all of the operation. */
+            base: string | null;
+            /** @description Opened by an admin: it stays so. */
+            byHand: boolean;
+            /**
+             * Format: date-time
+             * @description Since when it is so; null where nothing ever failed.
+             */
+            changedAt: string | null;
+            /** @description One of `closed`, `open`, `probing`; there may be more one day. */
+            state: string;
         };
         OperationList: {
             data: components["schemas"]["Operation"][];
@@ -3308,6 +3368,49 @@ export interface operations {
             };
             401: components["responses"]["UNAUTHORIZED"];
             403: components["responses"]["FORBIDDEN"];
+            429: components["responses"]["TOO_MANY_REQUESTS"];
+            503: components["responses"]["SERVICE_UNAVAILABLE"];
+            default: components["responses"]["DEFAULT_ERROR"];
+        };
+    };
+    setBreaker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "base": null,
+                 *       "state": "closed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Breaker"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            400: components["responses"]["BAD_REQUEST"];
+            401: components["responses"]["UNAUTHORIZED"];
+            403: components["responses"]["FORBIDDEN"];
+            404: components["responses"]["NOT_FOUND"];
+            412: components["responses"]["PRECONDITION_FAILED"];
+            413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+            415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+            422: components["responses"]["UNPROCESSABLE_ENTITY"];
             429: components["responses"]["TOO_MANY_REQUESTS"];
             503: components["responses"]["SERVICE_UNAVAILABLE"];
             default: components["responses"]["DEFAULT_ERROR"];
