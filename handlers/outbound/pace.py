@@ -1,8 +1,8 @@
 """How long an answer asks to be left alone: `Retry-After`, and the `RateLimit` headers.
 
-Three forms are read, of which the drafts have one after the other: three headers
-(`RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`, also with `X-` before them), one that
-names its parts (`RateLimit: limit=10, remaining=0, reset=7`), and one by policies
+Three forms are read, of which the drafts had one after the other: three headers (`RateLimit-Limit`,
+`RateLimit-Remaining`, `RateLimit-Reset`, also with `X-` before them), one that names its parts
+(`RateLimit: limit=10, remaining=0, reset=7`), and one by policies
 (`RateLimit: "burst";r=0;t=7, "day";r=900;t=3600`). Seconds all of them; some services say the moment
 instead, as seconds since 1970, which is taken as that.
 """
@@ -19,6 +19,7 @@ from handlers.outbound.responses import retry_after
 
 LONGEST_PACE = 3600.0
 """Seconds: a system that asks for more is asked again after so many."""
+_LONGEST_NUMBER = 12
 # Larger numbers of seconds are moments.
 _MOMENTS = 10**9
 _PART = re.compile(r"\b(r|t|remaining|reset)\s*=\s*(\d{1,12})\b", re.IGNORECASE)
@@ -50,10 +51,15 @@ def _used_up(response: httpx.Response) -> Iterator[float]:
         if parts.get("remaining") == 0 and "reset" in parts:
             yield _seconds(parts["reset"])
     for prefix in ("ratelimit", "x-ratelimit"):
-        remaining = headers.get(f"{prefix}-remaining", "").strip()
-        reset = headers.get(f"{prefix}-reset", "").strip()
-        if remaining.isdecimal() and int(remaining[:12]) == 0 and reset.isdecimal():
-            yield _seconds(int(reset[:12]))
+        remaining = _number(headers.get(f"{prefix}-remaining", ""))
+        reset = _number(headers.get(f"{prefix}-reset", ""))
+        if remaining == 0 and reset is not None:
+            yield _seconds(reset)
+
+
+def _number(text: str) -> int | None:
+    digits = text.strip()[:_LONGEST_NUMBER]
+    return int(digits) if digits.isascii() and digits.isdecimal() else None
 
 
 def _seconds(number: int) -> float:
