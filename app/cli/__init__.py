@@ -26,6 +26,7 @@ COMMANDS = {
     "events": "Print what happens to a batch, as it happens.",
     "results": "Download what became of a batch's items.",
     "failures": "List what went wrong with items of a batch, by cause.",
+    "edit": "Give an item of a batch another input.",
     "retry": "Run the items of a batch that failed again.",
     "approve": "Let batches run that await approval.",
     "reject": "End batches that await approval.",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         NotEnded,
         WebhookRefused,
     )
-    from batchline.client.models import Batch, Doing, Failure, Item, Summary
+    from batchline.client.models import Batch, Doing, Failure, Item, Selected, Summary, Try
     from batchline.client.webhooks import verify_webhook
 
 _PLACES = {
@@ -33,7 +33,7 @@ _PLACES = {
     **dict.fromkeys(
         ("ApiError", "BadFile", "BadItem", "ClientError", "NotEnded", "WebhookRefused"), "errors"
     ),
-    **dict.fromkeys(("Batch", "Doing", "Failure", "Item", "Summary"), "models"),
+    **dict.fromkeys(("Batch", "Doing", "Failure", "Item", "Selected", "Summary", "Try"), "models"),
     "verify_webhook": "webhooks",
 }
 __all__ = [
@@ -47,7 +47,9 @@ __all__ = [
     "Failure",
     "Item",
     "NotEnded",
+    "Selected",
     "Summary",
+    "Try",
     "WebhookRefused",
     "verify_webhook",
 ]

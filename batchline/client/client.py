@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
 from batchline.client.api import Api, segment
+from batchline.client.asking import READ_TIMEOUT, fields_of, query_of, read_as
 from batchline.client.download import download
 from batchline.client.errors import ApiError, NotEnded
 from batchline.client.failures import grouped
-from batchline.client.items_to_send import body_of, plain, written
+from batchline.client.items_to_send import body_of, written
+from batchline.client.mending import Mending
 from batchline.client.models import Batch, Failure, Item
-from batchline.client.resending import until_answered
 from batchline.client.submission import File, describe
 from batchline.client.submission import submit as submit_file
 
-Shown = TypeVar("Shown")
 TRIES = 6
 _WAIT = 20
-_READ_TIMEOUT = 60.0
 _UNSUCCESSFUL = ("INVALID", "FAILED")
 
 
-class Client:
+class Client(Mending):
     """One client of one Batchline. Use as a context manager; several threads may share it.
 
     `url`: its address, without `/v1`. `secret`: of one of the client's keys. `tries`: how often a
@@ -43,8 +41,7 @@ class Client:
             raise ValueError("tries: at least 1")
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"{url!r} is no address: it begins with https:// or http://")
-        self._api = Api(url, secret)
-        self._tries = tries
+        super().__init__(Api(url, secret), tries)
         self._longest_wait = _WAIT
 
     def __enter__(self) -> Client:
@@ -70,15 +67,21 @@ class Client:
         `operation`: what is to be done with the items; None where each names its own. `items`: a
         list or any iterable of JSON values, among them Decimals, UUIDs and aware datetimes, of
         which no more than some MiB are held in memory; or the Path of a file whose name ends in
-        .json, .ndjson, .jsonl or .csv, and perhaps .gz. `fields`: those of a submission (`name`,
-        `start`, `scheduled_at`, `on_invalid`, `max_failures`, `dry_run`, `metadata`, …), in
-        snake_case or as the API has them; None is left out.
+        .json, .ndjson, .jsonl or .csv, and perhaps .gz. `fields`: those of a submission, in
+        snake_case or as the API has them; None is left out:
+
+        - `name`, `metadata` (an object), `dry_run` (validate only);
+        - when: `start` ("now", or "manual", which takes more items), `scheduled_at` (aware);
+        - `on_invalid`: "partial", or "reject", by which one invalid item refuses all;
+        - `max_failures` (items), `max_failure_percent` (of those processed, 0 to 100, once they are
+          `min_processed`): the rest is canceled where more fail;
+        - `approval`: another key has to approve before anything runs.
 
         A lost answer or a 503 is sent again under the same `Idempotency-Key`, so that nothing is
         submitted twice; give a key of your own, and that holds for another run of your program,
         too. Raises BadItem and BadFile for what cannot be sent; then nothing was.
         """
-        given = _fields({"operation": operation, **fields})
+        given = fields_of({"operation": operation, **fields})
         key = idempotency_key or str(uuid4())
         if isinstance(items, Path):
             return self._submitted(describe(str(items)), given, key)
@@ -88,7 +91,7 @@ class Client:
             body = body_of(texts, given)
             headers = {"Content-Type": "application/json", "Idempotency-Key": key}
             return self._again(
-                lambda: _read(
+                lambda: read_as(
                     self._api.request("POST", "/v1/batches", content=body, headers=headers).content,
                     Batch,
                 )
@@ -130,10 +133,11 @@ class Client:
     ) -> Iterator[Item]:
         """A batch's items in index order, page by page as they are asked for.
 
-        `limit`: at most so many of them. `filters`: `status` (one, or several), `key` and the like.
+        `limit`: at most so many of them. `filters`, of which all have to hold: `status` and
+        `indexes` (one, or several), `failure` (an id), `code`, `key`.
         """
         path = f"/v1/batches/{segment(str(batch_id))}/items"
-        return self._pages(path, Item, limit, _fields(filters))
+        return self._pages(path, Item, limit, query_of(filters))
 
     def failures(self, batch_id: str | UUID, *, limit: int | None = None) -> Iterator[Failure]:
         """What went wrong with items of the batch: alike ones together, the most frequent first."""
@@ -156,15 +160,15 @@ class Client:
     def results(self, batch_id: str | UUID, **filters: Any) -> Iterator[Item]:
         """All of a batch's items, as one stream that goes on where it was if it breaks off.
 
-        Of a batch that still runs, each is told as it is when its turn comes. `filters`: `status`,
-        `after` (an index to begin behind).
+        Of a batch that still runs, each is told as it is when its turn comes. `filters`: those of
+        `items`, and `after` (an index to begin behind).
         """
         rest = b""
-        for chunk in download(self._api, str(batch_id), _fields(filters)):
+        for chunk in download(self._api, str(batch_id), query_of(filters)):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 if line:
-                    yield _read(line, Item)
+                    yield read_as(line, Item)
 
     def _submitted(self, file: File, fields: Mapping[str, Any], key: str) -> Batch:
         return self._again(
@@ -178,7 +182,7 @@ class Client:
         try:
             answer = self._again(
                 lambda: self._api.request(
-                    "GET", path, params={"wait": seconds}, timeout=_READ_TIMEOUT + seconds
+                    "GET", path, params={"wait": seconds}, timeout=READ_TIMEOUT + seconds
                 )
             )
         except ApiError as error:
@@ -188,57 +192,4 @@ class Client:
                 self._longest_wait = min(_WAIT, self._api.get("/v1/limits")["maxWaitSeconds"])
                 return None, 0.0
             raise
-        return _read(answer.content, Batch), float(answer.headers.get("Retry-After", 1))
-
-    def _pages(
-        self, path: str, kind: type[Shown], limit: int | None, filters: Mapping[str, Any]
-    ) -> Iterator[Shown]:
-        left, cursor = limit, None
-        while left is None or left > 0:
-            size = 1000 if left is None else min(1000, left)
-            query = {**filters, "limit": size, **({"cursor": cursor} if cursor else {})}
-            page = self._get(path, query, _Page)
-            yield from (_read(entry, kind) for entry in page.data)
-            left = None if left is None else left - len(page.data)
-            cursor = page.next
-            if cursor is None:
-                return
-
-    def _get(self, path: str, query: Mapping[str, Any], kind: type[Shown]) -> Shown:
-        return self._again(
-            lambda: _read(
-                self._api.request("GET", path, params=query, timeout=_READ_TIMEOUT).content, kind
-            )
-        )
-
-    def _again(self, send: Callable[[], Shown]) -> Shown:
-        return until_answered(send, self._tries)
-
-
-class _Page(msgspec.Struct):
-    data: list[msgspec.Raw]
-    next: str | None = None
-
-
-def _read(text: bytes | msgspec.Raw, kind: type[Shown]) -> Shown:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
-        raise ApiError(f"This is no answer of Batchline: {error}", status=200) from error
-
-
-def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given, by the API's names and in JSON's types."""
-    found = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        first, *rest = name.split("_")
-        found[first + "".join(part.capitalize() for part in rest)] = _plain(name, value)
-    return found
-
-
-def _plain(name: str, value: Any) -> Any:
-    if name == "status" and not isinstance(value, str):
-        return ",".join(value)
-    return plain(value) if isinstance(value, (datetime, UUID)) else value
+        return read_as(answer.content, Batch), float(answer.headers.get("Retry-After", 1))

@@ -100,3 +100,25 @@ class Failure(_Shown, frozen=True, kw_only=True):
     first_index: int | None
     last_index: int | None
     example: str | None
+
+
+class Try(_Shown, frozen=True, kw_only=True):
+    """A try of an item, or what the item has come to.
+
+    `attempt`: how many tries it had had with it; `status`: PENDING where it was to be tried again
+    by itself; `input`: what it ran on.
+    """
+
+    attempt: int
+    at: datetime
+    status: str
+    code: int | None
+    message: str | None
+    input: Any
+
+
+class Selected(_Shown, frozen=True, kw_only=True):
+    """How many items were chosen, and the batch as it is then."""
+
+    selected: int
+    batch: Batch

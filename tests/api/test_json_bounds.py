@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.clients.credentials import ClientSecret
-from app.web.jsonbody import IN_MEMORY
+from app.core.errors import Invalid
+from app.web.jsonbody import IN_MEMORY, SMALL, fields_of, read_object
 from tests.api.conftest import ITEM, MASTERLIST, Caller
 from tests.support.stack import Stack
 
@@ -169,3 +170,16 @@ def test_an_item_too_many_in_a_large_body(small: Caller, rows: Any) -> None:
     answer = small.post("/v1/batches", body.replace(LARGE, ""))
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (413, "/items/5")
     assert rows() == (0, 0)
+
+
+@pytest.mark.parametrize("longest", [None, SMALL])
+def test_a_field_that_is_too_long_says_how_long_it_may_be(longest: int | None) -> None:
+    most = longest or 64 * 1024
+    said = {} if longest is None else {"longest": longest}
+    for size, refused in ((most, False), (most + 1, True)):
+        fields = read_object(b'{"name": "%s"}' % (b"x" * (size - 2)))
+        if not refused:
+            assert len(fields_of(fields, **said)["name"]) == size - 2
+            continue
+        with pytest.raises(Invalid, match=f"at most {most} bytes"):
+            fields_of(fields, **said)

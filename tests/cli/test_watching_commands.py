@@ -125,6 +125,20 @@ def test_failures_are_listed_and_retried(run: Run) -> None:
     run("retry", batch_id, "--failure", found[0]["failure"], "--status", "invalid", exits=1)
 
 
+def test_an_item_is_edited_and_runs_again(run: Run, tmp_path: Path) -> None:
+    batch_id = submit(run, [{"do": "succeed"}, {"do": "reject"}], "--watch", exits=3)
+    said = '{"do": "reject",  "key": "k"}'
+    item = json.loads(run("edit", batch_id, "1", "--input", said, "--json").stdout)
+    assert (item["input"], item["key"], item["status"]) == (json.loads(said), "k", "FAILED")
+    (tmp_path / "item.json").write_text('{"do": "succeed"}\n')
+    result = run("edit", batch_id, "1", "--input", f"@{tmp_path / 'item.json'}")
+    assert "FAILED" in result.output
+    run("retry", batch_id, "--watch", exits=0)
+    assert "SUCCESS" in run("edit", batch_id, "1", "--input", said, exits=1).output
+    for wrong in ("{", "[]", "@nowhere.json"):
+        assert "--input" in run("edit", batch_id, "1", "--input", wrong, exits=2).output
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as receiver:

@@ -279,3 +279,39 @@ def test_the_same_key_of_ones_own_submits_once(own: Client) -> None:
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ValueError, match="is no address"):
         Client(url, "secret")
+
+
+def test_items_are_mended_and_run_again(own: Client) -> None:
+    items = [GOOD, BAD, {"asin": "A3"}]
+    batch_id = own.submit("catalog.masterlist", items).id
+    own.wait(batch_id, timeout=60)
+    [first] = own.history(batch_id, 1)
+    assert (first.attempt, first.status, first.input) == (0, "INVALID", BAD)
+    edited = own.edit_item(batch_id, 1, {**GOOD, "asin": "A2", "percACoS": Decimal("1.5")})
+    assert (edited.status, edited.key) == ("INVALID", "A2:US")
+    assert edited.input == {**GOOD, "asin": "A2", "percACoS": "1.5"}
+    chosen = own.retry_items(batch_id, [0, 1])
+    assert (chosen.selected, chosen.batch.id) == (1, batch_id)
+    assert own.wait(batch_id, timeout=60).summary.completed == 2
+    assert [each.status for each in own.history(batch_id, 1)] == ["INVALID", "SUCCESS"]
+    assert [each.status for each in own.history(batch_id, 1, limit=1)] == ["INVALID"]
+    with pytest.raises(ApiError) as refused:
+        own.edit_item(batch_id, 0, GOOD)
+    assert refused.value.status == 409
+    [left] = own.failures(batch_id)
+    assert own.retry_items(batch_id, status="INVALID", failure=left.failure).selected == 1
+    own.wait(batch_id, timeout=60)
+
+
+def test_items_are_chosen_by_several_of_one(own: Client) -> None:
+    batch_id = own.submit("catalog.masterlist", [GOOD] * 5, start="manual").id
+    assert own.cancel_items(batch_id, iter([1, 3])).selected == 2
+    assert own.cancel_items(batch_id, status=("PENDING",), key="A1:US").selected == 3
+    wanted: list[dict[str, Any]] = [
+        {"indexes": [1, 2]},
+        {"indexes": (1, 2), "status": ("CANCELED", "FAILED")},
+        {"indexes": "1,2", "status": "CANCELED"},
+    ]
+    for filters in wanted:
+        assert [item.index for item in own.items(batch_id, **filters)] == [1, 2]
+        assert [item.index for item in own.results(batch_id, **filters)] == [1, 2]

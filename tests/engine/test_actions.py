@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.batches.actions import ACTIONS, act, amend, remove
+from app.batches.actions.edit import edit_item
 from app.core import lifecycle
 from app.core.errors import Invalid, NotFound, WrongState
 from tests.engine.rig import Rig
@@ -26,6 +27,8 @@ ALLOWED = {
     "retry": ENDED,
     "reset": ENDED,
 }
+# Of which an item that did not succeed can be edited.
+EDITABLE = {"OPEN"} | ENDED
 GOOD: dict[str, Any] = {"uid": 1}
 BAD: dict[str, Any] = {"uid": 2, "do": "reject"}
 
@@ -104,6 +107,24 @@ EVERY_ITEM_STATUS = ("FAILED", "INVALID", "CANCELED")
 def test_every_state_is_tried() -> None:
     assert set(STATES) == set(lifecycle.BATCH_STATUSES)
     assert set(ALLOWED) == set(ACTIONS)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_edit_in_state(rig: Rig, state: str) -> None:
+    """What it changes is an item: the batch stays as it is."""
+    batch_id = STATES[state](rig)
+    before, item = rig.batch(batch_id), rig.items(batch_id)[-1]
+    # The last item of one that succeeded has, too.
+    if state in EDITABLE - {"SUCCESS"}:
+        edited = edit_item(
+            rig.engine, rig.registry, rig.client_id, batch_id, item.index, '{"uid": 3}'
+        )
+        assert (edited.status, edited.input) == (item.status, '{"uid": 3}')
+    else:
+        with pytest.raises(WrongState, match=state):
+            edit_item(rig.engine, rig.registry, rig.client_id, batch_id, item.index, '{"uid": 3}')
+        assert rig.items(batch_id)[-1] == item
+    assert rig.batch(batch_id) == before
 
 
 @pytest.mark.parametrize("state", STATES)

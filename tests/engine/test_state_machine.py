@@ -7,6 +7,8 @@ time pass. After each step, and once all has ended, it looks at the rows.
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +23,7 @@ from hypothesis.stateful import (
 
 from app.batches.actions import ACTIONS, remove
 from app.batches.actions.chosen import ITEM_ACTIONS, ItemAction, act_on_items
+from app.batches.actions.edit import edit_item
 from app.batches.breakers.changing import Counted, close_by_hand, count, open_by_hand
 from app.batches.choices import Choice
 from app.batches.long_work import Pace, continue_long_work
@@ -30,7 +33,7 @@ from app.core.ids import new_id
 from app.db import transaction
 from handlers import Breaker
 from tests.engine.rig import Message, Rig
-from tests.engine.test_actions import ALLOWED
+from tests.engine.test_actions import ALLOWED, EDITABLE
 from tests.engine.what_holds import WhatHolds
 from workers.engine.claim.claims import ClaimedSlice
 from workers.engine.runtime import Runtime
@@ -185,6 +188,27 @@ class BatchMachine(WhatHolds):
         if action == "retry":
             self.ends.pop(batch.id, None)
             self.retried.add(batch.id)
+
+    @rule(
+        place=PLACE,
+        index=st.integers(0, MOST_ITEMS),
+        do=st.sampled_from(("succeed", "reject", "retry", "broken")),
+        key=st.sampled_from(KEYS),
+    )
+    def edit(self, place: int, index: int, do: str, key: str | None) -> None:
+        """An item has another input, or has not, as its state and the batch's say."""
+        if (batch := self.pick(place)) is None or index >= batch.total:
+            return
+        item = self.rig.items(batch.id)[index] if not batch.doing else None
+        uid = 0 if item is None else int(re.findall(r"\d+", str(item.input["uid"]))[0])
+        text = json.dumps({"uid": uid, "do": do, "key": key})
+        rig = self.rig
+        if item is not None and batch.status in EDITABLE and item.status != "SUCCESS":
+            edited = edit_item(rig.engine, rig.registry, rig.client_id, batch.id, index, text)
+            assert (edited.status, edited.key, edited.input) == (item.status, key, text)
+        else:
+            with pytest.raises(WrongState, match=batch.status):
+                edit_item(rig.engine, rig.registry, rig.client_id, batch.id, index, text)
 
     @rule(place=PLACE)
     def delete(self, place: int) -> None:

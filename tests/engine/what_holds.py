@@ -69,6 +69,12 @@ class WhatHolds(RuleBasedStateMachine):
         assert not [row for row in rows if row.tried and row.id not in self.approved]
 
     @invariant()
+    def each_try_is_kept(self) -> None:
+        """Those that count are numbered through, the last of an ended item in its own row."""
+        rows = self.rig.rows(_TRIES, client=self.rig.client_id)
+        assert not [row for row in rows if row.kept != list(range(1, row.attempts + 1))]
+
+    @invariant()
     def summaries_add_up(self) -> None:
         """At any moment, also in the middle of a wave."""
         with self.rig.engine.connect() as connection:
@@ -166,6 +172,17 @@ _MISCOUNTED = """
         GROUP BY 1, 2, 3
     ) counts USING (batch_id, failure, status)
     WHERE items.n IS DISTINCT FROM counts.n
+"""
+_TRIES = """
+    SELECT i.batch_id, i.index, i.attempts, array_agg(DISTINCT tries.attempt) AS kept
+    FROM (SELECT batch_id, index, status, coalesce(tried_before, 0) + attempts AS attempts
+          FROM items) i
+    JOIN batches b ON b.id = i.batch_id
+    CROSS JOIN LATERAL (
+        SELECT t.attempt FROM item_tries t WHERE t.batch_id = i.batch_id AND t.index = i.index
+        UNION ALL SELECT i.attempts WHERE i.status IN ('SUCCESS', 'FAILED', 'INVALID')
+    ) tries
+    WHERE b.client_id = :client AND tries.attempt > 0 GROUP BY 1, 2, 3
 """
 _LOST = """
     SELECT i.batch_id, i.index, b.status, b.next_index FROM items i

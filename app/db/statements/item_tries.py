@@ -74,9 +74,7 @@ EDIT_ITEM = text(
 )
 
 # A key has been changed: another item may have it. By id, which the caller has locked.
-NOTE_CHANGED_KEY = text(
-    "UPDATE batches SET may_repeat = true, revision = revision + 1 WHERE id = :batch_id"
-)
+NOTE_CHANGED_KEY = text("UPDATE batches SET may_repeat = true WHERE id = :batch_id")
 
 
 @dataclass(frozen=True, slots=True)
