@@ -14,14 +14,18 @@ import {
   type Abortable,
   type Batch,
   type BatchEvent,
+  type CancelChoice,
   type Failure,
   type Item,
   type ItemFilters,
   type Items,
   type Limited,
   type ResultFilters,
+  type RetryChoice,
+  type Selected,
   type SubmissionFields,
   type SubmitOptions,
+  type Try,
 } from "./types.js";
 import { newKey } from "./webcrypto.js";
 
@@ -145,7 +149,7 @@ export class Client {
 
   /** A batch's items in index order, page by page as they are asked for. */
   items(id: string, options: ItemFilters & Limited & Abortable = {}): AsyncGenerator<Item, void, undefined> {
-    return this.#pages<Item>(`/v1/batches/${segment(id)}/items`, options);
+    return this.#pages<Item>(itemsOf(id), options);
   }
 
   /** What went wrong with items of the batch: alike ones together, the most frequent first. */
@@ -160,6 +164,40 @@ export class Client {
     await this.batch(id, { signal });
     const items = this.#unsuccessful(id, signal);
     yield* (await grouped(items)).slice(0, limit);
+  }
+
+  /**
+   * Give an item another input, and return it as it is then; nothing is run. Of an item that did not succeed,
+   * in a batch that has ended, or of any in an OPEN one; else ApiError with status 409.
+   */
+  async editItem(id: string, index: number, input: object, { signal }: Abortable = {}): Promise<Item> {
+    const headers = { "Content-Type": "application/json" };
+    // To send it again changes nothing more.
+    const { json } = await this.#ask({
+      ...{ method: "PATCH", path: `${itemsOf(id)}/${index}`, headers, body: textOf({ input }) },
+      ...{ signal, silence: SILENCE_SECONDS },
+    });
+    return json as Item;
+  }
+
+  /** An item's tries, the oldest first, each with the input that it ran on; what it came to is the last. */
+  history(id: string, index: number, options: Limited & Abortable = {}): AsyncGenerator<Try, void, undefined> {
+    return this.#pages<Try>(`${itemsOf(id)}/${index}/history`, options);
+  }
+
+  /**
+   * Run items of a batch that has ended again, in the order of their keys: of those chosen, what did not
+   * succeed; ApiError with status 409 where that is none. A lost answer is not asked for again.
+   */
+  retryItems(id: string, chosen: RetryChoice, { signal }: Abortable = {}): Promise<Selected> {
+    const path = { batch_id: id };
+    return this.request("POST", "/v1/batches/{batch_id}/items/retry", { path, body: chosen, signal });
+  }
+
+  /** End items CANCELED that are PENDING, of a batch that has not ended; else as `retryItems`. */
+  cancelItems(id: string, chosen: CancelChoice, { signal }: Abortable = {}): Promise<Selected> {
+    const path = { batch_id: id };
+    return this.request("POST", "/v1/batches/{batch_id}/items/cancel", { path, body: chosen, signal });
   }
 
   /**
@@ -280,6 +318,10 @@ function filled(path: string, values: Readonly<Record<string, unknown>> = {}): s
     if (values[name] === undefined) throw new TypeError(`${name} of ${path} is missing`);
     return segment(String(values[name]));
   });
+}
+
+function itemsOf(id: string): string {
+  return `/v1/batches/${segment(id)}/items`;
 }
 
 /** Seconds by a clock that nobody sets. */

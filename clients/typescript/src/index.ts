@@ -15,6 +15,7 @@ export type {
   Abortable,
   Batch,
   BatchEvent,
+  CancelChoice,
   Doing,
   Failure,
   Item,
@@ -23,9 +24,12 @@ export type {
   Limited,
   Problem,
   ResultFilters,
+  RetryChoice,
+  Selected,
   SubmissionFields,
   SubmitOptions,
   Summary,
+  Try,
   WebhookEvent,
 } from "./types.js";
 export { verifyWebhook, type WebhookHeaders } from "./webhooks.js";

@@ -7,6 +7,12 @@ export type Batch = Schemas["Batch"];
 export type Summary = Schemas["Summary"];
 export type Doing = Schemas["Doing"];
 export type Item = Schemas["Item"];
+export type Try = Schemas["Try"];
+/** How many items were chosen, and the batch as it is then. */
+export type Selected = Schemas["Selected"];
+/** Items to run again, or to cancel: either `indexes` (at most 10,000), or `where`, of which all has to hold. */
+export type RetryChoice = Schemas["ItemsRetry"];
+export type CancelChoice = Schemas["ItemsCancel"];
 export type Problem = Schemas["Problem"];
 
 /** Items of a batch that failed alike; `failure` and `message` are null where the server does not group them. */

@@ -57,6 +57,21 @@ test("a batch from its submission to its failures", against, async () => {
   assert.deepEqual(await all(client.events(made.id, { lastEventId: last.id })), []);
 });
 
+test("items are mended and run again", against, async () => {
+  const made = await client.submit("catalog.masterlist", [GOOD, BAD, { asin: "A3" }]);
+  await client.wait(made.id, { timeoutSeconds: 60 });
+  const edited = await client.editItem(made.id, 1, { ...GOOD, asin: "A2" });
+  assert.deepEqual([edited.status, edited.key, edited.input], ["INVALID", "A2:US", { ...GOOD, asin: "A2" }]);
+  const chosen = await client.retryItems(made.id, { indexes: [0, 1] });
+  assert.deepEqual([chosen.selected, chosen.batch.id], [1, made.id]);
+  assert.equal((await client.wait(made.id, { timeoutSeconds: 60 })).summary.completed, 2);
+  const tries = (await all(client.history(made.id, 1))).map((one) => [one.attempt, one.status, one.input]);
+  assert.deepEqual(tries, [[0, "INVALID", BAD], [1, "SUCCESS", { ...GOOD, asin: "A2" }]]);
+  await assert.rejects(client.editItem(made.id, 0, GOOD), { status: 409 });
+  const open = await client.submit("catalog.masterlist", [GOOD, GOOD], { start: "manual" });
+  assert.equal((await client.cancelItems(open.id, { where: { key: "A1:US" } })).selected, 2);
+});
+
 test("many items are streamed, followed and read back", against, async () => {
   const made = await client.submit("catalog.masterlist", numbered(11_000), { name: "streamed", onInvalid: "reject" });
   let before = -1;
