@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale lock clean install install-dev
+.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -60,6 +60,9 @@ client-types: $(VENV)/.dev-installed ## Write the types of clients/typescript ag
 
 console-vendor: ## Copy the console's libraries from their packages (needs npm)
 	sh app/console/vendor/copy.sh
+
+screenshots: $(VENV)/.dev-installed ## Make the pictures of the console in docs/images again (needs a browser)
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
 
 docs: $(VENV)/.dev-installed ## Build the documentation's site into build/docs (a part of test)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from flask import g, has_app_context
 
+from app.clients.credentials import Caller
+from app.clients.recent_callers import RecentCallers
 from app.core.errors import BatchlineError, Unauthenticated
 from app.web.address import caller_address
 from app.web.services import services
@@ -25,12 +29,15 @@ def still_good(
 
     Made while the request is answered, it is called then and behind that, as often as one likes:
     it looks once in `every` seconds, LOOK_EVERY unless said. A database that is away for the moment
-    does not end an answer. Where no credentials were asked for, they are good.
+    does not end an answer. Where no credentials were asked for, they are good. Who was found by
+    something else than credentials leaves in `g.find_again` how to find them.
     """
+    find = g.get("find_again") if has_app_context() else None
     credentials = g.get("credentials") if has_app_context() else None
-    if credentials is None:
+    if find is None and credentials is None:
         return lambda: True
     callers, address = services().callers, caller_address()
+    find = find or partial(_find, callers, credentials)
     looked_at = clock()
 
     def is_good() -> bool:
@@ -39,12 +46,16 @@ def still_good(
             return True
         looked_at = clock()
         try:
-            found = callers.find(credentials.secret, api_key=credentials.api_key)
+            found = find()
         except BatchlineError:
             return True
         return found is not None and found.may_call_from(address)
 
     return is_good
+
+
+def _find(callers: RecentCallers, credentials: Any) -> Caller | None:
+    return callers.find(credentials.secret, api_key=credentials.api_key)
 
 
 def require_good(is_good: Callable[[], bool]) -> None:

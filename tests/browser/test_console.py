@@ -20,7 +20,14 @@ from tests.support.stack import Stack
 
 pytestmark = pytest.mark.long
 
-PAGES = ("/console", "/console/batches", "/console/batches?status=SUCCESS", "/console/batches/{id}")
+PAGES = (
+    "/console",
+    "/console/batches",
+    "/console/batches?status=SUCCESS",
+    "/console/batches/{id}",
+    "/console/batches/{id}/items",
+    "/console/batches/{id}/items/1",
+)
 
 
 @pytest.fixture
@@ -154,6 +161,7 @@ def test_nothing_is_in_anybody_s_way(
     for path in PAGES:
         page.goto(path.format(id=batch))
         found[path] = violations(page)
+    page.goto(f"/console/batches/{batch}")
     page.get_by_role("button", name="Delete").click()
     found["dialog"] = violations(page)
     context.close()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import quote
 
@@ -28,10 +28,12 @@ from app.core import correlation
 from app.core.errors import Forbidden
 from app.web.address import caller_address
 from app.web.auth import begin_for
+from app.web.services import services
 
 READ = "batches.read"
 WRITE = "batches.write"
-_LARGEST_FORM = 256 * 1024
+# An item that is edited may take three times its bytes.
+_LARGEST_FORM = 1024 * 1024
 View = Callable[..., Any]
 
 
@@ -152,6 +154,7 @@ def identify() -> Caller | None:
         return None
     correlation.note(clientId=found.client_id, keyId=found.key_id)
     g.console_token = token
+    g.find_again = partial(sessions.find, token, services())
     # As it stands in the header, by which the server knows the next one.
     begin_for(found, f"{sessions.COOKIE}={token}")
     return found

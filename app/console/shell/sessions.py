@@ -24,7 +24,7 @@ from app.db.statements.console_sessions import (
     FIND_SESSION,
     INSERT_SESSION,
 )
-from app.web.services import services
+from app.web.services import Services, services
 
 COOKIE = "batchline_console"
 PATH = "/console"
@@ -57,12 +57,13 @@ def begin(found: Caller, secret: str, before: str | None) -> str:
     return token
 
 
-def find(token: str) -> Caller | None:
+def find(token: str, here: Services | None = None) -> Caller | None:
     """Who has that token, if their session and their key are still good.
 
-    A statement by a primary key; who the key belongs to is kept in memory for a second.
+    A statement by primary keys; who the key belongs to is kept in memory for a second. `here`: the
+    process's services, for who asks behind a request.
     """
-    here = services()
+    here = here or services()
     secret_hash: str | None = read(
         here.engine,
         lambda connection: connection.execute(FIND_SESSION, {"token_hash": _hash(token)}).scalar(),

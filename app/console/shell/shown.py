@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from markupsafe import Markup, escape
 
 from app.core.visible import visible, visible_json
@@ -89,8 +89,9 @@ def pretty(text: str | None, most: int = LONGEST) -> Markup:
     if text is None:
         return Markup("")
     try:
-        shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
+        # Numbers stay as they are written.
+        shown = msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError):
         shown = text
     shown = shown if len(shown) <= most else shown[:most] + "\n…"
     return escape(visible_json(shown))

@@ -48,9 +48,11 @@ document.addEventListener("click", (event) => {
   if (closer) closer.closest("dialog").close();
 });
 
+const ROWS = "td input[type=checkbox]";
+
 // Rows that are chosen: how many, and all at once.
 function count() {
-  const chosen = document.querySelectorAll("input[name=id]:checked").length;
+  const chosen = document.querySelectorAll(`${ROWS}:checked`).length;
   for (const each of document.querySelectorAll("[data-chosen]")) {
     each.textContent = chosen ? `${chosen} chosen` : "";
   }
@@ -58,7 +60,7 @@ function count() {
 }
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-all]")) {
-    for (const box of document.querySelectorAll("input[name=id]")) {
+    for (const box of document.querySelectorAll(ROWS)) {
       box.checked = event.target.checked;
     }
   }

@@ -1,0 +1,137 @@
+"""One item: what was sent, what came of it at each try; tried again, with another input or not."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, redirect, request
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.batches.actions.chosen import act_on_items
+from app.batches.actions.edit import edit_item
+from app.batches.choices import UNSUCCESSFUL, Choice
+from app.batches.history import list_tries
+from app.batches.queries import find_batch, find_item
+from app.console.shell.page import Page
+from app.core.errors import BatchlineError, Invalid, TooLarge
+from app.core.lifecycle import BATCH_ENDED, OPEN, PENDING
+from app.db import read
+from app.web.auth import caller
+from app.web.jsonbody import fields_of, read_object
+from app.web.owners import owner_of
+from app.web.services import services
+
+page = Page(__name__)
+MOST_TRIES = 50
+_MOST_BYTES = 1024 * 1024
+_PATH = "/batches/<uuid:batch_id>/items/<int:index>"
+_LAST = 2**31 - 1
+
+
+@page.get(_PATH)
+def show(batch_id: UUID, index: int) -> Response:
+    """The page."""
+    return _page(batch_id, index)
+
+
+def _page(
+    batch_id: UUID, index: int, *, status: int = 200, text: str | None = None, refusal: str = ""
+) -> Response:
+    """`text`: what stands in the field instead of the input. `refusal`: why that was not taken."""
+    client_id = owner_of(batch_id)
+
+    def look(connection: Connection) -> dict[str, Any]:
+        number = min(index, _LAST)
+        return {
+            "batch": find_batch(connection, client_id, batch_id),
+            "item": find_item(connection, client_id, batch_id, number),
+            "tries": list_tries(
+                connection,
+                client_id,
+                batch_id,
+                number,
+                after=0,
+                limit=MOST_TRIES,
+                most_bytes=_MOST_BYTES,
+            )[0],
+        }
+
+    found = read(services().engine, look)
+    batch, item = found["batch"], found["item"]
+    ended = batch.status in BATCH_ENDED and batch.doing is None
+    return page.answer(
+        "page.html",
+        status,
+        **found,
+        text=text,
+        refusal=refusal,
+        may_retry=ended and item.status in UNSUCCESSFUL,
+        may_edit=(ended and item.status in UNSUCCESSFUL) or batch.status == OPEN,
+        may_cancel=batch.status not in BATCH_ENDED and item.status == PENDING,
+    )
+
+
+@page.post(f"{_PATH}/retry")
+def retry(batch_id: UUID, index: int) -> BaseResponse:
+    """Run it again as it is."""
+    return _act(batch_id, index, "retry")
+
+
+@page.post(f"{_PATH}/cancel")
+def cancel(batch_id: UUID, index: int) -> BaseResponse:
+    """Have it end CANCELED before it has begun."""
+    return _act(batch_id, index, "cancel")
+
+
+@page.post(f"{_PATH}/edit")
+def edit(batch_id: UUID, index: int) -> BaseResponse:
+    """Give it another input, and run it again where its batch has ended."""
+    here, client_id = services(), owner_of(batch_id)
+    sent = request.form.get("input", "")
+    try:
+        edit_item(
+            here.engine,
+            here.registry,
+            client_id,
+            batch_id,
+            min(index, _LAST),
+            _checked(sent, here.settings.max_item_bytes),
+            operations=caller().operations,
+        )
+    except BatchlineError as error:
+        if error.status not in (400, 413, 422):
+            raise
+        return _page(batch_id, index, status=error.status, text=sent, refusal=error.detail)
+    batch = read(here.engine, lambda connection: find_batch(connection, client_id, batch_id))
+    if batch.status == OPEN:
+        return redirect(f"/console/batches/{batch_id}/items/{index}", 303)
+    return _act(batch_id, index, "retry")
+
+
+def _checked(text: str, most: int) -> str:
+    """The JSON object that it is, within the bounds of an item. Raises as the API does."""
+    sent = text.strip().encode("utf-8", "replace")
+    if len(sent) > most:
+        raise TooLarge(f"The item is too large: it may have {most:,} bytes.")
+    if not sent.startswith(b"{"):
+        raise Invalid("The input must be a JSON object.")
+    fields_of(read_object(b'{"input": ' + sent + b"}"), longest=most)
+    read_object(sent)
+    return sent.decode()
+
+
+def _act(batch_id: UUID, index: int, action: str) -> BaseResponse:
+    here, client_id, who = services(), owner_of(batch_id), caller()
+    choice = Choice(indexes=(min(index, _LAST),))
+    act_on_items(
+        here.engine,
+        client_id,
+        batch_id,
+        "retry" if action == "retry" else "cancel",
+        choice,
+        quotas=who.quotas,
+    )
+    here.dispatcher.advance(batch_id)
+    return redirect(f"/console/batches/{batch_id}/items/{index}", 303)
