@@ -33,10 +33,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An item that succeeded. `result` is any JSON value, shown with the item; None for nothing."""
+    """An item that succeeded. `result` is any JSON value, shown with the item; None for nothing.
+
+    `pace`: seconds for which whoever was called wants no more calls. Of an operation that has a
+    breaker nothing begins before, in any worker (of one with bases: nothing for that base).
+    """
 
     result: Any = None
     message: str | None = None
+    pace: float | None = None
 
 
 class Problem(Exception):

@@ -92,6 +92,13 @@ class OperationBreakerSchema(ma.Schema):
         allow_none=True,
         metadata={"description": "Since when it is so; null where nothing ever failed."},
     )
+    pacedUntil = ma.fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Nothing of it begins before, as who is called has asked for; or null."
+        },
+    )
 
 
 class BreakerLimitsSchema(ma.Schema):

@@ -1,10 +1,10 @@
 """How long an answer asks to be left alone: `Retry-After`, and the `RateLimit` headers.
 
-Three forms are read, of which the drafts had one after the other: three headers (`RateLimit-Limit`,
-`RateLimit-Remaining`, `RateLimit-Reset`, also with `X-` before them), one that names its parts
-(`RateLimit: limit=10, remaining=0, reset=7`), and one by policies
-(`RateLimit: "burst";r=0;t=7, "day";r=900;t=3600`). Seconds all of them; some services say the moment
-instead, as seconds since 1970, which is taken as that.
+Three forms are read, of which the drafts had one after the other: three headers
+(`RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`, also with `X-` before them), one that
+names its parts (`RateLimit: limit=10, remaining=0, reset=7`), and one by policies
+(`RateLimit: "burst";r=0;t=7, "day";r=900;t=3600`). Seconds all of them; some services say the
+moment instead, as seconds since 1970, which is taken as that.
 """
 
 from __future__ import annotations

@@ -10,19 +10,25 @@ from tests.engine.operations import LoggedSchema
 
 
 class Downstream:
-    """What the operations need. `away`: whether each try fails; `seen`: the uids tried.
-    `never`: the uid of one that never comes through."""
+    """What the operations need.
+
+    `away`: whether each try fails; `paced`: whether each is answered that it is too many; `never`:
+    the uid of one that never comes through. `seen`: the uids tried.
+    """
 
     def __init__(self) -> None:
         self.away = False
         self.seen: list[int] = []
         self.never: int | None = None
+        self.paced = False
 
     def ask(self, item: Item) -> Outcome:
         """One try."""
         self.seen.append(item.data["uid"])
         if item.data["do"] == "reject":
             raise Reject("rejected as asked", code=418)
+        if self.paced:
+            raise Retry("too many", code=429, after=50)
         if self.away or item.data["uid"] == self.never:
             raise Retry("away", after=0.01)
         return Outcome({"attempt": item.attempt})

@@ -320,3 +320,22 @@ def test_an_item_that_always_fails_does_not_keep_it_open(rig: Rig, downstream: D
     assert status(rig) == "closed"
     downstream.never = None
     rig.run_out(batch_id)
+
+
+def test_who_asks_for_a_pace_is_given_it_and_is_not_away(rig: Rig, downstream: Downstream) -> None:
+    downstream.paced = True
+    batch_id = rig.submit("calls.out", items(30))
+    settle_down(rig, batch_id)
+    other = rig.submit("calls.in", items(1))
+    settle_down(rig, other)
+    assert len(downstream.seen) == 2, "one was told, and one is of another operation"
+    assert status(rig) == "closed"
+    assert waiting_for(rig, batch_id) == "breaker"
+    later = rig.submit("calls.out", items(30))
+    settle_down(rig, later)
+    assert len(downstream.seen) == 2
+    downstream.paced = False
+    rig.run("UPDATE breakers SET paced_until = now() - interval '1 second'")
+    rig.run("UPDATE items SET due_at = now() WHERE attempts > 0 AND status = 'PENDING'")
+    rig.run_out(batch_id, later)
+    assert rig.batch(batch_id).status == "SUCCESS"

@@ -172,6 +172,18 @@ def test_retry_after_is_honoured(
     assert least <= answer.after <= most
 
 
+def test_an_answer_may_ask_for_a_pace(server: Downstream, send: Sender) -> None:
+    headers = {"RateLimit": '"burst";r=0;t=6'}
+    server.answers["/prefix/x"] = lambda handler: handler.send(200, **headers)
+    come_through = send("/x")
+    assert isinstance(come_through, Outcome)
+    assert come_through.pace == 6
+    server.answers["/prefix/x"] = lambda handler: handler.send(429, **headers)
+    refused = send("/x")
+    assert isinstance(refused, Retry)
+    assert refused.after == 6
+
+
 @pytest.mark.parametrize("header", ["soon", "-5", "1.5", "Fri, 99 Dec 2026", "٣"])
 def test_a_retry_after_that_says_nothing(server: Downstream, send: Sender, header: str) -> None:
     server.answers["/prefix/x"] = lambda handler: handler.send(

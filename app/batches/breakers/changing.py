@@ -14,12 +14,14 @@ from app.db.statements.breakers import (
     ADD_BREAKER_FAILURES,
     CLOSE_BREAKER,
     COUNT_TRIES,
+    END_PACE,
     FORGET_FAILURES,
     GIVE_PROBE_BACK,
     LOCK_BREAKER,
     LOCK_OPEN_BREAKERS,
     LOCK_PROBE,
     OPEN_BREAKER_BY_HAND,
+    PACE_BREAKER,
     TAKE_PROBE,
     TRIP_BREAKER,
     BreakerRow,
@@ -86,6 +88,15 @@ def name_of(operation: str, base: str) -> str:
     return f"{operation} {base}"
 
 
+def pace(connection: Connection, operation: str, base: str, seconds: float) -> None:
+    """Whoever is called wants to be left alone for so long: nothing begins before."""
+    names = {"operation": operation, "base": base}
+    row = row_of(BreakerRow, connection.execute(LOCK_BREAKER, names))
+    assert row is not None  # noqa: S101 (it is made where there is none)
+    connection.execute(PACE_BREAKER, {"id": row.id, "seconds": seconds})
+    log.info("breaker.paced", **names, seconds=seconds)
+
+
 def take_probe(
     connection: Connection, breaker_id: int, *, token: UUID, worker: UUID, lease: float
 ) -> bool:
@@ -141,7 +152,9 @@ def close_by_hand(connection: Connection, operation: str, base: str | None) -> b
     names = {"operation": operation, "base": base}
     rows = rows_of(BreakerRow, connection.execute(LOCK_OPEN_BREAKERS, names))
     for row in rows:
-        _close(connection, row)
+        connection.execute(END_PACE, {"id": row.id})
+        if row.status != BREAKER_CLOSED:
+            _close(connection, row)
     return bool(rows)
 
 

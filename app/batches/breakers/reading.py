@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -58,4 +59,12 @@ def _body(base: str, row: BreakerRow | None) -> dict[str, Any]:
         "state": BREAKER_CLOSED if row is None else row.status,
         "byHand": row is not None and row.by_hand,
         "changedAt": None if row is None else moment(row.changed_at),
+        "pacedUntil": _still(row),
     }
+
+
+def _still(row: BreakerRow | None) -> str | None:
+    """Until when it is paced, where that is not over. Clocks differ; this is for people."""
+    if row is None or row.paced_until is None or row.paced_until <= datetime.now(UTC):
+        return None
+    return moment(row.paced_until)

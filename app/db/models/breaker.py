@@ -20,7 +20,8 @@ class Breaker(Base):
     operation's bases it is about, empty for all of the operation. `by_hand`: an admin has opened
     it, so that nothing is tried. `rest`: seconds between two tries, the next of which may be at
     `probe_at`. `probing`: one item is being tried, by `probe_worker` and under `probe_token`, until
-    `probe_until` at the latest.
+    `probe_until` at the latest. `paced_until`: nothing begins before that either, though all is
+    well: whoever is called has asked for it.
 
     The breaker's `id` is also the moment that items wait for that wait for it
     (app/db/statements/breakers.py).
@@ -39,6 +40,7 @@ class Breaker(Base):
     probe_token: Mapped[UUID | None]
     probe_worker: Mapped[UUID | None]
     probe_until: Mapped[datetime | None]
+    paced_until: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("operation", "base"),

@@ -14,12 +14,14 @@ from sqlalchemy import text
 
 from app.db.statements.rows import columns
 
-# All that do not let items begin, as JSON, null for none: id, operation, base, status, by_hand, and
-# seconds until the next try. An expression of one column, for statements that are made anyway.
+# All that do not let items begin, as JSON, null for none: id, operation, base, status, by_hand,
+# seconds until the next try, and seconds for which they are paced. An expression of one column, for
+# statements that are made anyway.
 OPEN_BREAKERS = """
     (SELECT CAST(json_agg(json_build_array(id, operation, base, status, by_hand,
-        CAST(extract(epoch FROM probe_at - clock_timestamp()) AS float))) AS text)
-     FROM breakers WHERE status <> 'closed')
+        CAST(extract(epoch FROM probe_at - clock_timestamp()) AS float),
+        CAST(extract(epoch FROM paced_until - clock_timestamp()) AS float))) AS text)
+     FROM breakers WHERE status <> 'closed' OR paced_until > clock_timestamp())
 """
 
 # Those, by themselves.
@@ -36,6 +38,7 @@ class BreakerRow:
     status: str
     by_hand: bool
     changed_at: datetime
+    paced_until: datetime | None
 
 
 # All there are, in order.
@@ -50,12 +53,12 @@ LOCK_BREAKER = text(
     """
 )
 
-# Locks those of the operation that are not closed, but for one base where it is said: in their
-# order, so that two who do this do not wait crosswise.
+# Locks those of the operation that are not closed, or paced, or of those the one of a base where it
+# is said: in their order, so that two who do this do not wait crosswise.
 LOCK_OPEN_BREAKERS = text(
     f"""
     SELECT {columns(BreakerRow)} FROM breakers
-    WHERE operation = :operation AND status <> 'closed'
+    WHERE operation = :operation AND (status <> 'closed' OR paced_until > clock_timestamp())
       AND (CAST(:base AS text) IS NULL OR base = CAST(:base AS text))
     ORDER BY id FOR NO KEY UPDATE
     """
@@ -120,6 +123,18 @@ OPEN_BREAKER_BY_HAND = text(
     WHERE id = :id RETURNING changed_at
     """
 )
+
+# Nothing begins for so many seconds, or for longer where that was asked for. The row is locked.
+PACE_BREAKER = text(
+    """
+    UPDATE breakers SET paced_until =
+        greatest(paced_until, clock_timestamp() + make_interval(secs => :seconds))
+    WHERE id = :id
+    """
+)
+
+# An admin says that it need not be waited for. The row is locked.
+END_PACE = text("UPDATE breakers SET paced_until = NULL WHERE id = :id")
 
 # Its item was tried and all is well, or an admin says so. The row is locked.
 CLOSE_BREAKER = text(

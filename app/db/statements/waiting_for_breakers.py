@@ -109,7 +109,8 @@ WAKE_HELD_BATCHES = text(
         WHERE {_MAY_GO_ON}
           AND EXISTS (SELECT FROM unnest(b.held) AS h (id)
                       WHERE NOT EXISTS (SELECT FROM breakers k
-                                        WHERE k.id = h.id AND k.status <> 'closed'))
+                                        WHERE k.id = h.id AND (k.status <> 'closed'
+                                                         OR k.paced_until > clock_timestamp())))
         ORDER BY b.id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, queue
     """

@@ -1330,6 +1330,11 @@ export interface components {
              * @description Since when it is so; null where nothing ever failed.
              */
             changedAt: string | null;
+            /**
+             * Format: date-time
+             * @description Nothing of it begins before, as who is called has asked for; or null.
+             */
+            pacedUntil: string | null;
             /** @description One of `closed`, `open`, `probing`; there may be more one day. */
             state: string;
         };

@@ -23,6 +23,7 @@ from handlers.breaker import Breaker
 from handlers.contract import Context, Item, Outcome, Reject, Retry
 from handlers.fields import Reference, Text
 from handlers.operation import Operation
+from handlers.outbound.pace import pace_of
 from handlers.outbound.paths import LONGEST_PATH, below, safe_path
 from handlers.outbound.responses import read_body, retry_after
 from handlers.outbound.transport import deadline, make_client
@@ -162,10 +163,14 @@ class Forwarder:
         status = response.status_code
         if 200 <= status < 300:
             body = read_body(response, self._limits.body_bytes)
-            return Outcome({"status": status, "body": body.value, "truncated": body.truncated})
+            kept = {"status": status, "body": body.value, "truncated": body.truncated}
+            return Outcome(kept, pace=pace_of(response))
         said = f"The downstream answered {status}{_excerpt(response)}"
         if status == 429 or 500 <= status < 600:
-            raise Retry(said, code=status, after=retry_after(response))
+            after = retry_after(response)
+            if status == 429 and after is None:
+                after = pace_of(response)
+            raise Retry(said, code=status, after=after)
         if 300 <= status < 400:
             raise Reject(f"{said}; redirects are not followed", code=status)
         raise Reject(said, code=status)

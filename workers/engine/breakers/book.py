@@ -10,22 +10,28 @@ from typing import Any
 
 from app.batches.breakers.changing import Counted, name_of
 from app.core.jsontext import loads
-from app.core.lifecycle import BREAKER_OPEN
+from app.core.lifecycle import BREAKER_CLOSED, BREAKER_OPEN
 from handlers import Operation
 from workers.engine.breakers.window import Window
+
+# Seconds: a pace that is longer by less is the same.
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBreaker:
     """A breaker that lets no item begin. `base`: empty for all of its operation.
 
-    `due`: when (by the book's clock) an item may try whether all is well; None for never.
+    `opened`: it is not closed; else it is only paced. `due`: when (by the book's clock) an item may
+    try whether all is well; None for never. `until`: nothing begins before, whatever else.
     """
 
     id: int
     operation: str
     base: str
+    opened: bool
     due: float | None
+    until: float
 
 
 class BreakerBook:
@@ -51,17 +57,19 @@ class BreakerBook:
         rows: list[list[Any]] = [] if text is None else loads(text)
         now = self._clock()
         seen = {}
-        for id_, operation, base, status, by_hand, seconds in rows:
+        for id_, operation, base, status, by_hand, seconds, paced in rows:
             tries = status == BREAKER_OPEN and not by_hand and seconds is not None
             due = now + float(seconds) if tries else None
-            seen[operation, base] = OpenBreaker(id_, operation, base, due)
+            until = now + (0.0 if paced is None else float(paced))
+            opened = status != BREAKER_CLOSED
+            seen[operation, base] = OpenBreaker(id_, operation, base, opened, due, until)
         with self._lock:
             if began < self._seen_at:
                 return
             self._seen_at = began
             self._open = seen
             # Whatever went well before is no sign of what comes once it is closed.
-            for key in self._windows.keys() & seen.keys():
+            for key in self._windows.keys() & {key for key, one in seen.items() if one.opened}:
                 del self._windows[key]
 
     @property
@@ -71,26 +79,38 @@ class BreakerBook:
 
     def keeps(self, operation: str, base: str) -> OpenBreaker | None:
         """What keeps an item of that operation and base from beginning, if anything does."""
-        return self._open.get((operation, "")) or self._open.get((operation, base))
+        return self._active((operation, "")) or self._active((operation, base))
+
+    def _active(self, key: tuple[str, str]) -> OpenBreaker | None:
+        found = self._open.get(key)
+        return found if found is not None and self._keeps(found) else None
+
+    def _keeps(self, breaker: OpenBreaker) -> bool:
+        return breaker.opened or self._clock() < breaker.until
 
     def keeps_all(self, operation: Operation) -> list[OpenBreaker]:
         """What keeps all items of the operation from beginning; nothing if some of them may."""
-        opened = self._open
-        if not opened:
+        if not self._open:
             return []
-        whole = opened.get((operation.name, ""))
+        whole = self._active((operation.name, ""))
         if whole is not None:
             return [whole]
-        found = [opened.get((operation.name, base)) for base in operation.bases]
+        found = [self._active((operation.name, base)) for base in operation.bases]
         return [one for one in found if one is not None] if found and all(found) else []
 
     def of_ids(self, ids: list[int]) -> dict[int, OpenBreaker]:
         """Those of these numbers that are open."""
-        return {one.id: one for one in self._open.values() if one.id in ids}
+        opened = self._open.values()
+        return {one.id: one for one in opened if one.id in ids and self._keeps(one)}
 
     def is_due(self, breaker: OpenBreaker) -> bool:
         """Whether an item may try it now; the database has the last word."""
-        return breaker.due is not None and self._clock() >= breaker.due
+        return breaker.due is not None and self._clock() >= max(breaker.due, breaker.until)
+
+    def is_paced(self, operation: str, base: str, seconds: float) -> bool:
+        """Whether it is known already that nothing begins for about so long."""
+        found = self._open.get((operation, base))
+        return found is not None and found.until >= self._clock() + seconds - _ALIKE
 
     def note(self, operation: Operation, base: str, *, succeeded: int, failed: int) -> Counted:
         """Tries of an operation that has a breaker. What to `count`, if any `failed`."""

@@ -43,7 +43,7 @@ def completed(answer: Outcome) -> Completed:
             raise CannotBeStored(describe_error(error)) from error
         if len(result) > LONGEST_RESULT:
             raise CannotBeStored(f"its JSON is longer than {LONGEST_RESULT:,} characters")
-    return Completed(result, None if message is None else text_of(message))
+    return Completed(result, None if message is None else text_of(message), answer.pace)
 
 
 def note(outcomes: Outcomes, loaded: Loaded, verdict: Verdict) -> None:

@@ -13,12 +13,13 @@ from workers.engine.retries.policy import RetryLater
 class Completed:
     """What a handler's `Outcome` comes to, once it is known that it can be stored.
 
-    `result`: JSON text, None for nothing. (Not frozen, which takes four times as long to make:
-    there is one for every item.)
+    `result`: JSON text, None for nothing. `pace`: as the handler said it. (Not frozen, which takes
+    four times as long to make: there is one for every item.)
     """
 
     result: str | None = None
     message: str | None = None
+    pace: float | None = None
 
 
 Verdict = Completed | Exception

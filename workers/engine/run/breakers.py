@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.breakers.changing import close_by_probe, count, give_probe_back, take_probe
+from app.batches.breakers.changing import close_by_probe, count, give_probe_back, pace, take_probe
 from app.core.errors import BatchlineError
 from app.core.ids import new_id
 from app.db import transaction
@@ -71,6 +71,18 @@ class SliceBreakers:
         stale = self._runtime.settings.heartbeat_timeout
         if self._change(lambda connection: count(connection, counted, worker=worker, stale=stale)):
             self._come_again(float(counted.breaker.rest))
+
+    def pace(self, operation: Operation, base: str, seconds: float) -> None:
+        """Whoever is called wants nothing more for so long."""
+        if self._runtime.breakers.is_paced(operation.name, base, seconds):
+            return
+
+        def keep(connection: Connection) -> bool:
+            pace(connection, operation.name, base, seconds)
+            return True
+
+        if self._change(keep):
+            self._come_again(seconds)
 
     def _change(self, change: Callable[[Connection], bool]) -> bool:
         """Make the change, and see what is open now; False where it could not be made."""

@@ -16,7 +16,7 @@ from handlers import Defer, Operation
 from workers.engine.breakers.held_back import HeldBack
 from workers.engine.claim.load_items import Loaded
 from workers.engine.outcome.outcomes import Verdict
-from workers.engine.run.outside import is_outside
+from workers.engine.run.outside import is_outside, pace_asked_by
 from workers.engine.run.terms import ItemGivenUp
 
 # Seconds after which another item is tried, where one waits for another of its batch.
@@ -62,6 +62,10 @@ class Breakers(Protocol):
         """So many items of an operation that has a breaker were tried."""
         ...
 
+    def pace(self, operation: Operation, base: str, seconds: float) -> None:
+        """Whoever is called wants nothing more for so long."""
+        ...
+
 
 class Gate:
     """For one pass of a slice's items. `at_once`: failures are told after each call."""
@@ -84,9 +88,11 @@ class Gate:
             else:
                 breaker_id, due = found
                 probe = self._breakers.take_probe(operation, breaker_id) if due else None
-                kept[place] = (
-                    HeldBack(breaker_id) if probe is None else _try(probe, operation, loaded, call)
-                )
+                if probe is None:
+                    kept[place] = HeldBack(breaker_id)
+                    continue
+                kept[place] = _try(probe, operation, loaded, call)
+                self._keep_pace(operation, [loaded], [kept[place]])
         others = iter(self._call(operation, begin, call) if begin else ())
         return [kept[place] if place in kept else next(others) for place in range(len(items))]
 
@@ -113,6 +119,7 @@ class Gate:
     def _look_at(self, operation: Operation, items: list[Loaded], verdicts: list[Verdict]) -> None:
         if operation.breaker is None:
             return
+        self._keep_pace(operation, items, verdicts)
         failed: Counter[str] = Counter()
         succeeded: Counter[str] = Counter()
         for loaded, verdict in zip(items, verdicts, strict=True):
@@ -128,6 +135,20 @@ class Gate:
             if failed[base] and not self._at_once:
                 before = self._untold.get((operation.name, base), (operation, 0))[1]
                 self._untold[operation.name, base] = (operation, before + failed[base])
+
+    def _keep_pace(
+        self, operation: Operation, items: list[Loaded], verdicts: list[Verdict]
+    ) -> None:
+        if operation.breaker is None:
+            return
+        asked: dict[str, float] = {}
+        for loaded, verdict in zip(items, verdicts, strict=True):
+            seconds = pace_asked_by(verdict)
+            if seconds is not None:
+                base = base_of(operation, loaded)
+                asked[base] = max(seconds, asked.get(base, 0.0))
+        for base, seconds in asked.items():
+            self._breakers.pace(operation, base, seconds)
 
 
 def base_of(operation: Operation, loaded: Loaded) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from app.core.error_text import attribute_of
 from handlers import Reject, Retry
 from handlers.contract import Problem
 from workers.engine.outcome.classify import CannotBeStored
+from workers.engine.outcome.outcomes import Completed
 from workers.engine.process.time_limit import HandlerRaised, TimeLimitExceeded
 from workers.engine.run.given_connection import TransactionEnded
 
 TOO_MANY = 429
+LONGEST_PACE = 3600.0
+"""Seconds: whoever asks for more is asked again after so many."""
 # Clients of HTTP whose errors a handler may let through, and their names for "no answer came".
 _CLIENTS = ("httpx", "httpcore", "requests", "urllib3", "aiohttp")
 _NO_ANSWER = (
@@ -42,6 +47,19 @@ def is_outside(verdict: object) -> bool:
         kind.__module__.partition(".")[0] in _CLIENTS and kind.__name__ in _NO_ANSWER
         for kind in type(error).__mro__
     )
+
+
+def pace_asked_by(verdict: object) -> float | None:
+    """Seconds that whoever is called wants to be left alone for: all of them, and not one item."""
+    asked: object = None
+    if isinstance(verdict, Completed):
+        asked = verdict.pace
+    elif isinstance(verdict, Retry) and attribute_of(verdict, "code") == TOO_MANY:
+        asked = attribute_of(verdict, "after")
+    if isinstance(asked, bool) or not isinstance(asked, (int, float, Decimal)):
+        return None
+    seconds = float(asked)
+    return min(seconds, LONGEST_PACE) if seconds > 0 else None
 
 
 def _problem_is(problem: Problem) -> bool:

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("probe_token", sa.Uuid(), nullable=True),
         sa.Column("probe_worker", sa.Uuid(), nullable=True),
         sa.Column("probe_until", _MOMENT, nullable=True),
+        sa.Column("paced_until", _MOMENT, nullable=True),
         sa.CheckConstraint(
             "status IN ('closed', 'open', 'probing')", name=op.f("ck_breakers_status")
         ),
