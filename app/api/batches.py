@@ -126,7 +126,8 @@ def _accepted(batch: BatchView) -> Response:
 def index(query: dict[str, Any]) -> Response:
     """List batches, newest first
 
-    The client's own; with `admin` every client's, or those of `client`.
+    The client's own; with `admin` every client's, or those of `client`. A page may be short, or
+    empty, and not the last: `next` says.
     """
     client_id = client_of(query)
     page = page_of(query, UUID, "batches")
@@ -138,13 +139,13 @@ def index(query: dict[str, Any]) -> Response:
         created_after=query.get("createdAfter"),
         created_before=query.get("createdBefore"),
     )
-    found = read(
+    found, end = read(
         services().engine,
         lambda connection: list_batches(
             connection, client_id, which, before=page.position, limit=page.fetch
         ),
     )
-    return page_answer(page, found, body=Bodies(found), position=attrgetter("id"))
+    return page_answer(page, found, body=Bodies(found), position=attrgetter("id"), end=end)
 
 
 @blueprint.route("/batches/<uuid:batch_id>", methods=["GET"])

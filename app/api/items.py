@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from flask import Response
 from app.api.item_filters import item_filter_of
 from app.api.queries import ItemListQuery
 from app.api.schemas import ItemPageSchema, ItemSchema
-from app.batches.item_view import ItemView
+from app.batches.item_view import size_of
 from app.batches.queries import find_item, list_items
 from app.batches.serializers import item_body
 from app.db import read
@@ -22,7 +21,6 @@ from app.web.owners import owner_of
 from app.web.paging import page_answer, page_of
 from app.web.responses import answer
 from app.web.services import services
-from handlers.jsonbounds import LONGEST_REFUSAL
 
 blueprint = Blueprint(
     "items", __name__, url_prefix="/v1/batches/<uuid:batch_id>", description="A batch's items."
@@ -39,11 +37,14 @@ _MOST_BYTES = 4 * 1024 * 1024
 @blueprint.arguments(ItemListQuery, location="query")
 @blueprint.response(200, ItemPageSchema)
 def index(query: dict[str, Any], batch_id: UUID) -> Response:
-    """List items, by their index"""
+    """List items, by their index
+
+    A page may be short, or empty, and not the last: `next` says.
+    """
     page = page_of(query, int, "items")
     client_id = owner_of(batch_id)
     which = item_filter_of(query)
-    found = read(
+    found, end = read(
         services().engine,
         lambda connection: list_items(
             connection,
@@ -60,7 +61,8 @@ def index(query: dict[str, Any], batch_id: UUID) -> Response:
         found,
         body=item_body,
         position=attrgetter("index"),
-        cut_short=_size(found) >= _MOST_BYTES,
+        cut_short=size_of(found) >= _MOST_BYTES,
+        end=end,
     )
 
 
@@ -75,15 +77,3 @@ def show(batch_id: UUID, index: int) -> Response:
         services().engine, lambda connection: find_item(connection, client_id, batch_id, index)
     )
     return answer(item_body(item))
-
-
-def _size(items: Sequence[ItemView]) -> int:
-    """Bytes of their inputs and results, as the query adds them up, or more.
-
-    What is stored in the place of an input that could not be kept is longer than the null shown.
-    """
-    return sum(
-        (LONGEST_REFUSAL if item.input == "null" else len(item.input.encode()))
-        + len((item.result or "").encode())
-        for item in items
-    )

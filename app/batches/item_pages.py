@@ -36,17 +36,25 @@ def read_items(
 ) -> Iterator[list[ItemView]]:
     """The items of the client's batch behind index `after`, in the order of index, in pages.
 
-    At least one page, which may be empty. `most`: end with so many. Raises NotFound for the
+    At least one page; any may be empty. `most`: end with so many. Raises NotFound for the
     batch, at the first page, and also later if it is deleted meanwhile.
     """
     limit, left = _FIRST_PAGE, _MOST_INDEX if most is None else most
     while True:
-        page = read(engine, partial(_page, client_id, batch_id, which, after, min(limit, left)))
+        page, end = read(
+            engine, partial(_page, client_id, batch_id, which, after, min(limit, left))
+        )
         yield page
         left -= len(page)
-        if not page or not left:
+        if end is not None:
+            # It has looked at so many that it ended before it was full.
+            after = end
+        elif not page:
             return
-        after = page[-1].index
+        else:
+            after = page[-1].index
+        if not left:
+            return
         # A page that was cut by its bytes says how many are worth asking for.
         limit = min(_MOST_ITEMS, 2 * max(len(page), 8))
 
@@ -58,7 +66,7 @@ def _page(
     after: int,
     limit: int,
     connection: Connection,
-) -> list[ItemView]:
+) -> tuple[list[ItemView], int | None]:
     return list_items(
         connection,
         client_id,

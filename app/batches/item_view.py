@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import CursorResult
 
 from app.batches.fields import JsonText, columns_of, fields_of, shown
 from app.core.lifecycle import ITEM_STATUSES_SHOWN, RUNNING
-from handlers.jsonbounds import REFUSED
+from handlers.jsonbounds import LONGEST_REFUSAL, REFUSED
 
 
 # In the SQL, `i` is the item, `h` the claimed slice's hold on it, if there is one, and :operation
@@ -67,3 +68,15 @@ def item_views(result: CursorResult[*tuple[Any, ...]]) -> list[ItemView]:
         if item.input.startswith(REFUSED):
             found[place] = replace(item, input=JsonText("null"))
     return found
+
+
+def size_of(items: Iterable[ItemView]) -> int:
+    """Bytes of their inputs and results, as `select_items` adds them up, or more.
+
+    What is stored in the place of an input that could not be kept is longer than the null shown.
+    """
+    return sum(
+        (LONGEST_REFUSAL if item.input == "null" else len(item.input.encode()))
+        + len((item.result or "").encode())
+        for item in items
+    )

@@ -10,24 +10,38 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
-from app.batches.item_view import ITEM_COLUMNS, ItemView, item_views
+from app.batches.item_view import ITEM_COLUMNS, ItemView, item_views, size_of
 from app.core.errors import NotFound
+from app.core.ids import earliest_id
+from app.db.statements.batch_lists import choice_of, select_batch_page, select_end_of_batches
 from app.db.statements.batch_views import (
     SELECT_OPERATION,
     SELECT_UNFINISHED,
     select_batch,
     select_batch_by_reference,
-    select_batch_page,
     select_followed_batches,
     select_plain_batch,
 )
-from app.db.statements.item_pages import select_item, select_items
+from app.db.statements.item_pages import (
+    is_searched,
+    select_end_of_look,
+    select_item,
+    select_items,
+)
 
 _PLAIN_BATCH = select_plain_batch(BATCH_COLUMNS)
 _BATCH = select_batch(BATCH_COLUMNS)
 _BATCH_BY_REFERENCE = select_batch_by_reference(BATCH_COLUMNS)
 _BATCHES = select_followed_batches(BATCH_COLUMNS)
 _ITEM = select_item(ITEM_COLUMNS)
+
+LOOK_AT_BATCHES = 10_000
+LOOK_AT_ITEMS = 50_000
+"""What a page reads at most to find what no index finds: then it ends early."""
+_LAST_INDEX = 2**31 - 1
+# A batch's id is made before its row, by another clock; while a large one is written hours pass.
+_ID_LATER = 3600 * 1000
+_ID_EARLIER = 24 * _ID_LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +132,33 @@ def list_batches(
     *,
     before: UUID | None = None,
     limit: int,
-) -> list[BatchView]:
-    """At most `limit` of the client's batches, newest first, older than the batch `before`.
+) -> tuple[list[BatchView], UUID | None]:
+    """At most `limit` of the client's batches older than `before`, newest first; where to go on.
 
-    `client_id`: None for every client's, which is for admins.
+    That is the id before which the next page begins, where this one ends early: it reads
+    LOOK_AT_BATCHES at most. None where it is full, or there are no more. `client_id`: None for
+    every client's, which is for admins.
     """
+    which = which or BatchFilter()
     asked: dict[str, object] = {
         "client_id": client_id,
-        **asdict(which or BatchFilter()),
+        **asdict(which),
         "before": before,
+        "from_id": which.created_after and earliest_id(which.created_after, -_ID_EARLIER),
+        "below": which.created_before and earliest_id(which.created_before, _ID_LATER),
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    rows = connection.execute(
-        select_batch_page(BATCH_COLUMNS, tuple(given)),
-        {**given, "limit": limit},
-    )
-    return [batch_view(row) for row in rows.mappings()]
+    end, choice = None, choice_of(given)
+    values = {**given, "look": LOOK_AT_BATCHES}
+    if choice.looked_for:
+        end = connection.execute(select_end_of_batches(choice), values).scalar()
+        if end is not None:
+            values["until"] = end
+            choice = choice_of({**given, "until": end})
+    statement = select_batch_page(BATCH_COLUMNS, choice)
+    rows = connection.execute(statement, {**values, "limit": limit}).mappings()
+    found = [batch_view(row) for row in rows]
+    return found, end if len(found) < limit else None
 
 
 def list_items(
@@ -145,33 +170,35 @@ def list_items(
     after: int = -1,
     limit: int,
     most_bytes: int | None = None,
-) -> list[ItemView]:
-    """At most `limit` items of the client's batch behind index `after`, in the order of index.
+) -> tuple[list[ItemView], int | None]:
+    """At most `limit` items of the client's batch behind `after`, by their index; where to go on.
 
-    `most_bytes`: end with the item whose input and result bring it to so many. Raises NotFound for
-    the batch.
+    That is the index behind which the next page begins, where this one ends early: it reads
+    LOOK_AT_ITEMS at most. None where it is full, or there are no more. `most_bytes`: end with the
+    item whose input and result bring it to so many. Raises NotFound for the batch.
     """
     given = which.given()
-    statement = select_items(
-        ITEM_COLUMNS,
-        statuses=frozenset(which.statuses),
-        given=frozenset(given),
-        bounded=most_bytes is not None,
-    )
-    return item_views(
-        connection.execute(
-            statement,
-            {
-                "batch_id": batch_id,
-                "operation": batch_operation(connection, client_id, batch_id),
-                "after": after,
-                "limit": limit,
-                "statuses": list(which.statuses),
-                "most_bytes": most_bytes,
-                **given,
-            },
-        )
-    )
+    statuses, names = frozenset(which.statuses), frozenset(given)
+    values = {
+        "batch_id": batch_id,
+        "operation": batch_operation(connection, client_id, batch_id),
+        "after": after,
+        "limit": limit,
+        "statuses": list(which.statuses),
+        "most_bytes": most_bytes,
+        "look": LOOK_AT_ITEMS,
+        "until": _LAST_INDEX,
+        **given,
+    }
+    end = None
+    if is_searched(statuses, names):
+        end = connection.execute(select_end_of_look(statuses, names), values).scalar()
+        values["until"] = _LAST_INDEX if end is None else end
+    bounded = most_bytes is not None
+    statement = select_items(ITEM_COLUMNS, statuses=statuses, given=names, bounded=bounded)
+    found = item_views(connection.execute(statement, values))
+    full = len(found) >= limit or (most_bytes is not None and size_of(found) >= most_bytes)
+    return found, None if full else end
 
 
 def find_item(connection: Connection, client_id: UUID, batch_id: UUID, index: int) -> ItemView:

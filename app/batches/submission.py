@@ -68,7 +68,7 @@ class Submission:
     dry_run: bool = False
     dry_effects: bool = False
     metadata: dict[str, Any] | None = None
-    dialect: str = "native"
+    dialect: str = lifecycle.NATIVE
     reference: str | None = None
     own_operations: bool = True
     operations: tuple[str, ...] = ()

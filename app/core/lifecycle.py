@@ -23,8 +23,12 @@ CANCELED = "CANCELED"
 INVALID = "INVALID"
 
 BATCH_ENDED = (SUCCESS, PARTIAL, FAILED, CANCELED)
+NOT_ALL_WELL = (PARTIAL, FAILED, CANCELED)
+"""The ends that are not SUCCESS, which lists of batches find by an index."""
 BATCH_UNENDED = (OPEN, SCHEDULED, AWAITING, PENDING, RUNNING, PAUSED)
 BATCH_STATUSES = (*BATCH_UNENDED, *BATCH_ENDED)
+NATIVE = "native"
+"""The `dialect` of a batch that came by none."""
 BATCH_MOVES: dict[str, tuple[str, ...]] = {
     OPEN: (SCHEDULED, PENDING, CANCELED),
     SCHEDULED: (OPEN, PENDING, CANCELED),

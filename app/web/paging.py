@@ -76,15 +76,19 @@ def page_answer(
     body: Callable[[Entry], object],
     position: Callable[[Entry], Any],
     cut_short: bool = False,
+    end: Any = None,
 ) -> Response:
     """The answer that shows `found`, which were asked for by `page.fetch`, and where to go on.
 
     `body`: how an entry is shown; `position`: what its cursor names. `cut_short`: whether more may
-    follow although fewer were found.
+    follow although fewer were found. `end`: where to go on from a page that ended early, having
+    looked at enough; None where nothing follows what was found.
     """
     shown = found[: page.limit]
     more = cut_short or len(found) > page.limit
-    cursor = cursor_at(position(shown[-1]), page.name) if more else None
+    if more:
+        end = position(shown[-1])
+    cursor = None if end is None else cursor_at(end, page.name)
     return answer({"data": [body(entry) for entry in shown], "next": cursor})
 
 

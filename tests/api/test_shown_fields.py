@@ -281,7 +281,7 @@ def test_a_batch(stored: Stored) -> None:
     expected = (BATCH % stored.batch_id).encode()
     found = find_batch(stored.connection, stored.client_id, stored.batch_id)
     assert encode(batch_body(found)) == expected
-    [listed] = list_batches(stored.connection, stored.client_id, limit=2)
+    [listed], _ = list_batches(stored.connection, stored.client_id, limit=2)
     assert listed == found
 
 
@@ -294,7 +294,7 @@ def test_an_item(stored: Stored) -> None:
 
 @pytest.mark.parametrize("most_bytes", [None, 10_000])
 def test_items_as_lines(stored: Stored, most_bytes: int | None) -> None:
-    items = list_items(
+    items, _ = list_items(
         stored.connection, stored.client_id, stored.batch_id, limit=9, most_bytes=most_bytes
     )
     lines = (SUCCESS, FAILED % " ", CANCELED, RUNNING, PENDING)
@@ -303,7 +303,7 @@ def test_items_as_lines(stored: Stored, most_bytes: int | None) -> None:
 
 
 def test_items_as_rows_for_a_spreadsheet(stored: Stored) -> None:
-    items = list_items(stored.connection, stored.client_id, stored.batch_id, limit=9)
+    items, _ = list_items(stored.connection, stored.client_id, stored.batch_id, limit=9)
     guarded = CSV.replace("1,-A2,", "1,'-A2,").replace('"=1+1', "\"'=1+1")
     assert (csv_header() + csv_rows(guarded=True)(items)).decode() == guarded
 
@@ -312,7 +312,7 @@ def test_items_as_rows_for_a_spreadsheet(stored: Stored) -> None:
     ("status", "indexes"), [("PENDING", [4]), ("RUNNING", [3]), ("FAILED", [1]), ("INVALID", [])]
 )
 def test_items_of_a_status(stored: Stored, status: str, indexes: list[int]) -> None:
-    items = list_items(
+    items, _ = list_items(
         stored.connection, stored.client_id, stored.batch_id, which=ItemFilter((status,)), limit=9
     )
     assert [item.index for item in items] == indexes

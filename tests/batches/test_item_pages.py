@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import Engine, text
 
 from app.batches.item_view import ITEM_COLUMNS
@@ -37,14 +39,22 @@ def test_what_is_pending_is_not_compared_with_all_that_is_held(
         plan = "\n".join(
             connection.execute(
                 text(f"EXPLAIN {statement}"),
-                {**this, "operation": None, "status": "PENDING", "after": -1, "limit": 1000},
+                {
+                    **this,
+                    "operation": None,
+                    "status": "PENDING",
+                    "after": -1,
+                    "limit": 1000,
+                    "look": 50_000,
+                    "until": 5 * SLICES,
+                },
             ).scalars()
         )
         # An InitPlan is carried out once; a SubPlan and a join look at what is held item by item.
-        assert "NOT (index <@ (InitPlan" in plan, plan
+        assert re.search(r"NOT \((\w+\.)?index <@ \(InitPlan", plan), plan
         assert "SubPlan" not in plan, plan
         assert " Anti " not in plan, plan
-        items = list_items(
+        items, _ = list_items(
             connection, client.client_id, submission.id, which=ItemFilter(("PENDING",)), limit=1000
         )
         assert [item.index for item in items] == list(range(4, 5 * SLICES, 5))

@@ -26,10 +26,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.lifecycle import APPROVALS, BATCH_ENDED, BATCH_STATUSES, LONG_WORK
+from app.core.lifecycle import (
+    APPROVALS,
+    BATCH_ENDED,
+    BATCH_STATUSES,
+    LONG_WORK,
+    NATIVE,
+    NOT_ALL_WELL,
+)
 from app.db.models.base import Base, one_of
 
 _ENDED = ", ".join(f"'{status}'" for status in BATCH_ENDED)
+_NOT_ALL_WELL = ", ".join(f"'{status}'" for status in NOT_ALL_WELL)
 # What may not run without approval does not, whoever moves it on: a worker of a release that knows
 # nothing of this is refused what it would do. One that is stopped while it is looked at may be
 # ended by such a worker, which leaves `approval` as it is.
@@ -78,7 +86,7 @@ class Batch(Base):
     name: Mapped[str | None]
     operation: Mapped[str | None]
     status: Mapped[str]
-    dialect: Mapped[str] = mapped_column(server_default="native")
+    dialect: Mapped[str] = mapped_column(server_default=NATIVE)
     reference: Mapped[str | None]
     batch_metadata: Mapped[Any | None] = mapped_column("metadata", JSON(none_as_null=True))
     on_invalid: Mapped[str] = mapped_column(server_default="partial")
@@ -149,6 +157,21 @@ class Batch(Base):
         CheckConstraint("status <> 'SCHEDULED' OR scheduled_at IS NOT NULL", name="schedule"),
         UniqueConstraint("client_id", "dialect", "reference"),
         Index("ix_batches_client_id_id", "client_id", desc("id")),
+        # Lists of what did not go well, and of what came by a dialect: most batches are in neither.
+        Index(
+            "ix_batches_client_id_status_id",
+            "client_id",
+            "status",
+            desc("id"),
+            postgresql_where=text(f"status IN ({_NOT_ALL_WELL})"),
+        ),
+        Index(
+            "ix_batches_client_id_dialect_id",
+            "client_id",
+            "dialect",
+            desc("id"),
+            postgresql_where=text(f"dialect <> '{NATIVE}'"),
+        ),
         # The sweep reads only this: its cost is that of the unfinished batches.
         Index(
             "ix_batches_unfinished",

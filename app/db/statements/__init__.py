@@ -17,6 +17,7 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `lanes` | lanes of the items that have the same key: found, written down, marked |
 | `item_outcomes` | what became of the items of a slice |
 | `held_items` | the one definition of the items that a slice holds, which all others compose |
+| `batch_lists` | lists of batches: what finds them, and how many a page reads at most |
 | `batch_views`, `item_pages` | read what is shown; the views in `app/batches` declare the columns |
 | `select_list` | a SELECT's columns, where they are handed in |
 | `failures`, `failure_lists` | what went wrong by cause: counted and taken away; read |

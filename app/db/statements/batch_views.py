@@ -11,34 +11,19 @@ the number of its items that claimed slices hold, counted only where `b.may_repe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from sqlalchemy import ARRAY, TextClause, Uuid, bindparam, text
 
 from app.db.statements.held_items import held_items
 from app.db.statements.select_list import select_list
 
-BATCH_FILTERS = {
-    "client_id": "b.client_id = :client_id",
-    "status": "b.status = :status",
-    "operation": "b.operation = :operation",
-    "dialect": "b.dialect = :dialect",
-    "reference": "b.reference = :reference",
-    "created_after": "b.created_at > :created_after",
-    "created_before": "b.created_at < :created_before",
-    "statuses": "b.status = ANY(:statuses)",
-    "words": """strpos(lower(concat_ws(' ', b.name, b.id, b.reference, b.metadata)),
-        lower(:words)) > 0""",
-    "before": "b.id < :before",
-}
-"""What a list of batches can be narrowed by: each takes the parameter that it is called by."""
-
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 
 def select_batch(columns: Mapping[str, str]) -> TextClause:
     """The batch :batch_id, if it is the client :client_id's. By the primary key."""
-    return text(_batch_views(columns, where="b.id = :batch_id AND b.client_id = :client_id"))
+    return text(batch_views(columns, where="b.id = :batch_id AND b.client_id = :client_id"))
 
 
 def select_plain_batch(columns: Mapping[str, str]) -> TextClause:
@@ -47,7 +32,7 @@ def select_plain_batch(columns: Mapping[str, str]) -> TextClause:
     For these no items are counted, and the statement is planned in half of the time.
     """
     return text(
-        _batch_views(
+        batch_views(
             columns,
             where="""b.id = :batch_id AND b.client_id = :client_id
                 AND (b.finished_at IS NOT NULL OR NOT b.may_repeat)""",
@@ -59,7 +44,7 @@ def select_plain_batch(columns: Mapping[str, str]) -> TextClause:
 def select_batch_by_reference(columns: Mapping[str, str]) -> TextClause:
     """The batch to which :dialect gave the id :reference. By the index on these three."""
     return text(
-        _batch_views(
+        batch_views(
             columns,
             where="b.client_id = :client_id AND b.dialect = :dialect AND b.reference = :reference",
         )
@@ -68,24 +53,7 @@ def select_batch_by_reference(columns: Mapping[str, str]) -> TextClause:
 
 def select_followed_batches(columns: Mapping[str, str]) -> TextClause:
     """The batches :ids, for those who follow them. By the primary key."""
-    return text(_batch_views(columns, where="b.id = ANY(:ids)")).bindparams(_IDS)
-
-
-def select_batch_page(columns: Mapping[str, str], filters: Collection[str]) -> TextClause:
-    """The :limit newest batches to which all `filters` (of BATCH_FILTERS) apply.
-
-    By the index on (client_id, id), or where it may be any client's by the primary key. The page
-    is cut out first, so that only its batches' slices are looked at.
-    """
-    conditions = " AND ".join(["true", *(BATCH_FILTERS[f] for f in filters)])
-    return text(
-        f"""
-        WITH page AS MATERIALIZED (
-            SELECT b.* FROM batches b WHERE {conditions} ORDER BY b.id DESC LIMIT :limit
-        )
-        {_batch_views(columns, source="page")} ORDER BY b.id DESC
-        """
-    )
+    return text(batch_views(columns, where="b.id = ANY(:ids)")).bindparams(_IDS)
 
 
 def sum_unfinished_batches(columns: Mapping[str, str]) -> TextClause:
@@ -98,7 +66,7 @@ def sum_unfinished_batches(columns: Mapping[str, str]) -> TextClause:
         SELECT status, operation, count(*) AS batches, sum(total) AS total,
                sum(running) AS running, sum(completed) AS completed, sum(failed) AS failed,
                sum(invalid) AS invalid, sum(canceled) AS canceled
-        FROM ({_batch_views(columns, where="b.finished_at IS NULL")}) shown
+        FROM ({batch_views(columns, where="b.finished_at IS NULL")}) shown
         GROUP BY status, operation
         """
     )
@@ -116,10 +84,10 @@ SELECT_OPERATION = text(
 )
 
 
-def _batch_views(
+def batch_views(
     columns: Mapping[str, str], *, where: str = "", source: str = "batches", plain: bool = False
 ) -> str:
-    """The statement that all these are made of. `source`: a table or CTE with batches' rows.
+    """The statement that all these and lists are made of. `source`: what has the batches' rows.
 
     `plain`: whether no batch is asked for whose held items would have to be counted.
 

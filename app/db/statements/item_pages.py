@@ -41,6 +41,16 @@ FILTERS = {
 """Filters, each with a parameter of its name; beside them there are `statuses` and `failure`."""
 
 
+def is_searched(statuses: Collection[str], given: Collection[str]) -> bool:
+    """Whether no index finds just these items: then a page looks at some, and ends behind them.
+
+    Those that are RUNNING are few, as are those whose indexes are given.
+    """
+    if "indexes" in given:
+        return False
+    return bool({"key", "code"} & set(given)) or bool(set(statuses) - {RUNNING})
+
+
 def select_item(columns: Mapping[str, str]) -> TextClause:
     """The item :index of the batch :batch_id. By the primary key."""
     return text(_items(columns, "i.index = :index", limit="1"))
@@ -60,17 +70,21 @@ def select_items(
     :most_bytes; the server adds them up, so that what does not fit is not sent.
 
     By the primary key; FAILED and INVALID by the index of what went wrong; RUNNING item by item; a
-    failure by the index of those.
+    failure by the index of those. Where it `is_searched`, of these :look are read at most, up to
+    the index :until.
     """
-    conditions = ["i.index > :after"]
-    order = "i.index"
+    searched = is_searched(statuses, given)
+    bounds, order = _bounds(statuses, given)
+    filters = [FILTERS[name] for name in FILTERS if name in given]
     if statuses:
-        conditions.append(_shown_with(statuses))
-    conditions += [FILTERS[name] for name in FILTERS if name in given]
-    if "failure" in given:
-        conditions.append(_HAS_FAILURE)
-        order = "i.failure, i.index"
-    page = _items(columns, " AND ".join(conditions), limit=":limit", order=order)
+        filters.append(_shown_with(statuses))
+    page = _items(
+        columns,
+        " AND ".join(bounds if searched else bounds + filters),
+        limit=":limit",
+        order=order,
+        looked_through=" AND ".join(filters) if searched else None,
+    )
     if not bounded:
         return text(page)
     return text(
@@ -84,6 +98,35 @@ def select_items(
     )
 
 
+def select_end_of_look(statuses: Collection[str], given: Collection[str]) -> TextClause:
+    """The index of the :look th item that `select_items` reads, if there are more behind it.
+
+    Asked first, so that whatever changes meanwhile, all up to there have been looked at.
+    """
+    bounds, order = _bounds(statuses, given)
+    return text(
+        f"""
+        SELECT index FROM (
+            SELECT i.index, lead(i.index) OVER (ORDER BY {order}) AS next FROM (
+                SELECT i.failure, i.index FROM items i
+                WHERE i.batch_id = :batch_id AND {" AND ".join(bounds)}
+                ORDER BY {order} OFFSET :look - 1 LIMIT 2
+            ) i
+        ) i WHERE next IS NOT NULL
+        """
+    )
+
+
+def _bounds(statuses: Collection[str], given: Collection[str]) -> tuple[list[str], str]:
+    """The conditions by which an index finds what is read, and the order in which it does."""
+    if "failure" in given:
+        return [_HAS_FAILURE], "i.failure, i.index"
+    bounds = ["i.index > :after"]
+    if "code" in given or (statuses and set(statuses) <= _WENT_WRONG):
+        bounds.append("i.code IS NOT NULL")
+    return bounds, "i.index"
+
+
 def _shown_with(statuses: Collection[str]) -> str:
     """The condition for the items that are shown with one of these."""
     derived = [_STATUS_FILTERS[status] for status in sorted(_STATUS_FILTERS) if status in statuses]
@@ -92,17 +135,28 @@ def _shown_with(statuses: Collection[str]) -> str:
         its = "i.status = ANY(:statuses)"
         # A batch's items are PENDING where they are not ended, also while they are RUNNING.
         its += f" AND i.status <> '{PENDING}'" if derived else ""
-        derived.append(f"{its} AND i.code IS NOT NULL" if stored <= _WENT_WRONG else its)
+        derived.append(its)
     return f"({' OR '.join(f'({each})' for each in derived)})"
 
 
-def _items(columns: Mapping[str, str], where: str, *, limit: str, order: str = "i.index") -> str:
+def _items(
+    columns: Mapping[str, str],
+    where: str,
+    *,
+    limit: str,
+    order: str = "i.index",
+    looked_through: str | None = None,
+) -> str:
+    """The statement that all these are made of. `looked_through`: what is asked of those read."""
+    items = f"SELECT i.* FROM items i WHERE i.batch_id = :batch_id AND {where}"
+    if looked_through is not None:
+        items = f"""
+            SELECT * FROM ({items} AND i.index <= :until ORDER BY {order} LIMIT :look) i
+            WHERE {looked_through}
+        """
     return f"""
         WITH held AS MATERIALIZED ({held_items(":batch_id")}),
-        page AS MATERIALIZED (
-            SELECT i.* FROM items i WHERE i.batch_id = :batch_id AND {where}
-            ORDER BY {order} LIMIT {limit}
-        )
+        page AS MATERIALIZED ({items} ORDER BY {order} LIMIT {limit})
         SELECT {select_list(columns)}
         FROM page i LEFT JOIN held h ON h.index = i.index ORDER BY i.index
     """

@@ -95,7 +95,7 @@ def _values(filters: Filters) -> dict[str, Any]:
     who = caller()
     client_id = filters.client_id if who.is_admin else who.client_id
     before = client_id_of(request.args.get("before", ""))
-    found = read(
+    found, end = read(
         services().engine,
         lambda connection: list_batches(
             connection, client_id, filters.asked(), before=before, limit=PAGE_SIZE + 1
@@ -105,6 +105,6 @@ def _values(filters: Filters) -> dict[str, Any]:
         "filters": filters,
         "batches": found[:PAGE_SIZE],
         "before": before,
-        "next": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else None,
+        "next": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else end,
         "query": request.query_string.decode("ascii", "replace"),
     }

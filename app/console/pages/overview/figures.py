@@ -130,7 +130,7 @@ class Board:
             ),
             hour=ended_lately(connection, client_id, minutes=60, step=1),
             day=self._day(connection, client_id),
-            latest=list_batches(connection, client_id, limit=LATEST),
+            latest=list_batches(connection, client_id, limit=LATEST)[0],
         )
 
     def _day(self, connection: Connection, client_id: UUID | None) -> list[Ended]:
