@@ -20,12 +20,15 @@ from app.server.incoming import Incoming
 from app.server.input import Input
 from app.server.outgoing import Outgoing
 
+_TOO_MANY = 429
+
 
 class After(enum.Enum):
     """What is next, once what was written has been taken."""
 
     MORE = "the answer goes on"
     TURN = "it goes on when it is its client's turn"
+    HELD = "the peer is told in a while, since it does not wait where it is told to"
     KEEP = "another request may come"
     CLOSE = "the connection is closed"
     ABORT = "it is closed at once: the peer has gone, or must see that the answer is not whole"
@@ -46,7 +49,10 @@ class Response(wsgi.Response):
 
 
 class Answering:
-    """One request being answered. `extra`: what the application finds in its environ besides."""
+    """One request being answered. `extra`: what the application finds in its environ besides.
+
+    `insists`: asked where it has too much already (429), whether it is to be told so later.
+    """
 
     def __init__(
         self,
@@ -56,16 +62,20 @@ class Answering:
         outgoing: Outgoing,
         cfg: Any,
         extra: dict[str, Any],
+        insists: Callable[[], bool] = lambda: False,
     ) -> None:
         self._application = application
         self._incoming = incoming
         self._outgoing = outgoing
         self._cfg = cfg
         self._extra = extra
+        self._insists = insists
         self.request = request
         self._response: Response | None = None
         self._chunks: Iterable[bytes] | None = None
         self._iterator: Iterator[bytes] | None = None
+        # What is next after an answer that is held.
+        self.then = After.CLOSE
 
     def begin(self, peer: Any, server: Any, *, close: bool) -> After:
         """Call the application, and write what it answers. `close`: keep the connection no more."""
@@ -88,7 +98,18 @@ class Answering:
         environ.update(self._extra)
         self._chunks = self._application(environ, response.start_response)
         self._iterator = iter(self._chunks)
+        if response.status_code == _TOO_MANY and self._insists():
+            return self._hold(response)
         return self.go_on()
+
+    def _hold(self, response: Response) -> After:
+        """Write the answer, and send nothing of it yet."""
+        for piece in self._iterator or ():
+            response.write(piece)
+        response.close()
+        self.end()
+        self.then = After.CLOSE if response.should_close() else After.KEEP
+        return After.HELD
 
     def go_on(self) -> After:
         """Make more of the answer. What the application raises is raised."""

@@ -29,6 +29,9 @@ STORING_SECONDS = 30.0
 """A submission that got no place to be stored in within this is told to come back."""
 PATIENCE_SECONDS = 0.25
 """A small body that is not whole by then is given a thread, which sees to its idempotency key."""
+HELD_SECONDS = 0.5
+"""Who asks on although it is told to wait (429) is told so after this, and at the next look around,
+which is each second."""
 SLICE_SECONDS = 0.05
 """An answer in pieces that has been at work so long goes to the end of its client's line."""
 

@@ -1,7 +1,8 @@
 """One connection, from its beginning to its end, as the loop sees it.
 
-HEAD → (BODY →) (ASKS →) LINE → (FLUSH →) IDLE → HEAD …, and from anywhere CLOSING, then GONE. In
-ASKS it waits for a place to send a body in. In LINE it waits for a place at work, and then has a
+HEAD → (BODY →) (ASKS →) LINE → (HELD →) (FLUSH →) IDLE → HEAD …, and from anywhere CLOSING, then
+GONE. In ASKS it waits for a place to send a body in; in HELD an answer waits that is told later
+(insistence.py). In LINE it waits for a place at work, and then has a
 thread, which calls `answered`. Whatever waits for the peer or for a place waits here, at the cost
 of some memory, and within the times of `bounds` (times.py).
 """
@@ -25,8 +26,8 @@ from app.server.loop import READ, WRITE
 from app.server.outgoing import Outgoing
 from app.server.places import Place
 
-HEAD, BODY, ASKS, LINE, FLUSH, IDLE, CLOSING, GONE = (
-    "head", "body", "asks", "line", "flush", "idle", "closing", "gone"
+HEAD, BODY, ASKS, LINE, HELD, FLUSH, IDLE, CLOSING, GONE = (
+    "head", "body", "asks", "line", "held", "flush", "idle", "closing", "gone"
 )  # fmt: skip
 BUSY = (503, "busy", refusals.BUSY)
 _READ = 64 * 1024
@@ -217,13 +218,24 @@ class Connection:
         self._give_back()
         if after is After.ABORT:
             self.vanish(reset=True)
+        elif after is After.HELD:
+            self._become(HELD)
         elif self.outgoing.held:
-            self._become(FLUSH)
-            self.outgoing.wait_from_now()
-            self._watch(WRITE)
-            self._web.crowd.unread_more(self)
+            self._flush()
         else:
             self._go_on()
+
+    def release(self) -> None:
+        """Tell now what was held."""
+        assert self.answering is not None  # noqa: S101 (it has its answer)
+        self._after = self.answering.then
+        self._flush()
+
+    def _flush(self) -> None:
+        self._become(FLUSH)
+        self.outgoing.wait_from_now()
+        self._watch(WRITE)
+        self._web.crowd.unread_more(self)
 
     def _writable(self) -> None:
         try:
@@ -314,6 +326,9 @@ class Connection:
                 return False
             with suppress(OSError):
                 self.outgoing.send(refusals.answer(*BUSY))
+        elif self.state == HELD:
+            with suppress(OSError):
+                self.outgoing.flush()
         self.vanish()
         return True
 

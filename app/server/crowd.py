@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from app.server import bounds
-from app.server.connection import ASKS, CLOSING, FLUSH, GONE, HEAD, IDLE, Connection
+from app.server.connection import ASKS, CLOSING, FLUSH, GONE, HEAD, HELD, IDLE, Connection
 
 # Seconds. A request that was just asked for is on its way.
 _OLD = 1.0
@@ -26,7 +26,7 @@ class Crowd:
         self._changed = changed
         self._all: set[Connection] = set()
         self._waiting: dict[str, dict[Connection, None]] = {
-            state: {} for state in (HEAD, IDLE, ASKS, FLUSH, CLOSING)
+            state: {} for state in (HEAD, IDLE, ASKS, HELD, FLUSH, CLOSING)
         }
 
     def __len__(self) -> int:
@@ -54,13 +54,15 @@ class Crowd:
     def make_room(self) -> bool:
         """Close one for another that comes; False where none has been waiting for a second.
 
-        First who has its answer, then whose head is slow, since nothing of it is lost. Then who has
-        been idle for longest; who waits to send a body in, which is told so; and who takes nothing.
+        First who has its answer, or would not wait for it, then whose head is slow, since nothing
+        of it is lost. Then who has been idle for longest; who waits to send a body in, which is
+        told so; and who takes nothing.
         """
         now = time.monotonic()
-        for state in (CLOSING, HEAD, IDLE, ASKS):
+        for state in (CLOSING, HELD, HEAD, IDLE, ASKS):
             oldest = next(iter(self._waiting[state]), None)
-            if oldest is not None and now - oldest.since >= _OLD and oldest.make_room():
+            old = 0.0 if state == HELD else _OLD
+            if oldest is not None and now - oldest.since >= old and oldest.make_room():
                 return True
         slowest = min(self._waiting[FLUSH], key=_moved_at, default=None)
         if slowest is None or now - _moved_at(slowest) < _STUCK:

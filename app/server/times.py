@@ -12,6 +12,7 @@ from app.server.connection import (
     CLOSING,
     FLUSH,
     HEAD,
+    HELD,
     IDLE,
     LINE,
     Connection,
@@ -33,6 +34,8 @@ def overdue(connection: Connection, now: float, keepalive: float) -> None:
         connection.vanish()
     elif state in (LINE, ASKS) and waited > bounds.LINE_SECONDS and connection.withdraw():
         connection.refuse(*BUSY)
+    elif state == HELD and waited > bounds.HELD_SECONDS:
+        connection.release()
     elif state == FLUSH and now - connection.outgoing.moved_at > bounds.UNREAD_SECONDS:
         connection.vanish(reset=True)
     elif state == CLOSING and waited > bounds.LINGER_SECONDS:
@@ -67,6 +70,8 @@ class Stop:
             connection.vanish()
         elif state == HEAD:
             connection.refuse(*_STOPPING)
+        elif state == HELD:
+            connection.release()
         elif state == CLOSING and time.monotonic() - connection.since > bounds.STOP_LINGER_SECONDS:
             connection.vanish()
         elif spent >= self._received_by:

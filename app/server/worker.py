@@ -30,6 +30,7 @@ from app.server.balance import COUNTS, Waiting
 from app.server.company import Company
 from app.server.connection import BUSY, Connection
 from app.server.crowd import Crowd
+from app.server.insistence import Insistence
 from app.server.known_clients import KnownClients
 from app.server.loop import READ, Loop
 from app.server.memory import give_back_large_blocks
@@ -59,6 +60,7 @@ class WebWorker(Worker):
         sys.setswitchinterval(bounds.SWITCH_SECONDS)
         self.loop = Loop()
         self._company = Company()
+        self._insistence = Insistence()
         self.pool = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request")
         at_work = min(bounds.AT_WORK, self.cfg.threads)
         self.work = self._places(at_work)
@@ -233,6 +235,7 @@ class WebWorker(Worker):
             connection.outgoing,
             self.cfg,
             {TURN: serving},
+            lambda: self._insistence.refused(connection.client),
         )
 
     def answer(self, connection: Connection, place: Place) -> None:
