@@ -36,8 +36,9 @@ _BATCHES = select_followed_batches(BATCH_COLUMNS)
 _ITEM = select_item(ITEM_COLUMNS)
 
 LOOK_AT_BATCHES = 10_000
-LOOK_AT_ITEMS = 50_000
-"""What a page reads at most to find what no index finds: then it ends early."""
+LOOK_AT_ITEMS = 100_000
+"""What a page reads at most to find what no index finds: then it ends early. Of items that is all
+that a JSON body may bring, in 10 to 25 ms."""
 _LAST_INDEX = 2**31 - 1
 # A batch's id is made before its row, by another clock; while a large one is written hours pass.
 _ID_LATER = 3600 * 1000

@@ -142,7 +142,7 @@ def all_batches(connection: Connection, client_id: UUID, which: BatchFilter) -> 
     ids=str,
 )
 def test_a_page_of_batches(
-    connection: Connection, owner: ClientSecret, asked: dict[str, str], at_once: bool
+    connection: Connection, owner: ClientSecret, asked: dict[str, Any], at_once: bool
 ) -> None:
     """`at_once`: an index finds it, however far away it is."""
     which = BatchFilter(**asked)

@@ -110,7 +110,8 @@ export interface paths {
         };
         /**
          * List batches, newest first
-         * @description The client's own; with `admin` every client's, or those of `client`.
+         * @description The client's own; with `admin` every client's, or those of `client`. A page may be short, or
+         *     empty, and not the last: `next` says.
          */
         get: operations["listBatches"];
         put?: never;
@@ -259,7 +260,10 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** List items, by their index */
+        /**
+         * List items, by their index
+         * @description A page may be short, or empty, and not the last: `next` says.
+         */
         get: operations["listItems"];
         put?: never;
         /**
