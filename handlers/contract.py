@@ -22,7 +22,8 @@ class Item:
     """One item, already validated by its operation's schema.
 
     `index`: position in its batch, from 0. `key`: the record it touches, or None.
-    `data`: the loaded values. `attempt`: 1 for the first try.
+    `data`: the loaded values. `attempt`: 1 for the first try, also for the
+    first after a caller's retry.
     """
 
     index: int
