@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -15,9 +14,11 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.batches.actions.chosen import act_on_items
+from app.batches.batch_view import BatchView
 from app.batches.choices import Choice
 from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
 from app.batches.item_pages import read_items
+from app.batches.item_view import ItemView, size_of
 from app.batches.queries import ItemFilter, find_batch, list_items
 from app.console.shell.page import Page
 from app.core.errors import Invalid, NotFound
@@ -87,33 +88,31 @@ def show(batch_id: UUID) -> Response:
     filters, after = filters_of(request.args), _index(request.args.get("after", ""))
     client_id = owner_of(batch_id)
 
-    def look(connection: Connection) -> dict[str, Any]:
-        return {
-            "batch": find_batch(connection, client_id, batch_id),
-            "items": list_items(
-                connection,
-                client_id,
-                batch_id,
-                which=filters.asked(),
-                after=after,
-                limit=PAGE_SIZE + 1,
-                most_bytes=_MOST_BYTES,
-            ),
-        }
+    def look(connection: Connection) -> tuple[BatchView, list[ItemView], int | None]:
+        batch = find_batch(connection, client_id, batch_id)
+        items, end = list_items(
+            connection,
+            client_id,
+            batch_id,
+            which=filters.asked(),
+            after=after,
+            limit=PAGE_SIZE + 1,
+            most_bytes=_MOST_BYTES,
+        )
+        return batch, items, end
 
-    found = read(services().engine, look)
-    items = found["items"]
+    batch, items, end = read(services().engine, look)
     # Where inputs are large, a page ends early: whether there is more is then seen on the next.
-    large = sum(len(each.input) + len(each.result or "") for each in items) >= _MOST_BYTES
-    more = len(items) > PAGE_SIZE or large
+    if len(items) > PAGE_SIZE or size_of(items) >= _MOST_BYTES:
+        end = items[:PAGE_SIZE][-1].index
     return page.answer(
         "page.html",
-        batch=found["batch"],
+        batch=batch,
         items=items[:PAGE_SIZE],
         filters=filters,
         statuses=ITEM_STATUSES_SHOWN,
         after=after,
-        next=items[:PAGE_SIZE][-1].index if more and items else None,
+        next=end,
     )
 
 
