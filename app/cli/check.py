@@ -140,19 +140,31 @@ def _shown(operation: Operation) -> dict[str, Any]:
 
 
 def _print_operations(operations: list[Operation]) -> None:
+    # Most have none.
+    breakers = any(one.breaker for one in operations)
     print_table(
-        ["OPERATION", "KEY", "QUEUE", "EFFECTS", "DESCRIPTION"],
+        ["OPERATION", "KEY", "QUEUE", "EFFECTS", *["BREAKER"] * breakers, "DESCRIPTION"],
         [
             [
                 one.name,
                 ":".join(one.key),
                 one.queue,
                 "in the database" if one.in_database else "elsewhere",
+                *[_breaker(one)] * breakers,
                 one.description,
             ]
             for one in operations
         ],
     )
+
+
+def _breaker(operation: Operation) -> str:
+    """When it opens, and how long it then rests."""
+    breaker = operation.breaker
+    if breaker is None:
+        return ""
+    share = f"{float(breaker.failures):.0%} of {breaker.of} in {breaker.within:g} s"
+    return f"{share}, rests {breaker.rest:g} s"
 
 
 def _print_items(items: dict[str, Any]) -> None:

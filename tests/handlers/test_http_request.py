@@ -173,12 +173,12 @@ def test_retry_after_is_honoured(
 
 
 def test_an_answer_may_ask_for_a_pace(server: Downstream, send: Sender) -> None:
-    headers = {"RateLimit": '"burst";r=0;t=6'}
-    server.answers["/prefix/x"] = lambda handler: handler.send(200, **headers)
+    nothing_left = '"burst";r=0;t=6'
+    server.answers["/prefix/x"] = lambda handler: handler.send(200, RateLimit=nothing_left)
     come_through = send("/x")
     assert isinstance(come_through, Outcome)
     assert come_through.pace == 6
-    server.answers["/prefix/x"] = lambda handler: handler.send(429, **headers)
+    server.answers["/prefix/x"] = lambda handler: handler.send(429, RateLimit=nothing_left)
     refused = send("/x")
     assert isinstance(refused, Retry)
     assert refused.after == 6
