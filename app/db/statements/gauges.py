@@ -10,8 +10,19 @@ from sqlalchemy import text
 # Whether Postgres answers at all.
 SELECT_TRUE = text("SELECT true")
 
-# Slices by state and queue: the whole of `slices`, which holds what is under way.
-COUNT_SLICES = text("SELECT state, queue, count(*) AS number FROM slices GROUP BY state, queue")
+# Slices by state and queue: the whole of `slices`, which holds what is under way, and the batches
+# of those that are READY. WAITING are those of them that no worker may take now, however many there
+# are: their batch is paused or being stopped, or a limit of their operation does not let them.
+COUNT_SLICES = text(
+    """
+    SELECT CASE WHEN s.state = 'READY' AND (b.status <> 'RUNNING' OR b.stopping IS NOT NULL
+                     OR s.parked_at IS NOT NULL OR s.not_before > now())
+                THEN 'WAITING' ELSE s.state END AS state,
+           s.queue, count(*) AS number
+    FROM slices s LEFT JOIN batches b ON s.state = 'READY' AND b.id = s.batch_id
+    GROUP BY 1, 2
+    """
+)
 
 # Batches in line for their turn, by the workers they need: ix_batches_turn. One that is done as a
 # whole, in one transaction, has no slice that others see, and is in line until it has ended.
