@@ -21,9 +21,10 @@ def doctor(json_output: bool) -> None:
     Settings, this machine, Postgres and its schema, Redis, the broker, workers and the sweep: a
     line each. It is to be run where, and as whom, a process runs. What the environment does not say
     is read from BATCHLINE_HOME/env, where a `batchline serve` runs. Nothing is changed. Exit status
-    1 where something is wrong.
+    1 where something is wrong. LOG_FORMAT makes no difference: --json does.
     """
-    print_objects_if_asked()
+    # Lines for whoever asked, also where what processes log is collected: --json asks for objects.
+    print_objects_if_asked(but_stdout=True)
     from app.core.envfile import read_env
     from app.core.settings import load_settings
     from app.doctor import examine

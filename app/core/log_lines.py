@@ -89,9 +89,16 @@ class ObjectLines(io.TextIOBase):
         return self.raw.encoding
 
 
-def print_objects() -> None:
-    """From now on write what this process prints as objects. Again changes nothing."""
-    for name, level in (("stdout", "info"), ("stderr", "warning")):
+STREAMS = (("stdout", "info"), ("stderr", "warning"))
+"""The standard streams, and the level of what is printed there."""
+
+
+def print_objects(*streams: tuple[str, str]) -> None:
+    """From now on write what this process prints as objects. Again changes nothing.
+
+    `streams`: of STREAMS, all by default.
+    """
+    for name, level in streams or STREAMS:
         stream: Any = getattr(sys, name)
         if isinstance(stream, ObjectLines) or not hasattr(stream, "fileno"):
             continue
@@ -100,10 +107,13 @@ def print_objects() -> None:
         atexit.register(wrapped.end)
 
 
-def print_objects_if_asked() -> None:
-    """The same where `LOG_FORMAT` is `json`: before settings are read, whose errors are told."""
+def print_objects_if_asked(*, but_stdout: bool = False) -> None:
+    """The same where `LOG_FORMAT` is `json`: before settings are read, whose errors are told.
+
+    `but_stdout`: what stands there is for whoever called the command.
+    """
     if os.environ.get(VARIABLE, "").strip().lower() == "json":
-        print_objects()
+        print_objects(*STREAMS[but_stdout:])
 
 
 def underneath(stream: TextIO) -> TextIO:

@@ -232,6 +232,10 @@ def test_the_command(own_settings: Settings, own_engine: Engine) -> None:
     lines = for_people.stdout.splitlines()
     assert "wrong    workers    none lives: start workers" in lines
     assert all(line.split()[0] in ("ok", "warning", "wrong") for line in lines)
+    where_logs_are_collected = run.invoke(main, ["doctor"], env={"LOG_FORMAT": "json"})
+    assert "wrong    workers    none lives: start workers" in (
+        where_logs_are_collected.stdout.splitlines()
+    )
     for_programs = run.invoke(main, ["doctor", "--json"])
     assert for_programs.exit_code == 1
     assert {
