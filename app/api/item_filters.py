@@ -10,6 +10,7 @@ import marshmallow as ma
 from app.api.envelope import Name
 from app.batches.queries import ItemFilter
 from app.core.lifecycle import ITEM_STATUSES_SHOWN
+from app.web.openapi_forms import WithCommas
 
 MOST_INDEXES = 1000
 """Of a query."""
@@ -18,21 +19,21 @@ _LAST_CODE = 2**31 - 1
 _INDEX = re.compile(r"\d{1,10}", re.ASCII)
 
 
-class Statuses(ma.fields.String):
+class Statuses(WithCommas):
     """Status words, with commas between them."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        words = str(super()._deserialize(value, attr, data, **kwargs)).split(",")
+        words = self.parts_of(value)
         if not set(words) <= set(ITEM_STATUSES_SHOWN):
             raise ma.ValidationError(f"Must be of {', '.join(ITEM_STATUSES_SHOWN)}.")
         return tuple(dict.fromkeys(words))
 
 
-class Indexes(ma.fields.String):
+class Indexes(WithCommas):
     """Indexes of items, with commas between them."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        parts = str(super()._deserialize(value, attr, data, **kwargs)).split(",")
+        parts = self.parts_of(value)
         if not all(_INDEX.fullmatch(part) for part in parts):
             raise ma.ValidationError("Must be whole numbers from 0, with commas between them.")
         if len(parts) > MOST_INDEXES:
@@ -46,6 +47,8 @@ class ItemFilterQuery(ma.Schema):
     status = Statuses(
         metadata={
             "description": f"One of {', '.join(ITEM_STATUSES_SHOWN)}, or several with commas.",
+            "type": "array",
+            "items": {"type": "string", "enum": [*ITEM_STATUSES_SHOWN]},
         }
     )
     key = Name(metadata={"description": "Only those that touch this record."})
@@ -62,7 +65,10 @@ class ItemFilterQuery(ma.Schema):
     indexes = Indexes(
         metadata={
             "description": f"Only these, with commas between them: `3,5,9`, at most {MOST_INDEXES}."
-            " Those that do not exist are passed over."
+            " Those that do not exist are passed over.",
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0},
+            "maxItems": MOST_INDEXES,
         }
     )
 

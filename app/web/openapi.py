@@ -16,6 +16,7 @@ from flask_smorest.utils import prepare_response
 from app.core.errors import FieldError, Invalid
 from app.web import problems
 from app.web.document import finished, without
+from app.web.openapi_forms import style_of_parameter
 from app.web.prepared import Prepared
 
 _ABOUT = """Batch operations: thousands of items in one request, each processed exactly once.
@@ -151,6 +152,7 @@ def make_api(flask: Flask) -> Api:
     )
     api = Api(flask)
     api.ma_plugin.converter.add_attribute_function(_numeric_bounds)
+    api.ma_plugin.converter.add_parameter_attribute_function(style_of_parameter)
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     api.spec.tag({"name": "document", "description": "What this document is read from."})
     [rule] = flask.url_map.iter_rules("api-docs.openapi_json")

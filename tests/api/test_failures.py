@@ -172,6 +172,9 @@ def test_items_are_chosen_by_failure_code_and_index(api: Caller, batch: str) -> 
     assert indexes(api, batch, "code=404&indexes=8,3,5") == [3, 8]
     assert indexes(api, batch, "indexes=9,3,5,3,99,2147483647,9999999999") == [3, 5, 9]
     assert indexes(api, batch, "status=FAILED,INVALID") == [0, 2, 3, 5, 8, 9, 11]
+    # As some generated clients send what has several values.
+    assert indexes(api, batch, "status=FAILED&status=INVALID") == [0, 2, 3, 5, 8, 9, 11]
+    assert indexes(api, batch, "indexes=9,3&indexes=5") == [3, 5, 9]
     assert indexes(api, batch, "status=SUCCESS,INVALID&indexes=0,1,2") == [0, 1]
     assert indexes(api, batch, "status=PENDING,RUNNING,CANCELED") == []
     assert indexes(api, batch, "status=PENDING,RUNNING,SUCCESS", 3) == [1, 4, 6, 7, 10]

@@ -158,6 +158,17 @@ def test_a_query_beside_a_body_has_nothing_that_is_sent_unasked(app: Flask) -> N
                 assert body["example"][name] == shown, (path, name)
 
 
+def test_parameters_with_several_values_are_arrays_with_commas(app: Flask) -> None:
+    described = document(app)
+    for path in ("/v1/batches/{batch_id}/items", "/v1/batches/{batch_id}/results"):
+        found = parameters_of(described, path, "get")
+        for name, kind in (("status", "string"), ("indexes", "integer")):
+            each = found["query", name]
+            assert (each["style"], each["explode"]) == ("form", False), (path, name)
+            assert each["schema"]["type"] == "array", (path, name)
+            assert each["schema"]["items"]["type"] == kind, (path, name)
+
+
 def test_what_a_field_of_a_body_is_unless_said_is_told_in_words(app: Flask) -> None:
     """openapi-typescript wants a field that has a default to be given."""
     described = document(app)

@@ -2303,7 +2303,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description One of PENDING, RUNNING, SUCCESS, INVALID, FAILED, CANCELED, or several with commas. */
-                status?: string;
+                status?: ("PENDING" | "RUNNING" | "SUCCESS" | "INVALID" | "FAILED" | "CANCELED")[];
                 /** @description Only those that touch this record. */
                 key?: string;
                 /** @description Only those that went wrong by this cause: the `failure` of a list of failures, or `other`. */
@@ -2311,7 +2311,7 @@ export interface operations {
                 /** @description Only those with this `code`. */
                 code?: number;
                 /** @description Only these, with commas between them: `3,5,9`, at most 1000. Those that do not exist are passed over. */
-                indexes?: string;
+                indexes?: number[];
                 /** @description Most entries to answer; at most `maxPageSize` of `/v1/limits`. */
                 limit?: number;
                 /** @description `next` of the page before. */
@@ -2737,7 +2737,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description One of PENDING, RUNNING, SUCCESS, INVALID, FAILED, CANCELED, or several with commas. */
-                status?: string;
+                status?: ("PENDING" | "RUNNING" | "SUCCESS" | "INVALID" | "FAILED" | "CANCELED")[];
                 /** @description Only those that touch this record. */
                 key?: string;
                 /** @description Only those that went wrong by this cause: the `failure` of a list of failures, or `other`. */
@@ -2745,7 +2745,7 @@ export interface operations {
                 /** @description Only those with this `code`. */
                 code?: number;
                 /** @description Only these, with commas between them: `3,5,9`, at most 1000. Those that do not exist are passed over. */
-                indexes?: string;
+                indexes?: number[];
                 /** @description `ndjson` and `csv`: the fields of the item list. `resubmit`: NDJSON that can be submitted as it is; every line names its operation. */
                 format?: "ndjson" | "csv" | "resubmit";
                 /** @description Begin behind this index: where an earlier download broke off. */

@@ -48,7 +48,7 @@ def used(client: Any) -> dict[str, Any]:
     ended = waited(batches, made.id)
     failures, cursor, pages = [], None, 0
     while True:
-        page = items.list_items(made.id, status="INVALID", limit=2, cursor=cursor)
+        page = items.list_items(made.id, status=["INVALID"], limit=2, cursor=cursor)
         failures += [[item.index, item.message] for item in page.data]
         pages += 1
         cursor = page.next

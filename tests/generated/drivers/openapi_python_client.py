@@ -23,6 +23,7 @@ from made_by_opc.models import (
     GetResultsFormat,
     Item,
     Items,
+    ListItemsStatusItem,
     Problem,
     Retry,
     RetryStatusesItem,
@@ -49,7 +50,9 @@ def main(url: str, secret: str) -> dict[str, Any]:
     failures, pages = [], 0
     cursor: dict[str, str] = {}
     while True:
-        page = list_items.sync(made.id, client=client, status="INVALID", limit=2, **cursor)
+        page = list_items.sync(
+            made.id, client=client, status=[ListItemsStatusItem.INVALID], limit=2, **cursor
+        )
         failures += [[item.index, item.message] for item in page.data]
         assert all(item.status == "INVALID" for item in page.data)
         pages += 1

@@ -56,7 +56,7 @@ let pages = 0;
 do {
   const page = there(
     await api.GET("/v1/batches/{batch_id}/items", {
-      params: { path: here, query: { status: "INVALID", limit: 2, cursor: cursor ?? undefined } },
+      params: { path: here, query: { status: ["INVALID"], limit: 2, cursor: cursor ?? undefined } },
     }),
   );
   failures.push(...page.data.map((item): [number, string | null] => [item.index, item.message]));
