@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.core.envfile import read_env
+from app.core.error_text import said_by_postgres
 from app.core.errors import SettingsError
 from app.core.settings import Settings, load_settings
 
@@ -81,6 +82,6 @@ def _using(engine: Engine) -> Iterator[Engine]:
         yield engine
     except DBAPIError as error:
         # Whoever types a command is told what Postgres says, and is shown no traceback of it.
-        raise click.ClickException(f"Postgres: {' '.join(str(error.orig).split())}") from error
+        raise click.ClickException(f"Postgres: {said_by_postgres(error.orig)}") from error
     finally:
         engine.dispose()

@@ -37,9 +37,9 @@ def doctor(json_output: bool) -> None:
     for finding in examine(settings):
         findings.append(finding)
         if not json_output:
-            cure = f": {finding.cure}" if finding.cure else ""
+            told = f"{finding.found.rstrip('.')}: {finding.cure}" if finding.cure else finding.found
             mark = click.style(f"{finding.level:<8}", fg=_MARKS[finding.level])
-            click.echo(f"{mark} {finding.about:<10} {finding.found}{cure}")
+            click.echo(f"{mark} {finding.about:<10} {told}")
     if json_output:
         print_json([asdict(finding) for finding in findings])
     if any(finding.level == Level.WRONG for finding in findings):

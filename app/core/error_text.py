@@ -31,3 +31,10 @@ def describe_error(error: BaseException) -> str:
     words = text_of(error)
     text = "its text cannot be made" if words is None else " ".join(words.split())
     return f"{name}: {text}" if text else name
+
+
+def said_by_postgres(error: object) -> str:
+    """A driver's error in one line, without the place in our statement that Postgres points to."""
+    told = (text_of(error) or "").split("\nLINE ")[0]
+    lines = (" ".join(line.split()).rstrip(".") for line in told.splitlines())
+    return "; ".join(filter(None, lines))

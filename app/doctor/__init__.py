@@ -37,7 +37,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except SettingsError as error:
             yield from (wrong(about, line, "set it right") for line in str(error).splitlines())
         except Exception as error:  # whatever a driver raises, the other parts are looked at
-            yield wrong(about, f"could not be looked at: {_in_a_line(error)}", "see the log")
+            yield wrong(
+                about,
+                f"could not be looked at: {_in_a_line(error)}",
+                "mend what else is wrong here, or see the log",
+            )
 
 
 def _in_a_line(error: Exception) -> str:

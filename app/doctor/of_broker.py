@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kombu import Connection
 
 from app.core.settings import Settings
+from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, fine, wrong
 from app.messaging.depths import queue_depths
 from app.messaging.redis_transport import use_one_client
@@ -32,7 +33,7 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
             depths = queue_depths(connection)
     except Exception as error:  # each transport raises its own
         said = str(error) or type(error).__name__
-        yield wrong("broker", said, "start it, or set BROKER_URL (or REDIS_URL) to where it is")
+        yield wrong("broker", said, cure_of(said, "BROKER_URL (or REDIS_URL)"))
         return
     waiting = ", ".join(f"{count:,} in {name}" for name, count in depths.items())
     yield fine("broker", f"messages: {waiting}")

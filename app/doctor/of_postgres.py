@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app.core.error_text import said_by_postgres
 from app.core.settings import Settings
 from app.db import make_engine
 from app.db.migrations import WrongRevision, pending
 from app.db.statements.doctor import DESCRIBE_SERVER, LIST_FORBIDDEN_TABLES
+from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, doubtful, fine, wrong
 
 _ABOUT = "Postgres"
@@ -22,9 +24,7 @@ _OLDEST = 140000
 # Of the connections that there may be.
 _FULL = 0.85
 _APART_SECONDS = 2.0
-# What libpq says where a connection takes no writes.
-_STANDBY = "read-only"
-_PRIMARY = "let DATABASE_URL lead to the primary; it may name several hosts"
+_MIGRATE_ROLE = "run `batchline migrate --role` as the schema's owner"
 
 
 @contextmanager
@@ -44,9 +44,8 @@ def look_at_postgres(settings: Settings) -> Iterator[Finding]:
         try:
             connection = engine.connect()
         except OperationalError as error:
-            said = " ".join(str(error.orig).split())
-            cure = _PRIMARY if _STANDBY in said else "start it, or set DATABASE_URL to where it is"
-            yield wrong(_ABOUT, said, cure)
+            said = said_by_postgres(error.orig)
+            yield wrong(_ABOUT, said, cure_of(said, "DATABASE_URL"))
             return
         with connection:
             before = time.time()
@@ -90,7 +89,7 @@ def _tables(connection: Connection) -> Iterator[Finding]:
         yield wrong(
             _ABOUT,
             f"the role may not read and write {', '.join(forbidden)}",
-            "run `batchline migrate --role` as the schema's owner",
+            _MIGRATE_ROLE,
         )
 
 
@@ -99,6 +98,9 @@ def _schema(engine: Engine) -> Iterator[Finding]:
         missing = pending(engine)
     except WrongRevision as error:
         yield wrong("schema", str(error), "run the release that made it, or a newer one")
+        return
+    except ProgrammingError as error:
+        yield wrong("schema", said_by_postgres(error.orig), _MIGRATE_ROLE)
         return
     if missing:
         yield wrong("schema", f"it lacks {', '.join(missing)}", "run `batchline migrate`")

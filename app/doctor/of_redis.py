@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.core.settings import Settings
+from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, doubtful, fine, wrong
 
 _ABOUT = "Redis"
@@ -28,7 +29,7 @@ def look_at_redis(settings: Settings) -> Iterator[Finding]:
         try:
             info: Any = client.info()
         except (redis.RedisError, OSError) as error:
-            yield wrong(_ABOUT, str(error), "start it, or set REDIS_URL to where it is")
+            yield wrong(_ABOUT, str(error), cure_of(str(error), "REDIS_URL"))
             return
     release = str(info.get("redis_version", "?"))
     yield fine(_ABOUT, f"{release}, {info.get('used_memory_human', '?')} used")

@@ -36,7 +36,8 @@ def look_at_workers(settings: Settings) -> Iterator[Finding]:
 def _alive(connection: Connection, own: Registry, settings: Settings) -> Iterator[Finding]:
     stale = {"stale": settings.heartbeat_timeout}
     alive = connection.execute(COUNT_LIVE_WORKERS, stale).one()
-    said = f"{alive.processes} processes on {alive.machines} machines live"
+    machines = "1 machine" if alive.machines == 1 else f"{alive.machines} machines"
+    said = f"{alive.processes} processes on {machines} live"
     yield fine(_ABOUT, said) if alive.processes else wrong(_ABOUT, "none lives", "start workers")
     lacking = queues_without_worker(connection, own, settings)
     for queue in lacking:

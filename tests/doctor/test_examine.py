@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +13,14 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 from redis import Redis
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import URL, Engine, make_url, text
 
 from app.cli import main
 from app.core.settings import Settings
 from app.db import make_engine
 from app.db.migrations import upgrade
 from app.doctor import examine
+from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, Level
 from app.doctor.of_settings import look_at_settings
 from app.local.servers.ports import free_port
@@ -101,6 +102,43 @@ def test_servers_that_are_away_are_named_each(settings: Settings, unused: int) -
     assert "REDIS_URL" in found["Redis"][0]
     none = replace(settings, database_url=None, redis_url=None)
     assert {"Postgres", "Redis", "broker", "workers"} == wrongs(none).keys()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cure"),
+    [
+        (lambda url: url.set(password="wrong"), "user and password right in DATABASE_URL"),
+        (lambda url: url.set(database="nosuch"), "CREATE DATABASE"),
+    ],
+    ids=["password", "database"],
+)
+def test_why_postgres_lets_nobody_in_says_what_helps(
+    settings: Settings, postgres_url: str, wrong: Callable[[URL], URL], cure: str
+) -> None:
+    url = wrong(make_url(postgres_url)).render_as_string(hide_password=False)
+    [found] = wrongs(replace(settings, database_url=make_settings_url(url)))["Postgres"]
+    assert cure in found
+    assert "start it" not in found
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("invalid username-password pair or user is disabled.", "user and password right in X"),
+        ("Authentication required.", "put the password into X"),
+        ("HELLO must be called with the client already authenticated", "put the password into X"),
+        ("Basic.Login: (403) ACCESS_REFUSED - Login was refused", "user and password right in X"),
+        ("DB index is out of range", "the number at the end of X"),
+        ("Error -2 connecting to a:6379. Name or service not known.", "host's name right in X"),
+        ('FATAL: permission denied for database "other"', "GRANT CONNECT"),
+        ("FATAL: sorry, too many clients already", "max_connections"),
+        ("FATAL: no pg_hba.conf entry for host", "pg_hba.conf"),
+        ("session is read-only", "let X lead to the primary"),
+        ("Connection refused", "start it, or set X to where it is"),
+    ],
+)
+def test_what_helps_is_told_by_what_a_server_says(said: str, cure: str) -> None:
+    assert cure in cure_of(said, "X")
 
 
 def test_a_schema_that_is_behind(settings: Settings, postgres_url: str) -> None:

@@ -1,0 +1,30 @@
+"""What helps where a server cannot be connected to, by what it says."""
+
+from __future__ import annotations
+
+_CURES = (
+    # What a server or its driver says, in small letters, and what helps: the first that fits.
+    ("read-only", "let {setting} lead to the primary; it may name several hosts"),
+    ("password authentication failed", "put the role's user and password right in {setting}"),
+    ("no password supplied", "put the role's password into {setting}"),
+    ("pg_hba.conf", "let pg_hba.conf admit this machine and role, or change {setting}"),
+    ("permission denied for database", "GRANT CONNECT ON DATABASE … TO the role of {setting}"),
+    ("too many clients", "raise Postgres' max_connections, or put PgBouncer between"),
+    ("remaining connection slots", "raise Postgres' max_connections, or put PgBouncer between"),
+    ("does not exist", "make it (CREATE DATABASE … ENCODING 'UTF8'), or change {setting}"),
+    ("username-password", "put the user and password right in {setting}"),
+    ("authenticat", "put the password into {setting}: redis://:password@host"),
+    ("access_refused", "put the user and password right in {setting}"),
+    ("db index", "change the number at the end of {setting}, or raise Redis' databases"),
+    ("name or service not known", "put the host's name right in {setting}, or the name service"),
+    ("ssl", "put the parameters of TLS right in {setting}"),
+)
+
+
+def cure_of(said: str, setting: str) -> str:
+    """What helps where a server, that `setting` leads to, said this when it was connected to."""
+    words = said.lower()
+    for part, cure in _CURES:
+        if part in words:
+            return cure.format(setting=setting)
+    return f"start it, or set {setting} to where it is"
