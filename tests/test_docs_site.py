@@ -52,7 +52,7 @@ def test_diagrams_are_drawn(site: Path) -> None:
     """Each drawing is named for its diagram's text, and so was made of what stands there now."""
     page = (site / "states.html").read_text()
     diagrams = runnable("docs/states.md", "mermaid")
-    assert len(diagrams) == 5
+    assert len(diagrams) == 6
     for diagram in diagrams:
         assert f"diagrams/{drawing_of(diagram.code).name}" in page
         shown = site / "diagrams" / drawing_of(diagram.code).name

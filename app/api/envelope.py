@@ -11,6 +11,7 @@ import msgspec
 from werkzeug.datastructures import MultiDict
 
 from app.batches.copying import storable
+from app.batches.ramp import AUTO, HOLDS, MOST_ITEMS, MOST_STEPS, Ramp
 from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submission
 from app.core.errors import FieldError, Invalid
 from app.core.jsontext import dumps, loads
@@ -75,6 +76,43 @@ class Metadata(ma.fields.Dict):
         if len(dumps(value).encode()) > MAX_METADATA_BYTES:
             raise ma.ValidationError(f"Must be at most {MAX_METADATA_BYTES} bytes of JSON.")
         return value
+
+
+class NewRampSchema(ma.Schema):
+    """The steps that a batch is to begin with."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    steps = ma.fields.List(
+        ma.fields.Integer(strict=True, validate=ma.validate.Range(min=1, max=MOST_ITEMS)),
+        required=True,
+        validate=ma.validate.Length(min=1, max=MOST_STEPS),
+        metadata={"description": "How many items each step has, in their order; then the rest."},
+    )
+    hold = ma.fields.String(
+        load_default=AUTO,
+        validate=ma.validate.OneOf(HOLDS),
+        metadata={"description": "`approve`: it is PAUSED after each step."},
+    )
+    maxFailurePercent = Percent(
+        attribute="max_failure_percent",
+        load_default=Decimal(0),
+        validate=ma.validate.Range(min=0, max=100),
+        metadata={
+            "description": "A larger share of a step's items FAILED or INVALID pauses it, whatever "
+            "`hold` says."
+        },
+    )
+
+    @ma.validates("steps")
+    def _no_more_than_there_can_be(self, steps: list[int], **_: Any) -> None:
+        if sum(steps) > MOST_ITEMS:
+            raise ma.ValidationError(f"Must be at most {MOST_ITEMS} together.")
+
+    @ma.post_load
+    def _ramp(self, fields: dict[str, Any], **_: Any) -> Ramp:
+        return Ramp(**{**fields, "steps": tuple(fields["steps"])})
 
 
 class ChangesSchema(ma.Schema):
@@ -145,6 +183,13 @@ class EnvelopeSchema(ChangesSchema):
         strict=True,
         validate=ma.validate.Range(min=0, max=2**31 - 1),
         metadata={"description": "For `maxFailurePercent`: 100 unless said."},
+    )
+    ramp = ma.fields.Nested(
+        NewRampSchema,
+        allow_none=True,
+        metadata={
+            "description": "It begins with a few items, and goes on if not too many of them fail."
+        },
     )
     approval = Flag(
         load_default=False,
@@ -247,4 +292,5 @@ _TEXTS: dict[type, tuple[Callable[[str], Any], str]] = {
     DryRun: (_dry_run, "Must be true, false or effects."),
     Percent: (_number, "Must be a number."),
     Metadata: (_object, "Must be a JSON object."),
+    ma.fields.Nested: (_object, "Must be a JSON object."),
 }

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
 
-from app.batches.fields import FlagOrWord, JsonObjectText, JsonText, ViewField, shown_fields
+from app.batches.fields import (
+    FlagOrWord,
+    JsonObjectText,
+    JsonText,
+    ViewField,
+    WholeNumbers,
+    shown_fields,
+)
 from app.web.openapi_forms import flag_or_words
 
-_FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
+_FIELDS: dict[object, Callable[..., ma.fields.Field[Any]]] = {
     bool: ma.fields.Boolean,
     int: ma.fields.Integer,
     float: ma.fields.Float,
@@ -22,6 +30,7 @@ _FIELDS: dict[object, type[ma.fields.Field[Any]]] = {
     JsonText: ma.fields.Raw,
     FlagOrWord: ma.fields.Raw,
     JsonObjectText: ma.fields.Dict,
+    WholeNumbers: partial(ma.fields.List, ma.fields.Integer()),
 }
 
 

@@ -12,7 +12,15 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from app.batches.fields import FlagOrWord, JsonObjectText, columns_of, shown, values_of
+from app.batches.fields import (
+    FlagOrWord,
+    JsonObjectText,
+    WholeNumbers,
+    columns_of,
+    shown,
+    values_of,
+)
+from app.batches.ramp import HOLDS
 from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_ACTIONS
 
 _LONG_ACTIONS = ", ".join(f"'{action}'" for action in LONG_ACTIONS)
@@ -66,6 +74,24 @@ class Doing:
 
 
 @dataclass(frozen=True, slots=True)
+class RampView:
+    """The steps that a batch begins with."""
+
+    steps: WholeNumbers = field(metadata=shown("Items of each step.", sql="b.ramp->'steps'"))
+    hold: str = field(
+        metadata=shown(
+            "`approve`: it is PAUSED after each step.", sql="b.ramp->>'hold'", choices=HOLDS
+        )
+    )
+    max_failure_percent: float = field(
+        metadata=shown(
+            "A larger share of a step's items FAILED or INVALID pauses it.",
+            sql="CAST(b.ramp->>'maxFailurePercent' AS float)",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class BatchView:
     """A batch."""
 
@@ -84,7 +110,7 @@ class BatchView:
     stop_reason: str | None = field(
         metadata=shown(
             "Why the rest was canceled: `canceled`, `rejected`, `max_failures` or "
-            "`max_failure_percent`.",
+            "`max_failure_percent`; or `ramp`: it is PAUSED, as too much of a step failed.",
             sql="b.stop_reason",
         )
     )
@@ -119,16 +145,19 @@ class BatchView:
             sql="CAST(b.max_failure_percent AS float)",
         )
     )
+    ramp: RampView | None = field(metadata=shown("The steps that it begins with, if any."))
     approval: bool = field(
         metadata=shown("Whether another key has to approve it.", sql="b.approval IS NOT NULL")
     )
     # Nothing is under way where it has no slice: what is due is then waited for.
     waiting_for: str | None = field(
         metadata=shown(
-            "What it waits for before it goes on: `approval`, `schedule` (its time), `retry` (of "
-            "items that are to be tried again later) or `breaker` (its operation is left alone, as "
-            "what that needs is away); null where it does not wait.",
+            "What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), "
+            "`schedule` (its time), `retry` (of items that are to be tried again later) or "
+            "`breaker` (its operation is left alone, as what that needs is away); null where it "
+            "does not wait.",
             sql="""CASE WHEN b.status = 'AWAITING' THEN 'approval'
+                        WHEN b.status = 'PAUSED' AND b.ramp_held THEN 'ramp'
                         WHEN b.status = 'SCHEDULED' THEN 'schedule'
                         WHEN b.status = 'RUNNING' AND b.due_at >= timestamptz '9000-01-01Z'
                              AND live.completed IS NULL THEN 'breaker'
@@ -151,7 +180,12 @@ class BatchView:
 
 
 _DOING = "doing_"
-BATCH_COLUMNS = {**columns_of(BatchView, Summary), **columns_of(Doing, prefix=_DOING)}
+_RAMP = "ramp_"
+BATCH_COLUMNS = {
+    **columns_of(BatchView, Summary),
+    **columns_of(Doing, prefix=_DOING),
+    **columns_of(RampView, prefix=_RAMP),
+}
 """What reads a `BatchView`, for the statements of app/db/statements/batch_views.py."""
 
 
@@ -162,6 +196,7 @@ def batch_view(row: RowMapping) -> BatchView:
         **values_of(BatchView, row),
         progress=1.0 if row["status"] in BATCH_ENDED else _progress(summary),
         summary=summary,
+        ramp=None if row["ramp_hold"] is None else RampView(**values_of(RampView, row, _RAMP)),
         doing=None if row["doing_action"] is None else Doing(**values_of(Doing, row, _DOING)),
     )
 

@@ -29,6 +29,8 @@ JsonObjectText = NewType("JsonObjectText", str)
 """The same, where it is always an object."""
 FlagOrWord = NewType("FlagOrWord", str)
 """true, false, or one of the field's `choices`; as JSON."""
+WholeNumbers = NewType("WholeNumbers", list[int])
+"""A list of whole numbers."""
 
 _KEY = "shown"
 

@@ -69,12 +69,11 @@ class Intake:
         return True
 
     def _at_once(self, connection: Connection, values: Mapping[str, Any]) -> tuple[int, BatchView]:
-        metadata = values["metadata"]
         found = connection.execute(
             _WRITE_AT_ONCE,
             {
                 **values,
-                "metadata": None if metadata is None else dumps(metadata),
+                **{name: _text(values[name]) for name in ("metadata", "ramp")},
                 "total": len(self._first),
                 "mixed": self._reader.mixed,
                 "may_repeat": self._reader.may_repeat,
@@ -102,6 +101,10 @@ class Intake:
             },
         )
         return total, None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else dumps(value)
 
 
 def _audited(values: Mapping[str, Any], total: int) -> dict[str, Any]:

@@ -17,12 +17,14 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
+from app.batches import ramp
 from app.batches.admission import admit
 from app.batches.approval import first_values
 from app.batches.batch_view import BatchView
 from app.batches.intake import Intake
 from app.batches.item_keys import ItemReader, require_operation
 from app.batches.phase import first_phase
+from app.batches.ramp import Ramp
 from app.clients.quotas import Quotas
 from app.core import lifecycle
 from app.core.errors import AlreadyExists, FieldError, Invalid
@@ -42,12 +44,12 @@ MAX_NAME_LENGTH = 255
 class Submission:
     """One batch as its caller wants it, whatever API it came by.
 
-    All but `start`, `approval`, `own_operations`, `operations` and `quotas` is stored, in the
-    columns of these names.
+    All but `start`, `approval`, `ramp`, `own_operations`, `operations` and `quotas` is stored, in
+    the columns of these names.
 
     `max_failure_percent`, `min_processed`: see app.batches.guards. `approval`: whether another key
-    has to approve it. `dry_run`: nothing has any effect; with `dry_effects`, handlers are called
-    all the same, and what they did is undone.
+    has to approve it. `ramp`: the steps that it begins with. `dry_run`: nothing has any effect;
+    with `dry_effects`, handlers are called all the same, and what they did is undone.
     `operation`: None where every item names its own. `scheduled_at`: aware.
     `reference`: the id that a dialect gave it, unique for the client and dialect.
     `own_operations`: whether an item that is `{"operation": ..., "data": ...}` names its own; a
@@ -65,6 +67,7 @@ class Submission:
     max_failure_percent: Decimal | None = None
     min_processed: int | None = None
     approval: bool = False
+    ramp: Ramp | None = None
     dry_run: bool = False
     dry_effects: bool = False
     metadata: dict[str, Any] | None = None
@@ -85,7 +88,7 @@ class Submission:
         return lifecycle.SCHEDULED if waits else lifecycle.PENDING
 
 
-_NOT_STORED = ("start", "approval", "own_operations", "operations", "quotas")
+_NOT_STORED = ("start", "approval", "ramp", "own_operations", "operations", "quotas")
 _STORED = tuple(each.name for each in fields(Submission) if each.name not in _NOT_STORED)
 
 
@@ -183,6 +186,7 @@ def write_intake(
             checked=submission.approval and begins,
         ),
         **first_values(approval=submission.approval, begins=begins),
+        **ramp.first_values(submission.ramp, dry_run=submission.dry_run),
         "queue": line_of(registry, submission.operation),
     }
     try:

@@ -43,6 +43,11 @@ from app.cli.options import as_json, print_json, remote
     help="Validate all items, then wait until another key approves.",
 )
 @click.option(
+    "--ramp",
+    metavar="JSON",
+    help='Begin in steps: \'{"steps": [10, 100], "hold": "auto", "maxFailurePercent": 5}\'.',
+)
+@click.option(
     "--dry-run", type=click.UNPROCESSED, flag_value=True, default=None, help="Validate only."
 )
 @click.option(
@@ -66,6 +71,7 @@ def submit(
     format_: str | None,
     watching: bool,
     metadata: str | None,
+    ramp: str | None,
     idempotency_key: str | None,
     url: str | None,
     secret: str | None,
@@ -93,7 +99,8 @@ def submit(
 
     console = Console(stderr=True)
     fields = {_camel(name): value for name, value in options.items()}
-    fields["metadata"] = _object(metadata)
+    fields["metadata"] = _object("--metadata", metadata)
+    fields["ramp"] = _object("--ramp", ramp)
     described = describe(file, format_)
     with connect(url, secret) as api:
         with progress.upload_bar(console) as bar:
@@ -123,13 +130,13 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _object(text: str | None) -> dict[str, Any] | None:
+def _object(option: str, text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from None
+        raise click.BadParameter(f"not JSON: {error}", param_hint=option) from None
     if not isinstance(value, dict):
-        raise click.BadParameter("not an object", param_hint="--metadata")
+        raise click.BadParameter("not an object", param_hint=option)
     return value

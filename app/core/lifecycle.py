@@ -87,6 +87,8 @@ STOP_MAX_FAILURES = "max_failures"
 STOP_MAX_FAILURE_PERCENT = "max_failure_percent"
 STOP_REJECTED = "rejected"
 STOP_REASONS = (STOP_CANCELED, STOP_MAX_FAILURES, STOP_MAX_FAILURE_PERCENT, STOP_REJECTED)
+# Not an end: a step of its ramp failed too much, and it is PAUSED.
+HELD_BY_RAMP = "ramp"
 # Those by which a batch ends CANCELED: somebody wanted it so.
 STOPPED_BY_CALLER = (STOP_CANCELED, STOP_REJECTED)
 

@@ -37,8 +37,19 @@ class Doing(_Shown, frozen=True, kw_only=True):
     total: int
 
 
+class Ramp(_Shown, frozen=True, kw_only=True):
+    """The steps that a batch begins with. `hold`: "auto", or "approve" to pause after each.
+
+    `max_failure_percent`: a larger share of a step's items that fail pauses it in any case.
+    """
+
+    steps: list[int]
+    hold: str
+    max_failure_percent: float
+
+
 class Batch(_Shown, frozen=True, kw_only=True):
-    """A batch, as it was when it was asked for."""
+    """A batch, as it was when it was asked for. `waiting_for`: what, before it goes on."""
 
     id: str
     name: str | None
@@ -54,6 +65,8 @@ class Batch(_Shown, frozen=True, kw_only=True):
     dialect: str
     reference: str | None
     summary: Summary
+    ramp: Ramp | None = None
+    waiting_for: str | None = None
     doing: Doing | None = None
 
     @property

@@ -31,6 +31,7 @@ BATCH = (
     '"startedAt":"2026-01-02T03:04:07.001Z","finishedAt":null,"progress":0.6,'
     '"metadata":{"b": 1.10,\n"a": [ ]},"stopReason":null,"dialect":"native","reference":null,'
     '"dryRun":false,"onInvalid":"partial","maxFailures":null,"maxFailurePercent":2.5,'
+    '"ramp":{"steps":[10,100],"hold":"approve","maxFailurePercent":1.5},'
     '"approval":false,"waitingFor":null,'
     '"summary":{"total":5,"pending":1,"running":1,"completed":1,"failed":1,"invalid":0,'
     '"canceled":1,"processed":2},"doing":{"action":"cancel","done":1,"total":3}}'
@@ -96,6 +97,18 @@ SHOWN: dict[str, dict[str, Any]] = {
         "done": {"type": "integer", "description": "Items that it is through with."},
         "total": {"type": "integer", "description": "Items that it is about."},
     },
+    "Ramp": {
+        "steps": {
+            "type": "array",
+            "items": {"type": "integer"},
+            "description": "Items of each step.",
+        },
+        "hold": word("auto", "approve", what="`approve`: it is PAUSED after each step."),
+        "maxFailurePercent": {
+            "type": "number",
+            "description": "A larger share of a step's items FAILED or INVALID pauses it.",
+        },
+    },
     "Summary": {
         "total": {"type": "integer", "description": "All items."},
         "pending": {"type": "integer", "description": "Not begun, or waiting to be tried again."},
@@ -145,7 +158,7 @@ SHOWN: dict[str, dict[str, Any]] = {
         "stopReason": {
             "type": ["string", "null"],
             "description": "Why the rest was canceled: `canceled`, `rejected`, `max_failures` or "
-            "`max_failure_percent`.",
+            "`max_failure_percent`; or `ramp`: it is PAUSED, as too much of a step failed.",
         },
         "dialect": {"type": "string", "description": "The API it came by: `native`, or a dialect."},
         "reference": {
@@ -177,15 +190,20 @@ SHOWN: dict[str, dict[str, Any]] = {
             "description": "A larger share of the processed items FAILED or INVALID cancels the "
             "rest.",
         },
+        "ramp": {
+            "anyOf": [{"$ref": "#/components/schemas/Ramp"}, {"type": "null"}],
+            "description": "The steps that it begins with, if any.",
+        },
         "approval": {
             "type": "boolean",
             "description": "Whether another key has to approve it.",
         },
         "waitingFor": {
             "type": ["string", "null"],
-            "description": "What it waits for before it goes on: `approval`, `schedule` (its "
-            "time), `retry` (of items that are to be tried again later) or `breaker` (its "
-            "operation is left alone, as what that needs is away); null where it does not wait.",
+            "description": "What it waits for before it goes on: `approval`, `ramp` (`resume`, "
+            "after a step), `schedule` (its time), `retry` (of items that are to be tried again "
+            "later) or `breaker` (its operation is left alone, as what that needs is away); null "
+            "where it does not wait.",
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
         "doing": {
@@ -238,7 +256,8 @@ HALF_DONE = """
     WHERE id = :id;
     UPDATE batches SET status = 'RUNNING', started_at = '2026-01-02T03:04:07.001Z', total = 5,
         completed = 1, canceled = 1, doing = 'cancel', doing_index = 4, doing_done = 1,
-        doing_total = 3, max_failure_percent = 2.50 WHERE id = :id;
+        doing_total = 3, max_failure_percent = 2.50,
+        ramp = '{"steps": [10, 100], "hold": "approve", "maxFailurePercent": 1.5}' WHERE id = :id;
     UPDATE items SET created_at = '2026-01-02T03:04:05.678Z' WHERE batch_id = :id;
     UPDATE items SET status = 'SUCCESS', key = 'A1:US', attempts = 1, finished_at =
         '2026-01-02T03:04:08Z', started_at = '2026-01-02T03:04:07.1Z',

@@ -96,6 +96,7 @@ def test_a_whole_request_is_sent_as_it_is_but_for_what_is_said(
     path.write_text('{"operation": "a.b", "items": [1], "metadata": {"x": 1}}')
     options = ["--metadata", '{"y": 2}', "--idempotency-key", "k", "--max-failures", "3"]
     options += ["--max-failure-percent", "2.5", "--min-processed", "50", "--approval"]
+    options += ["--ramp", '{"steps": [10, 100]}']
     assert run("submit", str(path), *options).exit_code == 0
     sent = json.loads(fake.requests[0][3])
     assert sent == {
@@ -106,6 +107,7 @@ def test_a_whole_request_is_sent_as_it_is_but_for_what_is_said(
         "maxFailurePercent": 2.5,
         "minProcessed": 50,
         "approval": True,
+        "ramp": {"steps": [10, 100]},
     }
     assert fake.headers[0]["idempotency-key"] == "k"
 

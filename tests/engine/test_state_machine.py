@@ -27,6 +27,7 @@ from app.batches.actions.edit import edit_item
 from app.batches.breakers.changing import Counted, close_by_hand, count, open_by_hand
 from app.batches.choices import Choice
 from app.batches.long_work import Pace, continue_long_work
+from app.batches.ramp import Ramp
 from app.core import lifecycle
 from app.core.errors import WrongState
 from app.core.ids import new_id
@@ -51,6 +52,11 @@ PACE = Pace(items=3, seconds=0.0)
 ITEM = st.tuples(st.sampled_from(BEHAVIOUR), st.sampled_from(KEYS), st.sampled_from(OPERATIONS))
 ITEMS = st.lists(ITEM, min_size=1, max_size=MOST_ITEMS)
 OPERATION = st.sampled_from((*OPERATIONS, None))  # None: each item names its own
+RAMPS = (
+    Ramp((2,), "approve", Decimal(100)),
+    Ramp((1, 3), "auto"),
+    Ramp((3, 1), "auto", Decimal(50)),
+)
 PLACE = st.integers(0, 60)
 Drawn = list[tuple[str, str | None, str]]
 
@@ -75,7 +81,7 @@ class BatchMachine(WhatHolds):
     @initialize(items=ITEMS, operation=OPERATION)
     def submit_first(self, items: Drawn, operation: str | None) -> None:
         """There is something to do."""
-        self.submit(items, operation, "now", False, None, False, None)
+        self.submit(items, operation, "now", False, None, False, None, ramp=None)
 
     @rule(
         items=ITEMS,
@@ -86,6 +92,7 @@ class BatchMachine(WhatHolds):
         dry_run=st.sampled_from((False, False, False, False, True, "effects")),
         percent=st.sampled_from((None, None, None, None, 0, 30)),
         approval=st.sampled_from((False, False, True)),
+        ramp=st.sampled_from((None, None, *RAMPS)),
     )
     def submit(
         self,
@@ -97,6 +104,7 @@ class BatchMachine(WhatHolds):
         dry_run: bool | str,
         percent: int | None,
         approval: bool = False,
+        ramp: Ramp | None = None,
     ) -> None:
         """A batch is accepted."""
         self.live.append(
@@ -109,6 +117,7 @@ class BatchMachine(WhatHolds):
                 max_failure_percent=None if percent is None else Decimal(percent),
                 min_processed=4,
                 approval=approval and not dry_run,
+                ramp=ramp,
                 dry_run=bool(dry_run),
                 dry_effects=dry_run == "effects" and operation != "log.outside",
             )
@@ -323,13 +332,16 @@ class BatchMachine(WhatHolds):
             "UPDATE workers SET heartbeat_at = now() - interval '1 day' WHERE id <> :id",
             id=self.rig.runtime.heartbeat.worker_id,
         )
-        # What has been looked at by then is approved; it may have to be looked at first.
+        # What has been looked at by then is approved; it may have to be looked at first. Ramps hold
+        # it as often as they have steps.
         while left := [one for one in self.live if self.rig.under_way(one)]:
             for batch_id in left:
                 if self.rig.batch(batch_id).status == lifecycle.AWAITING:
                     self.rig.act(batch_id, "approve")
                     self.approved.add(batch_id)
-            self.rig.run_until(lambda batch: batch.status == lifecycle.AWAITING, *left)
+                if self.rig.batch(batch_id).ramp_held:
+                    self.rig.act(batch_id, "resume")
+            self.rig.run_until(lambda row: row.status == lifecycle.AWAITING or row.ramp_held, *left)
         self.ended_batches_are_counted()
         self.successes_took_effect()
         self.keys_kept_their_order()

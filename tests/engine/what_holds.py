@@ -75,6 +75,11 @@ class WhatHolds(RuleBasedStateMachine):
         assert not [row for row in rows if row.kept != list(range(1, row.attempts + 1))]
 
     @invariant()
+    def nothing_runs_behind_a_step(self) -> None:
+        """Of what a ramp holds back nothing has been tried, or is in a slice."""
+        assert not self.rig.rows(_BEHIND, client=self.rig.client_id)
+
+    @invariant()
     def summaries_add_up(self) -> None:
         """At any moment, also in the middle of a wave."""
         with self.rig.engine.connect() as connection:
@@ -194,6 +199,15 @@ _LOST = """
             SELECT FROM slices s WHERE s.batch_id = i.batch_id AND s.state <> 'DONE'
             AND i.index BETWEEN s.first_index AND s.last_index
             AND (s.picks IS NULL OR i.index = ANY(s.picks)))
+"""
+_BEHIND = """
+    SELECT b.id, b.ramp_end, i.index FROM batches b JOIN items i ON i.batch_id = b.id
+    WHERE b.client_id = :client AND b.finished_at IS NULL AND b.phase = 'run'
+      AND i.index >= b.ramp_end
+      AND (i.attempts > 0 OR i.deferred OR i.status = 'PENDING' AND EXISTS (
+            SELECT FROM slices s WHERE s.batch_id = b.id AND s.phase = 'run' AND s.state <> 'DONE'
+              AND i.index BETWEEN s.first_index AND s.last_index
+              AND (s.picks IS NULL OR i.index = ANY(s.picks))))
 """
 _ITEMS = r"""
     SELECT i.batch_id, i.index, i.status, i.code, i.message, b.dry_run,

@@ -8,7 +8,8 @@ from app.batches.actions.lock import require
 from app.batches.telling import tell_of_pause
 from app.core import lifecycle
 from app.core.errors import WrongState
-from app.db.statements.batches import PAUSE_BATCH, SET_BATCH_STATUS, BatchRow
+from app.db.statements.batches import BatchRow
+from app.db.statements.pauses import PAUSE_BATCH, RESUME_BATCH
 from app.db.statements.slices import MARK_READY_SLICES
 
 
@@ -26,7 +27,7 @@ def resume(connection: Connection, batch: BatchRow) -> bool:
     require(batch, (lifecycle.PAUSED,), "be resumed")
     _refuse_stopping(batch, "resumed")
     status = lifecycle.PENDING if batch.started_at is None else lifecycle.RUNNING
-    connection.execute(SET_BATCH_STATUS, {"batch_id": batch.id, "status": status})
+    connection.execute(RESUME_BATCH, {"batch_id": batch.id, "status": status})
     # `advance` sends them again at once.
     connection.execute(MARK_READY_SLICES, {"batch_id": batch.id})
     return True

@@ -53,6 +53,10 @@ APPROVED = f"""CASE approval
 EFFECTS = """CASE WHEN dry_effects THEN dry_run AND phase IN ('validate', 'effects')
     ELSE phase <> 'effects' END"""
 
+# No wave of a batch is planned behind the step of its ramp that is under way. Whoever knows of that
+# notes each that it plans: a worker of a release that does not is refused what it would do.
+RAMPED = "ramp_end IS NULL OR ramp_end >= total OR ramp_wave IS NOT DISTINCT FROM wave"
+
 
 class Batch(Base):
     """One submission and its items.
@@ -67,6 +71,11 @@ class Batch(Base):
     `max_failures` counts no more; `forgiven_share` of `forgiven_processed` items: what their share
     is not about. `approval`: one of lifecycle.APPROVALS, null where it needs none; `contributors`:
     the keys that may not give it, as what is in the batch is theirs.
+
+    `ramp`: the steps that its caller wants it to begin with, as app.batches.ramp writes them.
+    `ramp_end`: where the step under way ends, before which nothing behind it begins; null where
+    there is no step any more. `ramp_wave`: the last wave that whoever knows of ramps has planned.
+    `ramp_held`: whether it is PAUSED by its ramp.
 
     `stalled`: items tried since the last one that ended, which was at `progress_at`. `due_at`: when
     it should be moved on again. `turn_at`: since when it waits in line to be moved on; null while
@@ -97,6 +106,11 @@ class Batch(Base):
     min_processed: Mapped[int | None]
     approval: Mapped[str | None]
     contributors: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
+
+    ramp: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    ramp_end: Mapped[int | None]
+    ramp_wave: Mapped[int | None]
+    ramp_held: Mapped[bool] = mapped_column(server_default=text("false"))
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     scheduled_at: Mapped[datetime | None]
@@ -144,6 +158,7 @@ class Batch(Base):
         one_of("approval", APPROVALS),
         CheckConstraint(APPROVED, name="approved"),
         CheckConstraint(EFFECTS, name="effects"),
+        CheckConstraint(RAMPED, name="ramped"),
         CheckConstraint(
             f"(status IN ({_ENDED})) = (finished_at IS NOT NULL)", name="ended_has_finish"
         ),

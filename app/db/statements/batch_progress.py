@@ -47,6 +47,7 @@ NOTE_WAVE_OF_BATCH = text(
     f"""
     SET LOCAL synchronous_commit = off;
     UPDATE batches SET wave = :wave, next_index = :next_index, due_at = NULL,
+        ramp_wave = CASE WHEN ramp_end IS NOT NULL THEN CAST(:wave AS integer) END,
         turn_at = CASE WHEN :more THEN clock_timestamp() END,
         started_at = coalesce(started_at, clock_timestamp()), status = 'RUNNING',
         revision = revision + CASE status WHEN 'RUNNING' THEN 0 ELSE 1 END
@@ -136,8 +137,8 @@ SETTLE_BATCH = text(
     """
     UPDATE batches SET status = :status, finished_at = clock_timestamp(), total = :total,
         completed = :completed, failed = :failed, invalid = :invalid, canceled = :canceled,
-        stop_reason = stopping, stopping = NULL, due_at = NULL, turn_at = NULL, stalled = 0,
-        progress_at = NULL, held = NULL,
+        stop_reason = stopping, stopping = NULL, ramp_end = NULL, ramp_held = false,
+        due_at = NULL, turn_at = NULL, stalled = 0, progress_at = NULL, held = NULL,
         approval = CASE approval WHEN 'checking' THEN 'needed' ELSE approval END,
         doing = NULL, doing_index = NULL, doing_done = NULL,
         doing_total = NULL, doing_statuses = NULL, doing_at = NULL, doing_sends = NULL,
@@ -158,7 +159,7 @@ SETTLE_WHOLE_BATCH = text(
     WITH settled AS (
         UPDATE batches SET status = :status, finished_at = clock_timestamp(),
             completed = :completed, failed = :failed, invalid = :invalid,
-            due_at = NULL, turn_at = NULL, revision = revision + 1
+            due_at = NULL, turn_at = NULL, ramp_end = NULL, revision = revision + 1
         WHERE id = :batch_id AND status = 'RUNNING' AND stopping IS NULL
           AND EXISTS (SELECT FROM slices WHERE batch_id = :batch_id AND wave = :wave
                         AND number = :number AND claim = :claim AND state = 'CLAIMED')

@@ -56,13 +56,25 @@ class BatchRow:
     doing_total: int | None
     doing_statuses: list[str] | None
     doing_where: dict[str, Any] | None
+    ramp: dict[str, Any] | None
+    ramp_end: int | None
+
+    @property
+    def ramped(self) -> bool:
+        """Whether a step of its ramp holds back what is behind it. To look at that is no run."""
+        return self.ramp_end is not None and self.ramp_end < self.total and self.phase == "run"
+
+    @property
+    def end(self) -> int:
+        """The index up to which items may run: that of its step's end, where there is one."""
+        return self.total if self.ramp_end is None or not self.ramped else self.ramp_end
 
     @property
     def reach(self) -> int:
-        """How far the first pass may go: as far as lanes have been marked."""
+        """How far the first pass may go: up to `end`, as far as lanes have been marked."""
         if self.doing == MARK_LANES and self.doing_index is not None:
-            return self.doing_index
-        return self.total
+            return min(self.doing_index, self.end)
+        return self.end
 
     @property
     def needs_lanes(self) -> bool:
@@ -130,16 +142,7 @@ AMEND_BATCH = (
     update(Batch).where(Batch.id == bindparam("batch_id")).values(revision=Batch.revision + 1)
 )
 
-# pause: nothing more begins. By id, which the caller has locked.
-PAUSE_BATCH = text(
-    """
-    UPDATE batches SET status = 'PAUSED', turn_at = NULL, revision = revision + 1
-    WHERE id = :batch_id
-    RETURNING clock_timestamp() AS at
-    """
-)
-
-# start, resume: where the caller wants it. By id, which the caller has locked.
+# start: where the caller wants it. By id, which the caller has locked.
 SET_BATCH_STATUS = text(
     """
     UPDATE batches SET status = :status, revision = revision + 1,
@@ -166,7 +169,7 @@ RETRY_BATCH = text(
     UPDATE batches SET status = 'PENDING', failed = :failed, invalid = :invalid,
         canceled = :canceled, forgiven = :failed + :invalid, forgiven_share = :failed + :invalid,
         forgiven_processed = completed + :failed + :invalid, phase = :phase, approval = :approval,
-        next_index = :next_index,
+        next_index = :next_index, ramp_end = NULL,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,
         turn_at = clock_timestamp(),
         started_at = NULL, finished_at = NULL,
@@ -182,6 +185,8 @@ RESET_BATCH = text(
     UPDATE batches SET status = 'OPEN', total = 0, completed = 0, failed = 0, invalid = 0,
         canceled = 0, forgiven = 0, forgiven_share = 0, forgiven_processed = 0, phase = :phase,
         approval = CASE WHEN approval IS NOT NULL THEN 'needed' END,
+        ramp_end = CASE WHEN NOT dry_run THEN CAST(ramp->'steps'->>0 AS integer) END,
+        ramp_wave = CASE WHEN ramp IS NOT NULL THEN wave END,
         next_index = 0, mixed = false,
         may_repeat = false,
         stop_reason = NULL, stopping = NULL, stalled = 0, due_at = NULL, progress_at = NULL,

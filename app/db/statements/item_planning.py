@@ -58,15 +58,18 @@ def find_due_items(*, beside: bool = False, deferred: bool = False) -> TextClaus
 
 
 @cache
-def find_due_items_of_lanes(*, beside: bool = False) -> TextClause:
+def find_due_items_of_lanes(*, beside: bool = False, ramped: bool = False) -> TextClause:
     """Finds what is due in lanes, in order within each, and not before what still has to wait.
 
     That is an earlier item whose time is to come, or one that waits for other items; `beside`
     slices that are under way also all of a lane of which they have picked items. Those are looked
-    for once, not for each item: a lane may be as long as its batch. By ix_items_due for what is
-    later, and ix_items_lane in its order.
+    for once, not for each item: a lane may be as long as its batch. `ramped`: nothing from :end on,
+    which is due, and not to run yet. By ix_items_due for what is later, and ix_items_lane in its
+    order.
     """
     free = f"AND NOT i.lane <@ {_LANES_PICKED}" if beside else ""
+    if ramped:
+        free += " AND i.lane < :end AND i.index < :end"
     return text(
         f"""
         WITH later AS MATERIALIZED (
@@ -85,7 +88,8 @@ def find_due_items_of_lanes(*, beside: bool = False) -> TextClause:
 
 
 # Lanes whose first item waits for other items, what has waited longest first, so that they take
-# turns; and what is due behind it. One look at all that is due in lanes, once nothing else is.
+# turns; and what is due behind it. One look at all that is due in lanes, before :end, once nothing
+# else is.
 FIND_DEFERRED_ITEMS_OF_LANES = text(
     f"""
     WITH waiting AS MATERIALIZED (
@@ -96,7 +100,7 @@ FIND_DEFERRED_ITEMS_OF_LANES = text(
                min(index) FILTER (WHERE due_at > now()) OVER (PARTITION BY lane) AS later
         FROM items
         WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
-          AND lane IS NOT NULL
+          AND lane IS NOT NULL AND index < :end
         WINDOW lanes AS (PARTITION BY lane ORDER BY index)
     )
     SELECT {columns(DueItem)} FROM waiting
@@ -153,14 +157,15 @@ class WaitingItems:
     something_later: datetime | None
 
 
-# Whether deferred items still wait for something. By ix_items_due; once a stalled batch has tried
-# them all in vain.
+# Whether deferred items still wait for something before :end. By ix_items_due; once a stalled batch
+# has tried them all in vain.
 LOOK_AT_WAITING_ITEMS = text(
     """
     WITH waiting AS MATERIALIZED (
         SELECT index, lane, deferred, due_at,
                min(index) FILTER (WHERE deferred) OVER (PARTITION BY lane) AS held_by
         FROM items WHERE batch_id = :batch_id AND due_at IS NOT NULL AND status = 'PENDING'
+          AND index < :end
     ), judged AS (
         -- What stands behind a deferred item of its lane is not free to run.
         SELECT deferred, due_at,

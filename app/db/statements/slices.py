@@ -141,6 +141,7 @@ BEGIN_WHOLE_BATCH = text(
     WITH begun AS (
         UPDATE batches SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp()),
             wave = :wave, next_index = :next_index, due_at = NULL, turn_at = NULL,
+            ramp_wave = CASE WHEN ramp_end IS NOT NULL THEN CAST(:wave AS integer) END,
             revision = revision + 1
         WHERE id = :batch_id
         RETURNING metadata::text AS metadata, {BEGUN}

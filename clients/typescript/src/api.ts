@@ -974,6 +974,8 @@ export interface components {
             operation: string | null;
             /** @description The part of its items that have ended, 0 to 1. */
             progress: number;
+            /** @description The steps that it begins with, if any. */
+            ramp: components["schemas"]["Ramp"] | null;
             /** @description The id that the dialect gave. */
             reference: string | null;
             /**
@@ -988,10 +990,10 @@ export interface components {
             startedAt: string | null;
             /** @description One of `OPEN`, `SCHEDULED`, `AWAITING`, `PENDING`, `RUNNING`, `PAUSED`, `SUCCESS`, `PARTIAL`, `FAILED`, `CANCELED`; there may be more one day. */
             status: string;
-            /** @description Why the rest was canceled: `canceled`, `rejected`, `max_failures` or `max_failure_percent`. */
+            /** @description Why the rest was canceled: `canceled`, `rejected`, `max_failures` or `max_failure_percent`; or `ramp`: it is PAUSED, as too much of a step failed. */
             stopReason: string | null;
             summary: components["schemas"]["Summary"];
-            /** @description What it waits for before it goes on: `approval`, `schedule` (its time), `retry` (of items that are to be tried again later) or `breaker` (its operation is left alone, as what that needs is away); null where it does not wait. */
+            /** @description What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), `schedule` (its time), `retry` (of items that are to be tried again later) or `breaker` (its operation is left alone, as what that needs is away); null where it does not wait. */
             waitingFor: string | null;
         };
         BatchPage: {
@@ -1297,6 +1299,17 @@ export interface components {
             /** @description All but `admin` if left out. */
             scopes?: string[] | null;
         };
+        NewRamp: {
+            /**
+             * @description `approve`: it is PAUSED after each step. `auto` unless said.
+             * @enum {string}
+             */
+            hold?: "auto" | "approve";
+            /** @description A larger share of a step's items FAILED or INVALID pauses it, whatever `hold` says. `0.0` unless said. */
+            maxFailurePercent?: number;
+            /** @description How many items each step has, in their order; then the rest. */
+            steps: number[];
+        };
         NewWebhook: {
             events?: ("batch.finished" | "batch.started" | "batch.awaiting_approval" | "batch.paused" | "operation.breaker_opened" | "operation.breaker_closed")[];
             /** @example https://example.com/hooks/batchline */
@@ -1434,6 +1447,14 @@ export interface components {
             /** @description Webhooks. */
             webhooks: number | null;
         };
+        Ramp: {
+            /** @description `approve`: it is PAUSED after each step. One of `auto`, `approve`; there may be more one day. */
+            hold: string;
+            /** @description A larger share of a step's items FAILED or INVALID pauses it. */
+            maxFailurePercent: number;
+            /** @description Items of each step. */
+            steps: number[];
+        };
         Record: {
             collection: string;
             data: unknown;
@@ -1497,6 +1518,8 @@ export interface components {
              * @example catalog.masterlist
              */
             operation?: string | null;
+            /** @description It begins with a few items, and goes on if not too many of them fail. */
+            ramp?: components["schemas"]["NewRamp"] | null;
             /**
              * Format: date-time
              * @description A time in the future: the batch is SCHEDULED until then.
@@ -1929,6 +1952,8 @@ export interface operations {
                 maxFailurePercent?: number;
                 /** @description For `maxFailurePercent`: 100 unless said. */
                 minProcessed?: number;
+                /** @description It begins with a few items, and goes on if not too many of them fail. As JSON text. */
+                ramp?: string;
                 /** @description Every item is validated, then the batch is AWAITING until another key approves it. */
                 approval?: boolean;
                 /** @description `true`: validate only, without any effect. `effects`: run the handlers, keep what they answer, and undo what they did; for operations whose effects are in the server's database. */

@@ -43,9 +43,10 @@ from workers.engine.plan.lane_steps import may_run_ahead
 from workers.engine.plan.lanes import find_lanes
 from workers.engine.plan.long_steps import go_on
 from workers.engine.plan.planner import Plan, plan_wave
+from workers.engine.plan.ramp_steps import end_step
 from workers.engine.plan.room import room_for
 from workers.engine.plan.waves import Waves, fold_slices, send_again, write_wave
-from workers.engine.retries.deferrals import release_stuck
+from workers.engine.retries.deferrals import fail_deferred, wait_in_vain
 from workers.engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -146,7 +147,10 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
     if batch.status == lifecycle.PAUSED:
         return _leave_line(connection, batch)
     todo = _Next(waves=send_again(connection, batch) if unfinished else {})
-    if not unfinished and release_stuck(connection, batch):
+    if not unfinished and wait_in_vain(connection, batch):
+        if batch.ramped:
+            return _end_of_step(connection, batch)
+        fail_deferred(connection, batch)
         return _Next(at_once=True)
     if batch.needs_lanes and batch.status == lifecycle.PENDING:
         lanes_needed = batch.doing is None
@@ -197,7 +201,7 @@ def _plan(
         )
         todo.at_once = True
         return todo
-    if batch.doing is not None:
+    if batch.doing is not None and not (batch.ramped and batch.next_index >= batch.end):
         # Lanes are still being marked; for the rest of those `advance` has been sent again.
         _leave_line(connection, batch)
         return todo
@@ -206,6 +210,9 @@ def _plan(
         return todo
     if batch.phase == "validate":
         return _end_of_validation(runtime, connection, batch)
+    if batch.ramped:
+        wait = _wait(connection, batch)
+        return _Next(again_after=wait) if wait is not None else _end_of_step(connection, batch)
     return _wait_or_settle(connection, batch)
 
 
@@ -282,6 +289,11 @@ def _end_of_validation(runtime: Runtime, connection: Connection, batch: BatchRow
         },
     )
     return _Next(at_once=True)
+
+
+def _end_of_step(connection: Connection, batch: BatchRow) -> _Next:
+    """Go on with the next step of its ramp at once, or not before somebody wants it to."""
+    return _Next(at_once=end_step(connection, batch))
 
 
 def _wait(connection: Connection, batch: BatchRow) -> float | None:

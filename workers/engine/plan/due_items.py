@@ -37,7 +37,13 @@ def due_slices(
     limit = {"batch_id": batch.id, "limit": room * size}
     found = _Due(
         rows_of(DueItem, connection.execute(find_due_items(beside=beside), limit)),
-        rows_of(DueItem, connection.execute(find_due_items_of_lanes(beside=beside), limit))
+        rows_of(
+            DueItem,
+            connection.execute(
+                find_due_items_of_lanes(beside=beside, ramped=batch.ramped),
+                {**limit, "end": batch.end} if batch.ramped else limit,
+            ),
+        )
         if batch.may_repeat
         else [],
     )
@@ -54,12 +60,14 @@ def _deferred_slices(
 ) -> list[PlannedSlice]:
     batch = cutter.batch
     # Items that are gathered wait until the first pass is done, so that all are there.
-    gathering = batch.next_index >= batch.total
+    gathering = batch.next_index >= batch.end
     most = _GATHERED if gathering and cutter.gathers(batch.operation) else 0
     limit = {"batch_id": batch.id, "limit": max(room * size, most)}
     loose = rows_of(DueItem, connection.execute(find_due_items(deferred=True), limit))
     laned = (
-        rows_of(DueItem, connection.execute(FIND_DEFERRED_ITEMS_OF_LANES, limit))
+        rows_of(
+            DueItem, connection.execute(FIND_DEFERRED_ITEMS_OF_LANES, {**limit, "end": batch.end})
+        )
         if batch.may_repeat
         else []
     )

@@ -30,25 +30,35 @@ def deferred(index: int, code: int, message: str) -> RetryLater:
     return RetryLater(index, 0.0, code, message, NOT_COUNTED)
 
 
-def release_stuck(connection: Connection, batch: BatchRow) -> int:
-    """Fail the deferred items of `batch` (its locked row) if nothing can bring them forward.
+def wait_in_vain(connection: Connection, batch: BatchRow) -> bool:
+    """Whether the deferred items of `batch` (its locked row) wait for nothing that may run now.
 
-    They keep the message and code they were deferred with. How many failed.
+    That is of its step only, where it has a ramp. If something of it waits for its time they are
+    put off until then.
     """
-    if not batch.stalled or batch.next_index < batch.total:
-        return 0
+    if not batch.stalled or batch.next_index < batch.end:
+        return False
     this = {"batch_id": batch.id}
-    found = row_of(WaitingItems, connection.execute(LOOK_AT_WAITING_ITEMS, this))
+    looked = connection.execute(LOOK_AT_WAITING_ITEMS, {**this, "end": batch.end})
+    found = row_of(WaitingItems, looked)
     assert found is not None  # noqa: S101 (an aggregate is always a row)
     if found.deferred == 0 or found.something_due or batch.stalled < found.deferred:
-        return 0
-    failed = 0
-    if found.something_later is not None:
-        connection.execute(PUT_OFF_DEFERRED_ITEMS, {**this, "until": found.something_later})
-    else:
-        failed = connection.execute(FAIL_DEFERRED_ITEMS, this).rowcount
-        group_items(connection, batch.id)
-        news = SliceFolded(batch.operation, batch.phase, 0, 0, failed, 0, 0.0)
-        after_commit(connection, lambda: listener().folded(batch.id, [news]))
+        return False
+    if found.something_later is None:
+        return True
+    connection.execute(PUT_OFF_DEFERRED_ITEMS, {**this, "until": found.something_later})
+    connection.execute(END_STALL_OF_BATCH, {**this, "failed": 0})
+    return False
+
+
+def fail_deferred(connection: Connection, batch: BatchRow) -> None:
+    """The deferred items of `batch` (its locked row) wait for nothing: they have failed.
+
+    They keep the message and code they were deferred with.
+    """
+    this = {"batch_id": batch.id}
+    failed = connection.execute(FAIL_DEFERRED_ITEMS, this).rowcount
+    group_items(connection, batch.id)
+    news = SliceFolded(batch.operation, batch.phase, 0, 0, failed, 0, 0.0)
+    after_commit(connection, lambda: listener().folded(batch.id, [news]))
     connection.execute(END_STALL_OF_BATCH, {**this, "failed": failed})
-    return failed
