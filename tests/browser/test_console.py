@@ -27,6 +27,10 @@ PAGES = (
     "/console/batches/{id}",
     "/console/batches/{id}/items",
     "/console/batches/{id}/items/1",
+    "/console/operations",
+    "/console/workers",
+    "/console/webhooks",
+    "/console/activity",
 )
 
 

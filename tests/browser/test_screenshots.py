@@ -27,6 +27,10 @@ PAGES = {
     "batch": "/console/batches/{id}",
     "items": "/console/batches/{id}/items?status=FAILED&status=INVALID",
     "item": "/console/batches/{id}/items/1",
+    "operations": "/console/operations",
+    "workers": "/console/workers",
+    "webhooks": "/console/webhooks",
+    "activity": "/console/activity",
 }
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},

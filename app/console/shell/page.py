@@ -23,6 +23,7 @@ from flask import Blueprint, Response, g, redirect, request
 from app.clients.credentials import Caller
 from app.console.shell import csrf, sessions
 from app.console.shell.rendering import live, render
+from app.console.shell.roles import READ, WRITE, may
 from app.console.shell.sign_in_form import HOME, form
 from app.core import correlation
 from app.core.errors import Forbidden
@@ -30,8 +31,6 @@ from app.web.address import caller_address
 from app.web.auth import begin_for
 from app.web.services import services
 
-READ = "batches.read"
-WRITE = "batches.write"
 # An item that is edited may take three times its bytes.
 _LARGEST_FORM = 1024 * 1024
 View = Callable[..., Any]
@@ -114,11 +113,6 @@ def make_blueprint(pages: Iterable[Page]) -> Blueprint:
         g.links = links
 
     return blueprint
-
-
-def may(found: Caller, scope: str | None) -> bool:
-    """Whether the key may do what `scope` is for; `admin` may all of that."""
-    return scope is None or found.is_admin or scope in found.scopes
 
 
 def _bounded(view: View) -> View:

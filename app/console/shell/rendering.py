@@ -18,6 +18,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from app.clients.credentials import Caller
 from app.console.shell import csrf
 from app.console.shell.assets import asset_url
+from app.console.shell.roles import READ, WRITE, may
 from app.console.shell.shown import FILTERS
 
 _HERE = Path(__file__).parent
@@ -81,13 +82,12 @@ def _html(template: str, values: Mapping[str, Any]) -> str:
     common: dict[str, Any] = {
         "who": who,
         "links": [
-            link
-            for link, scope in g.get("links", ())
-            if who is not None and (who.is_admin or scope is None or scope in who.scopes)
+            link for link, scope in g.get("links", ()) if who is not None and may(who, scope)
         ],
         "here": None,
         "form_token": csrf.token_of(g.console_token) if "console_token" in g else "",
-        "may_write": who is not None and (who.is_admin or "batches.write" in who.scopes),
+        "may_write": who is not None and may(who, WRITE),
+        "may_read": who is not None and may(who, READ),
         "search": request.args.get("text", ""),
     }
     return _ENVIRONMENT.get_template(template).render({**common, **values})

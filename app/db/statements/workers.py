@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -108,3 +109,31 @@ COUNT_SLOTS = text(
 
 # What a process died of: how, machine, pid. For psycopg2 itself, on a connection of its own.
 NOTE_DEATH = "UPDATE workers SET ended = %s WHERE machine = %s AND pid = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWorker:
+    """A live worker process, as people are shown it. `silent`: seconds since its last sign."""
+
+    hostname: str
+    pid: int
+    queue: str
+    slots: int
+    busy: int | None
+    started_at: datetime
+    took_at: datetime | None
+    starving_since: datetime | None
+    silent: float
+    operations: int | None
+
+
+# Who gave a sign within :stale seconds: by ix_workers_heartbeat_at.
+LIST_LIVE_WORKERS = text(
+    """
+    SELECT hostname, pid, queue, slots, busy, started_at, took_at, starving_since,
+           CAST(extract(epoch FROM now() - heartbeat_at) AS float) AS silent,
+           cardinality(operations) AS operations
+    FROM workers WHERE heartbeat_at > now() - make_interval(secs => :stale)
+    ORDER BY queue, hostname, pid LIMIT :limit
+    """
+)

@@ -18,8 +18,9 @@ from app.batches.queries import find_batch
 from app.clients.checks import ADMIN
 from app.console.pages.batch.actions import offer, offers
 from app.console.shell import csrf
-from app.console.shell.page import WRITE, Page, may
+from app.console.shell.page import Page
 from app.console.shell.rendering import part
+from app.console.shell.roles import WRITE, may
 from app.core.errors import NotFound
 from app.core.lifecycle import AWAITING
 from app.db import read

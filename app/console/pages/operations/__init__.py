@@ -1,0 +1,1 @@
+"""What can be done, and whether anybody does it."""
