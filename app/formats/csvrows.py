@@ -18,6 +18,7 @@ import msgspec
 
 from app.core.errors import FieldError, Invalid, Malformed
 from app.formats.limits import Limits, bad_line
+from app.formats.magic import not_text
 
 _encode = msgspec.json.encode
 # Quotes are doubled and rows may be spread over lines: a row may be longer than its item.
@@ -101,9 +102,12 @@ class _Lines:
             # A spreadsheet's file begins with a mark that says it is UTF-8.
             text = line.decode("utf-8-sig" if self.number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise bad_line(self.number, self.index, "Not UTF-8.") from error
+            said = not_text(line) if self.number == 1 else None
+            hint = "Not UTF-8; a spreadsheet saves it as such as `CSV UTF-8`."
+            raise bad_line(self.number, self.index, said or hint) from error
         if "\x00" in text:
-            raise bad_line(self.number, self.index, "Contains a NUL character.")
+            said = not_text(line) if self.number == 1 else None
+            raise bad_line(self.number, self.index, said or "Contains a NUL character.")
         return text
 
     def separator(self) -> str | None:
@@ -141,8 +145,10 @@ def _header(row: list[str], line: int, separator: str | None) -> list[str]:
     if len(names) == 1 and separator is None:
         for shown, other in _SEPARATORS.items():
             if other in names[0]:
+                named = f" or say `sep={other}` in a line before" if other == ";" else ""
                 raise Malformed(
-                    f"Line {line}: The columns are separated by {shown}; separate them by commas."
+                    f"Line {line}: The columns are separated by {shown}; separate them by commas"
+                    f"{named}."
                 )
     seen: set[str] = set()
     for number, name in enumerate(names, 1):

@@ -10,6 +10,7 @@ import msgspec
 from app.core.errors import Malformed
 from app.formats.jsonstream import check
 from app.formats.limits import Limits, bad_line, not_json
+from app.formats.magic import not_text
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
@@ -42,7 +43,8 @@ def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
             if not text.isascii():
                 text.decode()
         except msgspec.DecodeError as error:
-            raise bad_line(number, index, not_json(error)) from error
+            said = not_text(text) if number == 1 else None
+            raise bad_line(number, index, said or not_json(error)) from error
         except UnicodeDecodeError as error:
             raise bad_line(number, index, "Not UTF-8.") from error
         except RecursionError:

@@ -126,7 +126,7 @@ def test_any_bytes_are_items_or_a_bad_line(data: bytes) -> None:
     [
         (b"", 1, "no header"),
         (b"\n\n", 1, "no header"),
-        (b"a;b\n1;2\n", 1, "semicolons"),
+        (b"a;b\n1;2\n", 1, "semicolons; separate them by commas or say `sep=;` in a line before."),
         (b"a\tb\n1\t2\n", 1, "tabs"),
         (b"a|b\n", 1, "bars"),
         (b"a,b,a\n", 1, "twice"),
@@ -146,7 +146,10 @@ def test_any_bytes_are_items_or_a_bad_line(data: bytes) -> None:
         (b"a,b\n1,2\r3,4\n", 2, "carriage return"),
         (b"a,b\n1,\x00\n", 2, "NUL"),
         (b"a,b\n1,2\n1,\xe9\n", 3, "UTF-8"),
-        ("a,b\n".encode("utf-16"), 1, "UTF-8"),
+        ("a,b\n".encode("utf-16"), 1, "It is UTF-16; send UTF-8"),
+        (b"a,b\n1,\xe9\n", 2, "`CSV UTF-8`"),
+        (b"PK\x03\x04\x14\x00\x06", 1, "a workbook"),
+        (b"\x1f\x8b\x08\x00", 1, "Content-Encoding: gzip"),
     ],
 )
 def test_a_bad_line_is_named(body: bytes, line: int, said: str) -> None:

@@ -109,3 +109,8 @@ def test_the_spool_gives_back_what_it_took() -> None:
 def test_what_the_reader_raises_comes_out_of_the_spool() -> None:
     with Spool() as spool, pytest.raises(Malformed):
         spool.fill(read_ndjson(io.BytesIO(b"{}\n{"), WIDE))
+
+
+def test_what_is_compressed_and_does_not_say_so_is_told() -> None:
+    with pytest.raises(Malformed, match=r"^Line 1: It is compressed by gzip; say so by `Content-E"):
+        read(b"\x1f\x8b\x08\x00")
