@@ -103,7 +103,9 @@ def keep_counts(
         # Before the outcomes are forgotten.
         breakers = sorted({breaker for _, breaker in outcomes.held})
         after_commit(connection, lambda: _note_held(runtime, claimed, breakers))
-    _stop_after_too_many(connection, claimed, outcomes)
+    reason = _too_many(connection, claimed, outcomes)
+    if reason is not None:
+        after_commit(connection, lambda: _stop(runtime, claimed, reason))
     if outcomes.succeeded or outcomes.failures or outcomes.retry_later:
         retried = sum(late.attempts for late in outcomes.retry_later)
         after_commit(
@@ -146,13 +148,22 @@ def _learn(runtime: Runtime, operation: str, tried: int, seconds: float) -> None
     runtime.costs.write(runtime.engine)
 
 
-def _stop_after_too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> None:
+def _too_many(connection: Connection, claimed: ClaimedSlice, outcomes: Outcomes) -> str | None:
+    """Why the batch is to be stopped, with what this slice has just written; None if it is not."""
     guards = claimed.guards
     if guards is None or claimed.phase == "validate":
-        return
+        return None
     # What succeeds can bring a batch to as many processed items as a share is looked at from.
     if not outcomes.failures and (guards.max_failure_percent is None or not outcomes.succeeded):
-        return
-    reason = guards.passed(tally_so_far(connection, claimed.batch_id))
-    if reason is not None:
-        request_stop(connection, claimed.batch_id, reason)
+        return None
+    return guards.passed(tally_so_far(connection, claimed.batch_id))
+
+
+def _stop(runtime: Runtime, claimed: ClaimedSlice, reason: str) -> None:
+    """Not in the slice's transaction either, for the same reason as `_join_line`."""
+    try:
+        with transaction(runtime.engine) as connection:
+            request_stop(connection, claimed.batch_id, reason)
+    except (SQLAlchemyError, BatchlineError) as error:
+        # Whoever folds the slice in counts again.
+        log.warning("batch.not_stopped", batch=str(claimed.batch_id), error=str(error))
