@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,33 @@ def test_what_a_dry_run_does_is_not_kept_by_old_ones(
     with own_engine.connect() as connection:
         kept = text("SELECT count(*) FROM records WHERE key LIKE '%C1%'")
         assert connection.execute(kept).scalar_one() == 0
+
+
+def test_what_a_ramp_holds_back_is_not_run_by_old_ones(
+    stack: Stack, own_engine: Engine, own_client: ClientSecret
+) -> None:
+    """They would plan what is behind the step, which Postgres refuses."""
+    with stack.http(own_client) as http:
+        _wait_until_old_ones_live(own_engine, stack)
+        items = [{"asin": f"C{n}", "countryCode": "US", "percACoS": n % 90} for n in range(900)]
+        ramp = {"steps": [10, 400], "hold": "approve"}
+        body = {"operation": "catalog.masterlist", "items": items, "ramp": ramp}
+        paths = [f"/v1/batches/{_submit(http, body)}" for _ in range(6)]
+        for end in (10, 410):
+            for path in paths:
+                batch = wait_for(partial(_paused, http, path), within=60, what=stack.tail)
+                assert batch["summary"]["processed"] == end
+                assert batch["summary"]["completed"] == end
+            for path in paths:
+                http.post(f"{path}/resume").raise_for_status()
+        for path in paths:
+            batch = stack.finished(http, path.rpartition("/")[2])
+            assert (batch["status"], batch["summary"]["completed"]) == ("SUCCESS", 900), batch
+
+
+def _paused(http: httpx.Client, path: str) -> Any:
+    batch = http.get(path).json()
+    return batch if batch["waitingFor"] == "ramp" else None
 
 
 def _wait_until_old_ones_live(engine: Engine, stack: Stack) -> None:
