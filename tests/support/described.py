@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +21,18 @@ _ANY = {405, 500}
 _PROBLEMS = "application/problem+json"
 
 
-@functools.cache
+# It is completed while it is made, which two threads of a test cannot do at the same time.
+_making = threading.Lock()
+
+
 def document(app: Flask) -> dict[str, Any]:
     """The application's document, made once."""
+    with _making:
+        return _made(app)
+
+
+@functools.cache
+def _made(app: Flask) -> dict[str, Any]:
     return api_of(app).document()
 
 
