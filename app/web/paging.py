@@ -105,7 +105,7 @@ def read_cursor(cursor: str, kind: type, name: str) -> Any:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         packed = base64.b64decode(padded, altchars=b"-_", validate=True)
         found, position = msgspec.msgpack.decode(packed, type=tuple[str, kind])  # type: ignore[valid-type]
-        if found != name:
+        if found != name or not _storable(position):
             raise ValueError
     except (ValueError, binascii.Error, msgspec.DecodeError):
         raise Invalid(
@@ -113,3 +113,9 @@ def read_cursor(cursor: str, kind: type, name: str) -> Any:
             errors=[FieldError("/cursor", "Must be `next` of a page of this list.")],
         ) from None
     return position
+
+
+def _storable(position: Any) -> bool:
+    """Whether Postgres has values for all of it: for a text with a NUL it has none."""
+    parts = position if isinstance(position, (tuple, list)) else [position]
+    return not any(isinstance(part, str) and "\x00" in part for part in parts)

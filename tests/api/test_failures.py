@@ -14,6 +14,7 @@ from app.clients.credentials import ClientSecret, create_client
 from app.db import transaction
 from app.db.statements.failure_lists import select_failures
 from app.db.statements.item_pages import select_items
+from app.web.paging import cursor_at
 from tests.api.conftest import ITEM, Caller
 from tests.api.test_reading import walk
 
@@ -123,6 +124,22 @@ def test_over_all_batches(api: Caller, engine: Engine, batch: str) -> None:
     ]
 
 
+def test_what_was_chosen_to_run_again_counts_nowhere(
+    api: Caller, engine: Engine, batch: str
+) -> None:
+    whole = api.opened([ITEM])
+    gone_wrong(engine, whole, (0, "FAILED", 404, 'Parent category "X" does not exist'))
+    api.post(f"/v1/batches/{whole}/items/retry", {"indexes": [0]})
+    api.post(f"/v1/batches/{batch}/items/retry", {"indexes": [2, 8, 9, 5]})
+    found = api.get("/v1/failures").json["data"]
+    assert [(row["count"], row["batches"], row["code"]) for row in found] == [
+        (2, 1, 404),
+        (1, 1, 422),
+    ]
+    of_batch = api.get(f"/v1/batches/{batch}/failures").json["data"]
+    assert [row["count"] for row in of_batch] == [2, 1]
+
+
 def test_ids_are_the_same_for_all_clients(
     api: Caller, app: Any, engine: Engine, batch: str
 ) -> None:
@@ -206,6 +223,22 @@ def test_malformed_filters_are_named(api: Caller, batch: str, query: str) -> Non
         answer = api.get(f"/v1/batches/{batch}/{path}?{query}")
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json["errors"]] == [f"/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "position"),
+    [
+        ("failures", "failures", (3, "a\x00")),
+        ("batches/{}/failures", "batch failures", (3, "\x00")),
+        ("records/masterlist", "records/masterlist", "A1\x00US"),
+    ],
+)
+def test_a_cursor_with_a_text_that_cannot_be_is_refused(
+    api: Caller, batch: str, path: str, name: str, position: Any
+) -> None:
+    answer = api.get(f"/v1/{path.format(batch)}?cursor={cursor_at(position, name)}")
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["pointer"] == "/cursor"
 
 
 def test_pending_and_running_are_told_apart(api: Caller) -> None:

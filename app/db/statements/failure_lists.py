@@ -103,18 +103,24 @@ def select_client_failures(given: Collection[str]) -> TextClause:
 
     `given`: names of filters; with `client_id`, over the batches of :client_id alone. By the
     client's index on batches, or all of them, and the counts of each, as many as there are; no
-    lock.
+    lock. A batch's counts are added up first: what was chosen to run again is taken off in a row of
+    its own, below zero.
     """
-    whose = "b.client_id = :client_id AND" if "client_id" in given else ""
+    whose = "WHERE b.client_id = :client_id" if "client_id" in given else ""
     chosen = " AND ".join(FILTERS[name] for name in sorted(given) if name in FILTERS) or "true"
     return text(
         f"""
-        WITH t AS MATERIALIZED (
-            SELECT c.failure, sum(c.count)::bigint AS count, min(c.first_at) AS first_at,
-                   max(c.last_at) AS last_at, count(DISTINCT c.batch_id) AS batches,
-                   (array_agg(c.batch_id ORDER BY c.last_at DESC))[1] AS batch_id
+        WITH of_batch AS (
+            SELECT c.failure, c.batch_id, sum(c.count) AS count,
+                   min(c.first_at) FILTER (WHERE c.count > 0) AS first_at,
+                   max(c.last_at) FILTER (WHERE c.count > 0) AS last_at
             FROM failure_counts c JOIN batches b ON b.id = c.batch_id
-            WHERE {whose} c.count > 0 GROUP BY c.failure
+            {whose} GROUP BY c.batch_id, c.failure HAVING sum(c.count) > 0
+        ), t AS MATERIALIZED (
+            SELECT failure, sum(count)::bigint AS count, min(first_at) AS first_at,
+                   max(last_at) AS last_at, count(*) AS batches,
+                   (array_agg(batch_id ORDER BY last_at DESC))[1] AS batch_id
+            FROM of_batch GROUP BY failure
         )
         SELECT {columns(ClientFailureRow, "shown")} FROM (
             SELECT t.failure, f.operation, f.status, f.code,
