@@ -16,11 +16,12 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.message import Request
 
-from app.server import bounds, refusals
+from app.server import refusals
 from app.server.answering import After, Answering
+from app.server.arrival import Arrival
+from app.server.holding import Holding
 from app.server.incoming import Incoming
 from app.server.loop import READ, WRITE
 from app.server.outgoing import Outgoing
@@ -32,7 +33,6 @@ HEAD, BODY, ASKS, LINE, HELD, FLUSH, IDLE, CLOSING, GONE = (
 BUSY = (503, "busy", refusals.BUSY)
 _READ = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
-_ENDS = (b"\r\n\r\n", b"\n\n")
 
 
 class Connection:
@@ -42,17 +42,12 @@ class Connection:
         sock.setblocking(False)
         self.socket, self.peer, self.server = sock, peer, server
         self.incoming, self.outgoing = Incoming(sock), Outgoing(sock)
+        self.holding = Holding(web)
         self.state = ""
         self.since = 0.0
-        self.client: Any = None
         self.answering: Answering | None = None
-        # The place at work that its thread has; the one to send a body in; the one it waits for.
-        self.place: Place | None = None
-        self.receiving: Place | None = None
-        self._waits_for: Place | None = None
         self._web = web
-        self._head = bytearray()
-        self._requests = 0
+        self._arrival = Arrival(self.incoming, web.cfg, peer)
         self._after = After.CLOSE
         self._watch(READ)
         self._become(HEAD)
@@ -81,56 +76,31 @@ class Connection:
             self._more_of_head(data)
 
     def _more_of_head(self, data: bytes) -> None:
-        searched = max(0, len(self._head) - 3)
-        self._head += data
-        if any(self._head.find(end, searched) >= 0 for end in _ENDS):
-            self._parse()
-        elif len(self._head) > bounds.LONGEST_HEAD:
-            self.refuse(*refusals.of(LimitRequestHeaders("it is too long")))
-
-    def _parse(self) -> None:
-        self._requests += 1
-        data, self._head = bytes(self._head), bytearray()
-        self.incoming.begin(data)
         try:
-            if self._long_head(data):
-                raise LimitRequestHeaders("it is too long")
-            request = Request(self._web.cfg, self.incoming, self.peer, self._requests)
+            request = self._arrival.more_of_head(data)
         except Exception as error:
             self.refuse(*refusals.of(error))
             return
-        self.incoming.begin_body(request.body.reader)
-        self.client = self._web.client_of(request)
+        if request is not None:
+            self._begun(request)
+
+    def _begun(self, request: Request) -> None:
+        self.holding.client = self._web.client_of(request)
         self.answering = self._web.answering(self, request)
-        if self._is_whole(request):
+        if self._arrival.is_whole():
             self._line_up()
-        elif request._expected_100_continue or self._is_enough():
+        elif request._expected_100_continue or self._arrival.is_enough():
             self._receive()
         else:
             self._become(BODY)
             self._web.hurry(self)
 
-    @staticmethod
-    def _long_head(data: bytes) -> bool:
-        return min(at for at in map(data.find, _ENDS) if at >= 0) > bounds.LONGEST_HEAD
-
     def _more_of_body(self, data: bytes) -> None:
-        if data:
-            self.incoming.feed(data)
-        else:
-            self.incoming.ended = True
-        if self._is_whole(self._request):
+        self._arrival.more_of_body(data)
+        if self._arrival.is_whole():
             self._line_up()
-        elif self._is_enough():
+        elif self._arrival.is_enough():
             self._receive()
-
-    def _is_enough(self) -> bool:
-        """Whether a thread is to read the rest, if there is any."""
-        return self.incoming.ended or self.incoming.arrived() >= bounds.SMALL_BODY
-
-    def _is_whole(self, request: Request) -> bool:
-        """Whether the body has arrived, so that the thread that reads it waits for nobody."""
-        return self.incoming.is_whole(getattr(request.body.reader, "length", None))
 
     # It waits for a place, and is at work.
 
@@ -140,19 +110,15 @@ class Connection:
             return
         self._unwatch()
         self._become(ASKS)
-        self._ask_to_receive()
-
-    def _ask_to_receive(self) -> None:
-        self.receiving = self._web.receiving.ask(
-            self.client, lambda _: self._web.loop.call(self._may_receive)
-        )
+        self.holding.ask_to_receive(self._may_receive)
 
     def _may_receive(self) -> None:
         if self.state == GONE:
             return
-        if self._is_known_by_now():
-            self._give_back()
-            self._ask_to_receive()
+        if self.holding.is_known_by_now(self._request):
+            # That place was a stranger's.
+            self.holding.end_receiving()
+            self.holding.ask_to_receive(self._may_receive)
         else:
             self._line_up()
 
@@ -165,37 +131,29 @@ class Connection:
         # It waits for both no longer than it would for one.
         self.since = asked_since or self.since
         self.incoming.only_arrived = False
-        self._ask(self._web.answer)
+        self._ask(self._web.threads.answer)
 
     def _ask(self, task: Any) -> None:
-        self._waits_for = self._web.work.ask(self.client, partial(self._begin, task))
+        self.holding.ask_to_work(partial(self._begin, task))
 
     def _begin(self, task: Any, place: Place) -> None:
         """It has a place at work. In whichever thread gave that back."""
-        if self.client is None and self._web.client_of(self._request) is not None:
+        if self.holding.client is None and self._web.client_of(self._request) is not None:
             # Not from here, where the next one in line would be called, and from there the next.
             self._web.loop.call(partial(self._ask_as_known, task, place))
         else:
-            self._web.submit(task, self, place)
+            self._web.threads.submit(task, self, place)
 
     def _ask_as_known(self, task: Any, place: Place) -> None:
-        self._web.work.leave(place)
-        self._waits_for = None
-        self._is_known_by_now()
-        if self.receiving is None:
+        self.holding.give_up_work(place)
+        self.holding.is_known_by_now(self._request)
+        if self.holding.receiving is None:
             self._ask(task)
         else:
             # That place was a stranger's, too.
-            self._give_back()
+            self.holding.end_receiving()
             self._become(ASKS)
-            self._ask_to_receive()
-
-    def _is_known_by_now(self) -> bool:
-        """Whether it waited in the strangers' line, and others with its credentials were known."""
-        if self.client is not None:
-            return False
-        self.client = self._web.client_of(self._request)
-        return self.client is not None
+            self.holding.ask_to_receive(self._may_receive)
 
     def hurried(self) -> None:
         """It had its time to be whole."""
@@ -214,8 +172,7 @@ class Connection:
         if self.state == GONE:
             return
         self._after = after
-        self._waits_for = None
-        self._give_back()
+        self.holding.end()
         if after is After.ABORT:
             self.vanish(reset=True)
         elif after is After.HELD:
@@ -258,7 +215,7 @@ class Connection:
     def _go_on(self) -> None:
         if self._after is After.MORE:
             self._become(LINE)
-            self._ask(self._web.go_on)
+            self._ask(self._web.threads.go_on)
             return
         self.answering = None
         self.incoming.resting = nullcontext
@@ -283,7 +240,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it so that what was written arrives, though the peer may still be sending."""
-        self._give_back()
+        self.holding.end_receiving()
         if self.state != CLOSING:
             try:
                 self.socket.shutdown(socket.SHUT_WR)
@@ -302,13 +259,13 @@ class Connection:
         if self.state == FLUSH:
             self._web.crowd.unread -= self.outgoing.held
         self._become(GONE)
-        self._give_back()
+        self.holding.end_receiving()
         # At once, and not when a collector of cycles comes by: it may be much.
         self.incoming.drop()
         self.outgoing.drop()
         answering, self.answering = self.answering, None
         if answering is not None:
-            self._web.later(answering.end)
+            self._web.threads.later(answering.end)
         with suppress(OSError):
             if reset:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -317,7 +274,7 @@ class Connection:
     @property
     def silent(self) -> bool:
         """Whether nothing of a request has arrived."""
-        return self.state == IDLE or (self.state == HEAD and not self._head)
+        return self.state == IDLE or (self.state == HEAD and self._arrival.nothing)
 
     def make_room(self) -> bool:
         """Close it at once, for another; False where a thread is about to have it."""
@@ -336,14 +293,7 @@ class Connection:
         """Whether it could be taken out of the line it waits in, before its turn came."""
         if self.answering is None or self.answering.begun:
             return False
-        place = self._waits_for or self.receiving
-        places = self._web.work if self._waits_for else self._web.receiving
-        return place is not None and places.withdraw(place)
-
-    def _give_back(self) -> None:
-        place, self.receiving = self.receiving, None
-        if place is not None:
-            self._web.receiving.leave(place)
+        return self.holding.withdraw()
 
     def _become(self, state: str) -> None:
         self._web.crowd.moved(self, state)

@@ -5,26 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.core.errors import Busy
 from app.server.bounds import STORING_SECONDS
+from app.server.holding import Holding
 from app.server.places import Place, Places
 from app.web.turns import Turn
 
 _TOO_MANY = "Too many bodies are being sent just now; send this one again in a moment."
 _BUSY = "Too many large submissions are being stored just now; send this one again in a moment."
 
-if TYPE_CHECKING:
-    from app.server.connection import Connection
-
 
 class Serving(Turn):
-    """One request's."""
+    """One request's. `holding`: the places of its connection."""
 
-    def __init__(self, web: Any, connection: Connection) -> None:
+    def __init__(self, web: Any, holding: Holding) -> None:
         self._web = web
-        self._connection = connection
+        self._holding = holding
 
     def identified(self, client: Hashable, secret: str) -> None:
         """It is this client's: its places count as that client's from now on.
@@ -32,26 +30,26 @@ class Serving(Turn):
         Raises Busy where it has come with so many bodies at once, before it was known, that it
         would have more than its share for as long as it likes to send them.
         """
-        connection, web = self._connection, self._web
-        if connection.client == client:
+        holding, web = self._holding, self._web
+        if holding.client == client:
             return
-        connection.client = client
+        holding.client = client
         web.known.note(secret, client)
-        web.work.rename(connection.place, client)
-        if connection.receiving and not web.receiving.rename(connection.receiving, client):
+        web.work.rename(holding.at_work, client)
+        if holding.receiving and not web.receiving.rename(holding.receiving, client):
             raise Busy(_TOO_MANY, retry_after=2)
 
     @contextmanager
     def resting(self) -> Iterator[None]:
         """Wait without a place at work, and get one again."""
-        connection = self._connection
-        assert connection.place is not None  # noqa: S101 (a thread has it)
-        self._web.work.leave(connection.place)
+        holding = self._holding
+        assert holding.at_work is not None  # noqa: S101 (a thread has it)
+        self._web.work.leave(holding.at_work)
         try:
             yield
         finally:
             # Before those that have not begun: each that goes on gives its thread back soon.
-            connection.place = self._got(self._web.work, first=True)
+            holding.at_work = self._got(self._web.work, first=True)
 
     @contextmanager
     def storing(self) -> Iterator[None]:
@@ -73,7 +71,7 @@ class Serving(Turn):
         far. Raises Busy.
         """
         # With a place to send a body in it is one already.
-        if self._connection.receiving is not None:
+        if self._holding.receiving is not None:
             return None
         return self._got_in_time(self._web.queued)
 
@@ -96,7 +94,7 @@ class Serving(Turn):
     ) -> Place | None:
         """A place, waited for; None if there was none in so many seconds."""
         got = threading.Event()
-        place = places.ask(self._connection.client, lambda _: got.set(), first=first)
+        place = places.ask(self._holding.client, lambda _: got.set(), first=first)
         if not got.wait(within) and places.withdraw(place):
             return None
         return place

@@ -8,48 +8,40 @@ is of the answer is written or waits to be taken. How long a peer may take is in
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.http.message import Request
 from gunicorn.workers.base import Worker
 
-from app.core.log_scrubbing import beginning_of_path
-from app.server import bounds, refusals
-from app.server.answering import After, Answering
+from app.server import bounds
+from app.server.answering import Answering
+from app.server.at_work import AtWork
 from app.server.balance import COUNTS, Waiting
 from app.server.company import Company
-from app.server.connection import BUSY, Connection
+from app.server.connection import Connection
 from app.server.crowd import Crowd
+from app.server.door import Door
 from app.server.insistence import Insistence
 from app.server.known_clients import KnownClients
-from app.server.loop import READ, Loop
+from app.server.loop import Loop
 from app.server.memory import give_back_large_blocks
-from app.server.places import Place, Places
+from app.server.places import Places
 from app.server.serving import Serving
 from app.server.times import Stop, overdue
 from app.web.turns import TURN
-
-Task = Callable[[Connection, Place], None]
-_AT_ONCE = 8
-_NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_PEER_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
 
 
 class WebWorker(Worker):
     """A process that answers requests.
 
     `work`: the places at work. `receiving`: those for bodies, `storing` for their items, `queued`
-    to wait for these. `crowd`: its connections.
+    to wait for these. `threads`: what answers in them. `crowd`: its connections.
     """
 
     def init_process(self) -> None:
@@ -61,7 +53,7 @@ class WebWorker(Worker):
         self.loop = Loop()
         self._company = Company()
         self._insistence = Insistence()
-        self.pool = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request")
+        self.threads = AtWork(self, self.cfg.threads)
         at_work = min(bounds.AT_WORK, self.cfg.threads)
         self.work = self._places(at_work)
         # With those who wait for a batch they must leave threads for work.
@@ -74,10 +66,10 @@ class WebWorker(Worker):
         self.keepalive = self.cfg.keepalive
         most = min(self.cfg.worker_connections, bounds.most_connections())
         self.crowd = Crowd(most, self._tell)
+        connect = partial(Connection, self)
+        waiting = Waiting(self.age)
+        self._door = Door(self.sockets, self.loop, self.crowd, waiting, connect, self.log)
         self._hasty: deque[tuple[float, Connection]] = deque()
-        self._listening = False
-        self._lacked_at = float("-inf")
-        self._waiting = Waiting(self.age)
         self._tell(0)
         super().init_process()
 
@@ -104,27 +96,25 @@ class WebWorker(Worker):
 
     def run(self) -> None:
         """Serve until told to stop, or the parent has gone; then let what is under way end."""
-        self._listen(True)
+        self._door.open()
         looked_at = 0.0
         while self.alive and self.ppid == os.getppid():
             self.loop.turn(self._pause())
             self._hurry()
-            if self._waiting.is_over():
-                self._listen(True)
+            self._door.look()
             if time.monotonic() - looked_at >= 1.0:
                 looked_at = time.monotonic()
                 self.notify()
-                self._listen(True)
+                self._door.open()
                 self._look()
         self.alive = False
-        self._listen(False)
+        self._door.shut()
         # Nobody is to leave it connections.
         COUNTS.forget(self.age)
         self._end()
-        self.pool.shutdown(wait=False)
+        self.threads.end()
         self.loop.close()
-        for listener in self.sockets:
-            listener.close()
+        self._door.close()
 
     def _end(self) -> None:
         stop = Stop(self.cfg.graceful_timeout)
@@ -136,57 +126,11 @@ class WebWorker(Worker):
             self._look()
         self._each(stop.end)
 
-    def _listen(self, on: bool) -> None:
-        if on != self._listening:
-            self._listening = on
-            for listener in self.sockets:
-                if on:
-                    listener.setblocking(False)
-                    self.loop.watch(listener.sock, READ, partial(self._accept, listener))
-                else:
-                    self.loop.unwatch(listener.sock)
-
-    def _accept(self, listener: Any) -> None:
-        for _ in range(_AT_ONCE):
-            if self._waiting.begins():
-                self._listen(False)
-                return
-            try:
-                sock, peer = listener.accept()
-            except OSError as error:
-                if error.errno in _NO_FILES:
-                    self._lacks(error)
-                return
-            if len(self.crowd) >= self.crowd.most and not self.crowd.make_room():
-                self._turn_away(sock)
-            else:
-                self.crowd.add(Connection(self, sock, peer, listener.getsockname()))
-
-    def _lacks(self, error: OSError) -> None:
-        """There is no file for another connection."""
-        now = time.monotonic()
-        if now - self._lacked_at >= 1.0:
-            self._lacked_at = now
-            self.log.warning("No connection could be taken: %s", error)
-        if not self.crowd.make_room():
-            # Until the next look around.
-            self._listen(False)
-
-    @staticmethod
-    def _turn_away(sock: socket.socket) -> None:
-        sock.setblocking(False)
-        with suppress(OSError):
-            sock.send(refusals.answer(*BUSY))
-            # What has not been read when it is closed would cost the peer the answer.
-            sock.shutdown(socket.SHUT_WR)
-            sock.recv(bounds.LONGEST_HEAD)
-        sock.close()
-
     def _pause(self) -> float:
         pause = 1.0
         if self._hasty:
             pause = min(pause, max(0.0, self._hasty[0][0] - time.monotonic()))
-        if (left := self._waiting.left()) is not None:
+        if (left := self._door.left()) is not None:
             pause = min(pause, left)
         return pause
 
@@ -208,17 +152,11 @@ class WebWorker(Worker):
         if self.alive:
             COUNTS.tell(self.age, connections)
 
-    # The connections' side; all but `answer` and `go_on` in the loop's thread.
+    # The connections' side, in the loop's thread.
 
     def hurry(self, connection: Connection) -> None:
         """Call its `hurried` in a moment."""
         self._hasty.append((time.monotonic() + bounds.PATIENCE_SECONDS, connection))
-
-    def later(self, task: Callable[[], None]) -> None:
-        """Do that in a thread, whenever there is one."""
-        # Where none more can be started it is done by one that is there.
-        with suppress(RuntimeError):
-            self.pool.submit(self.loop.do, task)
 
     def client_of(self, request: Request) -> Any:
         """Who sends it, as far as that is known; None for all others together."""
@@ -226,7 +164,7 @@ class WebWorker(Worker):
 
     def answering(self, connection: Connection, request: Request) -> Answering:
         """What answers the request."""
-        serving = Serving(self, connection)
+        serving = Serving(self, connection.holding)
         connection.incoming.resting = serving.resting
         return Answering(
             self.wsgi,
@@ -235,57 +173,5 @@ class WebWorker(Worker):
             connection.outgoing,
             self.cfg,
             {TURN: serving},
-            lambda: self._insistence.refused(connection.client),
+            lambda: self._insistence.refused(connection.holding.client),
         )
-
-    def answer(self, connection: Connection, place: Place) -> None:
-        """Answer the connection's request, in a thread."""
-        self._work(connection, place, first=True)
-
-    def go_on(self, connection: Connection, place: Place) -> None:
-        """Make more of the connection's answer, in a thread."""
-        self._work(connection, place, first=False)
-
-    def submit(self, task: Task, connection: Connection, place: Place) -> None:
-        """Let a thread do that for the connection, in the place that was got."""
-        self.later(partial(task, connection, place))
-
-    def _work(self, connection: Connection, place: Place, *, first: bool) -> None:
-        connection.place = place
-        answering = connection.answering
-        assert answering is not None  # noqa: S101 (made before the place was asked for)
-        after = After.ABORT
-        try:
-            if first:
-                close = not self.alive or not self.keepalive
-                after = answering.begin(connection.peer, connection.server, close=close)
-            else:
-                after = answering.go_on()
-        except OSError as error:
-            if error.errno not in _PEER_GONE:
-                self.log.exception("Socket error while answering")
-        except BaseException:
-            asked = answering.request
-            said = (asked.method, beginning_of_path(asked.path or ""))
-            self.log.exception("Error while answering %s %s", *said)
-            if not answering.begun:
-                self.later(answering.end)
-                after = self._failed(connection)
-        finally:
-            self._worked(connection, after)
-
-    @staticmethod
-    def _failed(connection: Connection) -> After:
-        text = "Something went wrong on our side; it has been logged."
-        connection.outgoing.sendall(refusals.answer(500, "internal", text))
-        return After.CLOSE
-
-    def _worked(self, connection: Connection, after: After) -> None:
-        place = connection.place
-        assert place is not None  # noqa: S101 (a thread has it)
-        if after is After.TURN:
-            self.work.leave(place)
-            self.work.ask(connection.client, partial(self.submit, self.go_on, connection))
-            return
-        self.work.leave(place)
-        self.loop.call(partial(connection.answered, after))

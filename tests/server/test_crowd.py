@@ -30,7 +30,10 @@ class House:
         within.callback(self.loop.close)
         self._within = within
         self._web = SimpleNamespace(
-            cfg=Config(), crowd=self.crowd, loop=self.loop, later=lambda task: task()
+            cfg=Config(),
+            crowd=self.crowd,
+            loop=self.loop,
+            threads=SimpleNamespace(later=lambda task: task()),
         )
 
     def connected(self) -> tuple[Connection, socket.socket]:

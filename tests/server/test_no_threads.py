@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 
 from redis import Redis
@@ -15,9 +13,9 @@ from sqlalchemy import Engine
 
 from app.batches.watching import BatchWatch
 from app.core.settings import Settings
+from app.server.at_work import AtWork
 from app.server.loop import Loop
 from app.server.places import Place, Places
-from app.server.worker import WebWorker
 from app.web.places import Places as Leases
 
 
@@ -34,23 +32,26 @@ def no_more_threads() -> Iterator[None]:
 def test_what_waits_for_a_thread_gets_one_that_comes_free() -> None:
     loop, places = Loop(), Places(2, 2)
     go_on, done = threading.Event(), threading.Semaphore(0)
-    with ThreadPoolExecutor(4) as pool:
-        web: Any = SimpleNamespace(pool=pool, loop=loop)
-        pool.submit(go_on.wait)
+    threads = AtWork(SimpleNamespace(loop=loop), 4)
 
-        def begin(place: Place) -> None:
-            def work() -> None:
-                places.leave(place)
-                done.release()
+    def hold() -> None:
+        go_on.wait()
 
-            WebWorker.later(web, work)
+    def begin(place: Place) -> None:
+        def work() -> None:
+            places.leave(place)
+            done.release()
 
-        with no_more_threads():
-            for _ in range(10):
-                places.ask("a", begin)
-            go_on.set()
-            for _ in range(10):
-                assert done.acquire(timeout=20)
+        threads.later(work)
+
+    threads.later(hold)
+    with no_more_threads():
+        for _ in range(10):
+            places.ask("a", begin)
+        go_on.set()
+        for _ in range(10):
+            assert done.acquire(timeout=20)
+    threads.end()
     loop.close()
     assert all(places.ask("a", lambda _: None).held for _ in range(2))
 
