@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from celery import signals
 from redis import Redis, RedisError
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError
@@ -23,9 +24,10 @@ from app.events.notify import notify_senders
 from app.messaging.broker import SLOW_QUEUE
 from app.metrics.listener import impatient_redis
 from app.webhooks.claiming import call_due, end_revoked, is_any_due, nothing_left
-from app.webhooks.delivery_log import KEPT_DAYS, forget_old
+from app.webhooks.delivery_log import FORGET_AT_ONCE, KEPT_DAYS, forget_old
 from app.webhooks.policies import policy_of
 from app.webhooks.sender import Sender
+from app.webhooks.trimming import Trimming
 from workers.celery import settings
 from workers.engine.runtime import Runtime
 from workers.wiring import call_webhook, consumed_queues
@@ -36,9 +38,10 @@ log = structlog.get_logger(__name__)
 _CONNECTIONS = 2
 # Seconds before a worker's end in which what is still being sent is given back.
 _TO_GIVE_BACK = 1.0
-# Seconds between two looks for deliveries that are too old to keep.
+# Seconds between two looks for deliveries that are too old to keep, unless there are more of them.
 _FORGET_EVERY = 60.0
-_forgot_at = 0.0
+_forgot_at = float("-inf")
+_trimming = Trimming()
 _sender: tuple[int, Sender] | None = None
 _stop_by = 0.0
 
@@ -53,12 +56,8 @@ def look(runtime: Runtime, webhook_id: UUID) -> None:
 
 def have_due_sent(runtime: Runtime) -> int:
     """Tell the senders if something is due that nobody was told of. For the sweep."""
-    global _forgot_at
     with transaction(runtime.engine) as connection:
-        if time.monotonic() - _forgot_at > _FORGET_EVERY:
-            _forgot_at = time.monotonic()
-            forget_old(connection, days=runtime.settings.retention_days or KEPT_DAYS)
-            end_revoked(connection)
+        _keep_short(runtime, connection)
         if not is_any_due(connection):
             return 0
     if _told():
@@ -68,6 +67,17 @@ def have_due_sent(runtime: Runtime) -> int:
     for webhook_id in due:
         call_webhook(webhook_id)
     return len(due)
+
+
+def _keep_short(runtime: Runtime, connection: Connection) -> None:
+    """Remove what is too old to keep, and too much of it; end what will never be sent."""
+    global _forgot_at
+    _trimming.step(connection)
+    if time.monotonic() - _forgot_at > _FORGET_EVERY:
+        end_revoked(connection)
+        days = runtime.settings.retention_days or KEPT_DAYS
+        if forget_old(connection, days=days) < FORGET_AT_ONCE:
+            _forgot_at = time.monotonic()
 
 
 def _told() -> bool:

@@ -22,6 +22,7 @@ from app.webhooks.registering import get_webhook
 
 KEPT_DAYS = 30
 """Days that a delivery stays in the log if batches are kept for ever."""
+FORGET_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ def resend(
 
 
 def forget_old(connection: Connection, *, days: int) -> int:
-    """Remove deliveries that ended longer ago than this; returns how many."""
-    return connection.execute(DELETE_OLD, {"days": days}).rowcount
+    """Remove deliveries that ended longer ago; returns how many, at most FORGET_AT_ONCE."""
+    asked = {"days": days, "at_once": FORGET_AT_ONCE}
+    return connection.execute(DELETE_OLD, asked).rowcount
 
 
 def count_pending(connection: Connection) -> tuple[int, float]:

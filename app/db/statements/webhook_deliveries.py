@@ -57,7 +57,33 @@ DELETE_OLD = text(
     DELETE FROM webhook_deliveries WHERE id IN (
         SELECT id FROM webhook_deliveries
         WHERE finished_at < now() - make_interval(days => :days)
-        LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        LIMIT :at_once FOR UPDATE SKIP LOCKED)
+    """
+)
+
+# Of the :webhooks webhooks behind :after (null: the first ones): removes the oldest deliveries past
+# each one's part of the :most that a client's webhooks have together, at most :at_once of each. By
+# pk_webhooks, ix_webhooks_client_id_id and ix_webhook_deliveries_webhook_id_id. `last`: the last of
+# these webhooks.
+TRIM_DELIVERIES = text(
+    """
+    WITH visited AS MATERIALIZED (
+        SELECT w.id, :most / (SELECT count(*) FROM webhooks o WHERE o.client_id = w.client_id)
+            AS part
+        FROM webhooks w WHERE CAST(:after AS uuid) IS NULL OR w.id > CAST(:after AS uuid)
+        ORDER BY w.id LIMIT :webhooks
+    ), surplus AS MATERIALIZED (
+        SELECT old.id FROM visited v CROSS JOIN LATERAL (
+            SELECT d.id FROM webhook_deliveries d WHERE d.webhook_id = v.id
+            ORDER BY d.id DESC OFFSET v.part LIMIT :at_once) old
+    ), removed AS (
+        DELETE FROM webhook_deliveries WHERE id IN (
+            SELECT d.id FROM webhook_deliveries d WHERE d.id IN (SELECT id FROM surplus)
+            FOR UPDATE SKIP LOCKED)
+        RETURNING id
+    )
+    SELECT (SELECT id FROM visited ORDER BY id DESC LIMIT 1) AS last,
+           (SELECT count(*) FROM removed) AS removed
     """
 )
 
