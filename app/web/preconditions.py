@@ -22,6 +22,8 @@ IF_MATCH: dict[str, Any] = {
     "description": "The `ETag` of the batch as it was seen: 412 if it is another now.",
 }
 """The header's description in the OpenAPI document, for views that compare it themselves."""
+NONE: frozenset[str] = frozenset()
+"""What a view takes that honours neither."""
 _KEY = "Idempotency-Key"
 
 

@@ -21,18 +21,17 @@ from urllib.parse import quote
 from flask import Blueprint, Response, g, redirect, request
 
 from app.clients.credentials import Caller
-from app.console.shell import csrf, sessions
+from app.console.shell import csrf, forms, sessions
 from app.console.shell.rendering import live, render
 from app.console.shell.roles import READ, WRITE, may
 from app.console.shell.sign_in_form import HOME, form
 from app.core import correlation
 from app.core.errors import Forbidden
+from app.web import preconditions
 from app.web.address import caller_address
 from app.web.auth import begin_for
 from app.web.services import services
 
-# An item that is edited may take three times its bytes.
-_LARGEST_FORM = 1024 * 1024
 View = Callable[..., Any]
 
 
@@ -73,7 +72,7 @@ class Page:
         """The view answers whoever asks: it looks itself at who that is."""
 
         def decorate(view: View) -> View:
-            self.routes.append((method, path, _bounded(view)))
+            self.routes.append((method, path, _bounded(view, forms.OF_ANYBODY)))
             return view
 
         return decorate
@@ -115,10 +114,10 @@ def make_blueprint(pages: Iterable[Page]) -> Blueprint:
     return blueprint
 
 
-def _bounded(view: View) -> View:
+def _bounded(view: View, most: int = forms.OF_SIGNED_IN) -> View:
     @wraps(view)
     def bounded(**values: Any) -> Any:
-        request.max_content_length = request.max_form_memory_size = _LARGEST_FORM
+        forms.bound(request, most)
         return view(**values)
 
     return bounded
@@ -133,6 +132,7 @@ def _signed_in(view: View, scope: str | None) -> View:
             return _sign_in_first()
         if not may(found, scope):
             raise Forbidden(f"This needs the scope {scope}, which your key does not have.")
+        preconditions.check(request, preconditions.NONE)
         if request.method == "POST":
             csrf.check(request, token)
         return view(**values)

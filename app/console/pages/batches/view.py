@@ -20,6 +20,7 @@ from app.core.lifecycle import BATCH_STATUSES
 from app.db import read
 from app.web.auth import caller
 from app.web.owners import owner_of
+from app.web.rates import count_request
 from app.web.services import services
 
 page = Page(__name__, link=Link("Batches", PATH))
@@ -51,15 +52,20 @@ def live() -> Response:
 
 @page.post("/batches/act")
 def act_on_several() -> BaseResponse:
-    """Do one thing with all that were chosen; those whose state does not allow it are told of."""
+    """Do one thing with all that were chosen; those whose state does not allow it are told of.
+
+    Each counts as a request of its own, so that no quota is got round by a form.
+    """
     action, ids = request.form.get("action", ""), _chosen()
     if action not in _DONE:
         raise Invalid("There is no such action.")
     if action != "retry" and "confirmed" not in request.form:
         return page.answer("confirm.html", action=action, ids=ids)
     passed_over = []
-    for batch_id in ids:
+    for place, batch_id in enumerate(ids):
         try:
+            if place:
+                count_request(caller(), services().rates)
             _do(action, batch_id)
         except BatchlineError as error:
             if error.status >= 500:

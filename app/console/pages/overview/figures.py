@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -80,10 +80,22 @@ class Figures:
         )
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What is kept for one client, and until when; `lock` is had by who looks it up."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    until: float = float("-inf")
+    figures: Figures | None = None
+    day_until: float = float("-inf")
+    day: list[Ended] = field(default_factory=list)
+
+
 class Board:
     """The figures by client, of one process; safe to share between its threads.
 
-    `clock`: a monotonic one, in seconds. Who asks while they are being looked up waits for those.
+    `clock`: a monotonic one, in seconds. Who asks while they are being looked up waits for those,
+    and for nobody else's: a client with much to be looked up makes no other wait.
     """
 
     def __init__(self, engine: Engine, *, stale: float, patience: float) -> None:
@@ -91,23 +103,26 @@ class Board:
         self._live = {"stale": stale, "patience": patience}
         self._clock: Callable[[], float] = time.monotonic
         self._lock = threading.Lock()
-        self._kept: dict[UUID | None, tuple[float, Figures]] = {}
-        self._days: dict[UUID | None, tuple[float, list[Ended]]] = {}
+        self._kept: dict[UUID | None, _Kept] = {}
 
     def figures(self, client_id: UUID | None) -> Figures:
         """Those of a client, or of all for None; up to a second old."""
-        with self._lock:
-            kept = self._kept.get(client_id)
-            if kept is not None and self._clock() < kept[0]:
-                return kept[1]
-            found = read(self._engine, lambda connection: self._look(connection, client_id))
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-                self._days.clear()
-            self._kept[client_id] = (self._clock() + _FRESH, found)
-            return found
+        kept = self._kept_for(client_id)
+        with kept.lock:
+            if kept.figures is None or self._clock() >= kept.until:
+                kept.figures = read(
+                    self._engine, lambda connection: self._look(connection, client_id, kept)
+                )
+                kept.until = self._clock() + _FRESH
+            return kept.figures
 
-    def _look(self, connection: Connection, client_id: UUID | None) -> Figures:
+    def _kept_for(self, client_id: UUID | None) -> _Kept:
+        with self._lock:
+            if client_id not in self._kept and len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            return self._kept.setdefault(client_id, _Kept())
+
+    def _look(self, connection: Connection, client_id: UUID | None, kept: _Kept) -> Figures:
         of_client = client_id is not None
         given = {"client_id": client_id} if of_client else {}
         oldest = connection.execute(find_oldest_waiting(of_client=of_client), given).one_or_none()
@@ -129,13 +144,12 @@ class Board:
                 key=lambda each: each.queue,
             ),
             hour=ended_lately(connection, client_id, minutes=60, step=1),
-            day=self._day(connection, client_id),
+            day=self._day(connection, client_id, kept),
             latest=list_batches(connection, client_id, limit=LATEST)[0],
         )
 
-    def _day(self, connection: Connection, client_id: UUID | None) -> list[Ended]:
-        until, found = self._days.get(client_id, (0.0, []))
-        if self._clock() >= until:
-            found = ended_lately(connection, client_id, minutes=24 * 60, step=15)
-            self._days[client_id] = (self._clock() + _DAY_FRESH, found)
-        return found
+    def _day(self, connection: Connection, client_id: UUID | None, kept: _Kept) -> list[Ended]:
+        if self._clock() >= kept.day_until:
+            kept.day = ended_lately(connection, client_id, minutes=24 * 60, step=15)
+            kept.day_until = self._clock() + _DAY_FRESH
+        return kept.day

@@ -14,8 +14,9 @@ from app.console.shell.page import Page
 from app.console.shell.sign_in_form import HOME, form, safe_path
 from app.core import actor
 from app.core.errors import TooMany
-from app.db import transaction
+from app.db import read, transaction
 from app.db.statements.console_sessions import FIND_OWNER_OF_SECRET
+from app.web import preconditions
 from app.web.address import caller_address
 from app.web.auth import begin_for, caller
 from app.web.services import services
@@ -35,6 +36,7 @@ def wanted() -> BaseResponse:
 @page.open("POST", "/sign-in")
 def sign_in() -> BaseResponse:
     """Begin a session, of its own token whatever cookie came with the request."""
+    preconditions.check(request, preconditions.NONE)
     csrf.check(request, request.cookies.get(csrf.COOKIE))
     secret = request.form.get("secret", "").strip()
     wanted_path = safe_path(request.form.get("next", HOME))
@@ -69,14 +71,18 @@ def sign_out() -> BaseResponse:
 
 def _note_refusal(secret: str) -> None:
     """For whoever looks the audit through, also where the secret was good once."""
+    this = {"secret_hash": hash_secret(secret)}
+    owner = read(
+        services().engine,
+        lambda connection: connection.execute(FIND_OWNER_OF_SECRET, this).one_or_none(),
+    )
+    if owner is not None:
+        actor.begin(actor.Actor(owner.key_id, owner.key_name, caller_address()))
+    elif attempts.is_to_be_audited():
+        actor.begin(actor.Actor(address=caller_address()))
+    else:
+        return
     with transaction(services().engine) as connection:
-        owner = connection.execute(
-            FIND_OWNER_OF_SECRET, {"secret_hash": hash_secret(secret)}
-        ).one_or_none()
-        if owner is not None:
-            actor.begin(actor.Actor(owner.key_id, owner.key_name, caller_address()))
-        else:
-            actor.begin(actor.Actor(address=caller_address()))
         record(
             connection,
             "session.refused",
