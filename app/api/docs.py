@@ -48,8 +48,8 @@ blueprint = Blueprint("docs", __name__, template_folder="templates")
 
 @blueprint.get("/")
 def start_page() -> BaseResponse:
-    """Where a browser begins."""
-    return redirect("/docs")
+    """Where a browser begins: with the console, which shows how things stand."""
+    return redirect("/console")
 
 
 @blueprint.get("/docs")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.cli.described_files import described_file
 from app.cli.options import as_json, print_json, print_table
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def check(
     handler is called. The exit status is 1 where something is wrong.
     """
     from app.core.settings import load_settings
-    from batchline.client.submission import describe
     from handlers.load import look_at_handlers
 
     settings = load_settings()
@@ -63,7 +63,7 @@ def check(
     items: dict[str, Any] | None = None
     if file is not None:
         items = _look_at_items(
-            describe(file, format_), _meant(operation, found.operations), settings
+            described_file(file, format_), _meant(operation, found.operations), settings
         )
     if json_output:
         operations = [_shown(one) for one in found.operations]

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app.cli.described_files import described_file
 from app.cli.options import as_json, print_json, remote
 
 
@@ -94,14 +95,13 @@ def submit(
 
     from app.cli.connection import connect
     from app.terminal import progress
-    from batchline.client.submission import describe
     from batchline.client.submission import submit as send
 
     console = Console(stderr=True)
     fields = {_camel(name): value for name, value in options.items()}
     fields["metadata"] = _object("--metadata", metadata)
     fields["ramp"] = _object("--ramp", ramp)
-    described = describe(file, format_)
+    described = described_file(file, format_)
     with connect(url, secret) as api:
         with progress.upload_bar(console) as bar:
             task = bar.add_task(f"sending {described.name}", total=described.size)

@@ -21,6 +21,7 @@ from app.db.statements.webhooks import (
     FIND_WEBHOOK,
     INSERT_WEBHOOK,
     LIST_WEBHOOKS,
+    LOCK_WEBHOOK,
     ROTATE_SECRET,
 )
 from app.webhooks.addresses import Policy
@@ -106,6 +107,14 @@ def list_webhooks(
 def get_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> WebhookEntry:
     """One of the client's webhooks. Raises NotFound."""
     found = _entries(connection, FIND_WEBHOOK, {"id": webhook_id, "client_id": client_id})
+    if not found:
+        raise _unknown(webhook_id)
+    return found[0]
+
+
+def lock_webhook(connection: Connection, client_id: UUID, webhook_id: UUID) -> WebhookEntry:
+    """The same, which is not removed before the end of the transaction. Raises NotFound."""
+    found = _entries(connection, LOCK_WEBHOOK, {"id": webhook_id, "client_id": client_id})
     if not found:
         raise _unknown(webhook_id)
     return found[0]

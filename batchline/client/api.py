@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -12,6 +14,10 @@ from batchline.client.errors import ApiError
 
 # A submission is answered after its commit, and five million items take a while to copy.
 TIMEOUT = httpx.Timeout(30.0, read=600.0, write=600.0)
+
+_NO_PATH = "There is nothing at this path."
+_KINDS = {"batches": "batch", "webhooks": "webhook", "deliveries": "delivery"}
+_ID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -130,6 +136,8 @@ def refusal(response: httpx.Response) -> ApiError:
     """The error for a refused request: its detail, then a line for each field at fault."""
     body = _problem(response)
     said = str(body.get("detail") or body.get("title") or response.reason_phrase or "refused")
+    if said == _NO_PATH:
+        said = _no_such(response.url) or said
     lines = [said]
     for error in body.get("errors") or ():
         if isinstance(error, Mapping):
@@ -141,6 +149,20 @@ def refusal(response: httpx.Response) -> ApiError:
         body=body,
         retry_after=_seconds(response.headers.get("Retry-After")),
     )
+
+
+def _no_such(url: httpx.URL) -> str | None:
+    """What is not there, where a path names it by something that is no id.
+
+    To the API that is a path that leads nowhere, and says only that.
+    """
+    from urllib.parse import unquote
+
+    parts = url.raw_path.partition(b"?")[0].decode("ascii", "replace").split("/")
+    for kind, name in pairwise(parts):
+        if kind in _KINDS and name and not _ID.fullmatch(name):
+            return f"There is no {_KINDS[kind]} {unquote(name)!r}."
+    return None
 
 
 def _seconds(text: str | None) -> float | None:

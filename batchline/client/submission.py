@@ -20,7 +20,7 @@ MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv",
 }
-_SUFFIXES = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
+SUFFIXES = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
 Progress = Callable[[int], None]
 """Called with the number of bytes sent since the last call."""
@@ -49,14 +49,24 @@ def describe(path: str, format: str | None = None) -> File:
     """What `path` ("-" for standard input) holds, by `format` or by its name. Raises BadFile."""
     if path == "-":
         return File(None, format or "json")
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    gzipped = suffixes[-1:] == [".gz"]
-    by_name = _SUFFIXES.get((suffixes[:-1] if gzipped else suffixes)[-1:][0] if suffixes else "")
-    if format is None and by_name is None:
-        raise BadFile(f"{path}: say --format, as its name ends in none of {', '.join(_SUFFIXES)}")
+    format = format or format_by_name(path)
+    if format is None:
+        raise BadFile(f"{path}: its name has to end in one of {', '.join(SUFFIXES)}, or also .gz")
     if not Path(path).exists():
         raise BadFile(f"{path}: there is no such file")
-    return File(Path(path), format or by_name or "json", gzipped)
+    return File(Path(path), format, _suffixes(path)[-1:] == [".gz"])
+
+
+def format_by_name(path: str) -> str | None:
+    """What the ending of the name says, before `.gz`; None where it says nothing."""
+    suffixes = _suffixes(path)
+    if suffixes[-1:] == [".gz"]:
+        del suffixes[-1]
+    return SUFFIXES.get(suffixes[-1]) if suffixes else None
+
+
+def _suffixes(path: str) -> list[str]:
+    return [suffix.lower() for suffix in Path(path).suffixes]
 
 
 def submit(

@@ -15,6 +15,7 @@ from tests.support.stack import Stack
 
 Run = Callable[..., Result]
 
+NONE = "018f0000-0000-7000-8000-000000000000"
 GOOD = [{"asin": f"A{n}", "countryCode": "US", "percACoS": 2.7} for n in range(50)]
 BAD = {"asin": "A1", "countryCode": "Nowhere", "percACoS": 2.7}
 
@@ -101,6 +102,26 @@ def test_refusals_are_told_with_their_field(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: 422 ")
     assert "/operation" in result.stderr
-    missing = run("status", "018f0000-0000-7000-8000-000000000000")
+    missing = run("status", NONE)
     assert missing.exit_code == 1
     assert missing.stderr.startswith("Error: 404 ")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["pause", "nosuch"], "There is no batch 'nosuch'."),
+        (["status", "nosuch"], "There is no batch 'nosuch'."),
+        (["cancel", "a/b"], "There is no batch 'a/b'."),
+        (["results", "nosuch"], "There is no batch 'nosuch'."),
+        (["failures", "nosuch"], "There is no batch 'nosuch'."),
+        (["edit", "nosuch", "3", "--input", "{}"], "There is no batch 'nosuch'."),
+        (["webhooks", "rotate", "nosuch"], "There is no webhook 'nosuch'."),
+        (["pause", NONE], f"There is no batch {NONE}."),
+        (["webhooks", "resend", NONE, "nosuch"], "There is no delivery 'nosuch'."),
+    ],
+)
+def test_what_is_not_there_is_named_in_a_line(run: Run, words: list[str], what: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: 404 {what}\n"

@@ -161,6 +161,9 @@ def test_files_by_their_names(own: Client, tmp_path: Path, ending: str) -> None:
 def test_a_file_that_cannot_be_sent(own: Client, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="no such file"):
         own.submit("catalog.masterlist", tmp_path / "none.csv")
+    # No word of an option that only the command line has.
+    with pytest.raises(BadFile, match=r"items.xls: its name has to end in one of \.json, "):
+        own.submit("catalog.masterlist", tmp_path / "items.xls")
 
 
 def test_items_that_name_their_operation(own: Client) -> None:

@@ -252,7 +252,7 @@ def test_a_live_part_is_sent_only_where_it_has_changed(person: Person) -> None:
 
 def test_files_are_kept_for_a_year_under_names_of_their_content(stranger: Person) -> None:
     found = set(re.findall(r"/console/assets/[^\"]+", stranger.get("/console").text))
-    assert len(found) == 5
+    assert len(found) == 6
     for path in found:
         answer = stranger.get(path)
         assert answer.status_code == 200

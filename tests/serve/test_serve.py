@@ -100,6 +100,9 @@ class Served:
         assert match is not None
         self.secret = match[1]
         self.worker_line = self.wait_for(r"^  (celery .* worker .*)$")[1]
+        # What it says in the end.
+        self.wait_for(r"^Ctrl-C stops everything")
+        self.console = self.wait_for(r"^  (http\S+)$")[1]
         return self
 
     def http(self) -> httpx.Client:
@@ -203,7 +206,9 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     assert '"path": "/v1/batches"' in logged
     assert served.secret not in logged
 
-    assert httpx.get(f"{served.api}/").headers["Location"] == "/docs"
+    assert httpx.get(f"{served.api}/").headers["Location"] == "/console"
+    assert served.console == f"{served.api}/console"
+    assert "Secret" in httpx.get(served.console).text
     assert httpx.get(f"{served.api}/healthz").is_success
     assert httpx.get(served.docs).is_success
     assert httpx.get(f"{served.flower}/healthcheck").is_success

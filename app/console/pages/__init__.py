@@ -9,6 +9,7 @@ from app.console.pages.item.view import page as item
 from app.console.pages.items.view import page as items
 from app.console.pages.operations.view import page as operations
 from app.console.pages.overview.view import page as overview
+from app.console.pages.search.view import page as search
 from app.console.pages.sign_in.view import page as sign_in
 from app.console.pages.webhooks.view import page as webhooks
 from app.console.pages.workers.view import page as workers
@@ -25,4 +26,5 @@ PAGES: tuple[Page, ...] = (
     workers,
     webhooks,
     activity,
+    search,
 )

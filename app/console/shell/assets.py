@@ -18,6 +18,7 @@ _CONSOLE = Path(__file__).parents[1]
 _FILES = {
     "console.css": _CONSOLE / "shell/static/console.css",
     "console.js": _CONSOLE / "shell/static/console.js",
+    "palette.js": _CONSOLE / "shell/static/palette.js",
     "icon.svg": _CONSOLE / "shell/static/icon.svg",
     "htmx.js": _CONSOLE / "vendor/htmx.min.js",
     "idiomorph.js": _CONSOLE / "vendor/idiomorph-ext.min.js",

@@ -6,6 +6,7 @@ from app.clients.credentials import Caller
 
 READ = "batches.read"
 WRITE = "batches.write"
+WEBHOOKS = "webhooks.manage"
 
 
 def may(found: Caller, scope: str | None) -> bool:

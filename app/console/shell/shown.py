@@ -29,6 +29,27 @@ _SHAPES = {
 }
 
 
+_SIGN = Markup('<span class="status status-{}"><span aria-hidden="true">{}</span>{}</span>')
+# What a batch waits for: what helps, in a sentence, and for a table.
+_WAITS = {
+    "retry": ("Waits for items that will be tried again.", "tries again later"),
+    "schedule": ("Waits for its time.", "waits for its time"),
+    "approval": ("Waits for another key's approval.", "waits for approval"),
+    "ramp": (
+        "Waits for somebody to look at the step that has run, and to resume it.",
+        "waits after a step",
+    ),
+    "breaker": (
+        "Held by a breaker: what its operation needs is away. It goes on when that is back.",
+        "held by a breaker",
+    ),
+    "worker": (
+        "Waits for a worker: none that is alive has its operation. Start one that does.",
+        "waits for a worker",
+    ),
+}
+
+
 def number(value: float) -> str:
     """1234567 as 1,234,567."""
     return f"{value:,}"
@@ -41,6 +62,14 @@ def duration(seconds: float) -> str:
         if seconds < below:
             return f"{seconds // unit} {name}"
     raise AssertionError  # the last step has no end
+
+
+def cost(seconds: float) -> str:
+    """Seconds that something takes, often very short: `0.12 ms`, `35 ms`, `1.5 s`."""
+    if seconds >= 0.9995:
+        return f"{seconds:.1f} s"
+    thousandths = seconds * 1000
+    return f"{thousandths:.0f} ms" if thousandths >= 10 else f"{thousandths:.2g} ms"
 
 
 def relative(moment: datetime, now: datetime | None = None) -> str:
@@ -62,9 +91,27 @@ def ago(moment: datetime | None) -> Markup:
 
 def status(word: str) -> Markup:
     """A status by word, shape and colour."""
-    return Markup(
-        '<span class="status status-{}"><span aria-hidden="true">{}</span>{}</span>'
-    ).format(word.lower(), _SHAPES.get(word, "·"), word)
+    return _SIGN.format(word.lower(), _SHAPES.get(word, "·"), word)
+
+
+def breaker(word: str) -> Markup:
+    """How a breaker stands, by word, shape and colour."""
+    style, shape = {"open": ("failed", "⊘"), "probing": ("paused", "◔")}.get(word, ("success", "✓"))
+    return _SIGN.format(style, shape, word)
+
+
+def delivery(word: str) -> Markup:
+    """How far a webhook's delivery is, by word, shape and colour."""
+    style, shape = {"DELIVERED": ("success", "✓"), "FAILED": ("failed", "✕")}.get(
+        word, ("pending", "○")
+    )
+    return _SIGN.format(style, shape, word)
+
+
+def waits(word: str, *, briefly: bool = False) -> str:
+    """What a batch waits for, of the API's words: what helps; of one that is new, the word."""
+    sentence, brief = _WAITS.get(word, (f"Waits for {word}.", f"waits for {word}"))
+    return brief if briefly else sentence
 
 
 def foreign(text: str | None, most: int = 200) -> Markup:
@@ -105,8 +152,12 @@ def percent(part: float) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "duration": duration,
+    "cost": cost,
     "ago": ago,
     "status": status,
+    "breaker": breaker,
+    "delivery": delivery,
+    "waits": waits,
     "foreign": foreign,
     "plain": plain,
     "pretty": pretty,

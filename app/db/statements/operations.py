@@ -24,6 +24,9 @@ class CostSums:
 # What it costs.
 GET_COST = text(f"SELECT {columns(CostSums)} FROM operation_costs WHERE operation = :operation")
 
+# What an item of each has lately cost, in seconds of a worker. A row an operation.
+LIST_COSTS = text("SELECT operation, seconds_per_item FROM operation_costs")
+
 # New slices' sums, beside which what was known counts a part, `keep`. Nobody waits for another who
 # does the same: after a tenth of a second it is an error.
 LEARN_COST = text(

@@ -74,6 +74,12 @@ LOCK_LISTENING = text(
     """
 )
 
+# One of a client's webhooks, kept from being removed before the end of the transaction: by
+# pk_webhooks.
+LOCK_WEBHOOK = text(
+    f"SELECT {_SHOWN} FROM webhooks WHERE id = :id AND client_id = :client_id FOR KEY SHARE"
+)
+
 # Those of all clients that want an event which is no client's own, in their order, so that two who
 # ask do not wait crosswise. One look at the table, of some for each client; when a breaker moves.
 LOCK_ALL_LISTENING = text(

@@ -58,11 +58,8 @@ def announce(
     places = {
         "API": f"{addresses.api}/v1",
         "docs": f"{addresses.api}/docs",
-        "console": f"{addresses.api}/console",
         "Flower": addresses.flower,
     }
-    if not api.offers("/console"):
-        del places["console"]
     lines = ["", "Batchline is ready.", ""]
     lines += [f"  {name:<8} {url}" for name, url in places.items()]
     lines += [f"  {'logs':<8} {logs}"] if logs is not None else []
@@ -86,6 +83,11 @@ def announce(
         "Ctrl-C stops everything.",
         "",
     ]
+    if api.offers("/console"):
+        # Last, where whoever waited for the end looks first.
+        whose = " with the secret above" if secret is not None else ""
+        lines += [f"See it all, and act on it, in the console; sign in{whose}:", ""]
+        lines += [f"  {addresses.api}/console", ""]
     output.block("\n".join(lines))
 
 

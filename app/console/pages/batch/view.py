@@ -20,7 +20,7 @@ from app.console.pages.batch.actions import offer, offers
 from app.console.shell import csrf
 from app.console.shell.page import Page
 from app.console.shell.rendering import part
-from app.console.shell.roles import WRITE, may
+from app.console.shell.roles import WEBHOOKS, WRITE, may
 from app.core.errors import NotFound
 from app.core.lifecycle import AWAITING
 from app.db import read
@@ -114,6 +114,8 @@ def _values(batch_id: UUID) -> dict[str, Any]:
             "activity": list_audit(connection, which, limit=MOST_ENTRIES)[0],
             "deliveries": connection.execute(LIST_DELIVERIES_OF_BATCH, given).all(),
             "offers": _offers(connection, batch) if may(who, WRITE) else [],
+            # An address may hold secrets. One's own webhooks only, as with the API.
+            "may_manage": batch.client_id == who.client_id and may(who, WEBHOOKS),
         }
 
     found = read(services().engine, look)

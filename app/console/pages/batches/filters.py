@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from urllib.parse import urlencode
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
 from app.batches.queries import BatchFilter
 from app.clients.checks import client_id_of
+from app.console.shell.asked import address, moment_of, text_of
 from app.core.lifecycle import BATCH_STATUSES
 
-LONGEST_TEXT = 200
 PATH = "/console/batches"
 
 
@@ -34,8 +32,11 @@ class Filters:
 
     def url(self, **more: str) -> str:
         """The address of the list with these, and `more`."""
-        pairs = [*self._pairs(), *more.items()]
-        return f"{PATH}?{urlencode(pairs)}" if pairs else PATH
+        return address(PATH, [*self._pairs(), *more.items()])
+
+    def act(self) -> str:
+        """Where a form leads that does something with some of them, and comes back to these."""
+        return address(f"{PATH}/act", self._pairs())
 
     def with_status(self, status: str) -> str:
         """The address with that status too, or without it if it is among them."""
@@ -74,23 +75,8 @@ def filters_of(query: MultiDict[str, str]) -> Filters:
     created_after = query.get("createdAfter", "").strip()
     return Filters(
         statuses=tuple(status for status in BATCH_STATUSES if status in said),
-        operation=_plain(query.get("operation", "")),
-        text=_plain(query.get("text", "")),
+        operation=text_of(query, "operation"),
+        text=text_of(query, "text"),
         created_after=created_after if moment_of(created_after) else "",
         client=query.get("client", "") if client_id_of(query.get("client", "")) else "",
     )
-
-
-def moment_of(text: str) -> datetime | None:
-    """The time that is meant, in UTC unless it says otherwise; None where it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _plain(text: str) -> str:
-    """Postgres takes no NUL, and no half of a pair."""
-    text = text.strip()[:LONGEST_TEXT].replace("\x00", "")
-    return text.encode("utf-8", "ignore").decode()

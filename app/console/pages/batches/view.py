@@ -26,6 +26,10 @@ from app.web.services import services
 page = Page(__name__, link=Link("Batches", PATH))
 PAGE_SIZE = 50
 MOST_AT_ONCE = 500
+_ASKED = {
+    "cancel": "What of them has not begun ends CANCELED; what is under way finishes.",
+    "delete": "They are removed with all their items. This cannot be undone.",
+}
 _DONE = {"cancel": "canceled", "retry": "retried", "delete": "deleted"}
 
 
@@ -36,6 +40,7 @@ def show() -> Response:
     return page.answer(
         "page.html",
         filters=filters,
+        asked=_ASKED,
         statuses=BATCH_STATUSES,
         operations=[each.name for each in services().registry],
         clients=list_clients(services().engine) if caller().is_admin else (),
@@ -57,10 +62,11 @@ def act_on_several() -> BaseResponse:
     Each counts as a request of its own, so that no quota is got round by a form.
     """
     action, ids = request.form.get("action", ""), _chosen()
+    filters = filters_of(request.args)
     if action not in _DONE:
         raise Invalid("There is no such action.")
-    if action != "retry" and "confirmed" not in request.form:
-        return page.answer("confirm.html", action=action, ids=ids)
+    if action in _ASKED and "confirmed" not in request.form:
+        return page.answer("confirm.html", action=action, ids=ids, asked=_ASKED, filters=filters)
     passed_over = []
     for place, batch_id in enumerate(ids):
         try:
@@ -73,8 +79,10 @@ def act_on_several() -> BaseResponse:
             passed_over.append((batch_id, error.detail))
     if passed_over:
         number = len(ids) - len(passed_over)
-        return page.answer("partly.html", number=number, done=_DONE[action], others=passed_over)
-    return redirect(f"{PATH}?done={_DONE[action]}", 303)
+        return page.answer(
+            "partly.html", number=number, done=_DONE[action], others=passed_over, filters=filters
+        )
+    return redirect(filters.url(done=_DONE[action]), 303)
 
 
 def _chosen() -> list[UUID]:

@@ -15,7 +15,8 @@ from app.batches.choices import UNSUCCESSFUL, Choice
 from app.batches.history import list_tries
 from app.batches.queries import find_batch, find_item
 from app.console.shell.page import Page
-from app.core.errors import BatchlineError, Invalid, TooLarge
+from app.console.shell.rendering import part
+from app.core.errors import BatchlineError, Invalid, NotFound, TooLarge
 from app.core.lifecycle import BATCH_ENDED, OPEN, PENDING
 from app.db import read
 from app.web.auth import caller
@@ -36,10 +37,33 @@ def show(batch_id: UUID, index: int) -> Response:
     return _page(batch_id, index)
 
 
+@page.get(f"{_PATH}/live")
+def live(batch_id: UUID, index: int) -> Response:
+    """What of it moves. Where the item is gone, the browser loads the page, which says so."""
+    try:
+        values = _values(batch_id, index)
+    except NotFound:
+        return Response(status=200, headers={"HX-Refresh": "true"})
+    return page.live("live.html", **values)
+
+
 def _page(
     batch_id: UUID, index: int, *, status: int = 200, text: str | None = None, refusal: str = ""
 ) -> Response:
     """`text`: what stands in the field instead of the input. `refusal`: why that was not taken."""
+    values = _values(batch_id, index, text=text, refusal=refusal)
+    return page.answer(
+        "page.html",
+        status,
+        batch=values["batch"],
+        item=values["item"],
+        live=part("item/live.html", **values),
+    )
+
+
+def _values(
+    batch_id: UUID, index: int, *, text: str | None = None, refusal: str = ""
+) -> dict[str, Any]:
     client_id = owner_of(batch_id)
 
     def look(connection: Connection) -> dict[str, Any]:
@@ -61,16 +85,14 @@ def _page(
     found = read(services().engine, look)
     batch, item = found["batch"], found["item"]
     ended = batch.status in BATCH_ENDED and batch.doing is None
-    return page.answer(
-        "page.html",
-        status,
+    return {
         **found,
-        text=text,
-        refusal=refusal,
-        may_retry=ended and item.status in UNSUCCESSFUL,
-        may_edit=(ended and item.status in UNSUCCESSFUL) or batch.status == OPEN,
-        may_cancel=batch.status not in BATCH_ENDED and item.status == PENDING,
-    )
+        "text": text,
+        "refusal": refusal,
+        "may_retry": ended and item.status in UNSUCCESSFUL,
+        "may_edit": (ended and item.status in UNSUCCESSFUL) or batch.status == OPEN,
+        "may_cancel": batch.status not in BATCH_ENDED and item.status == PENDING,
+    }
 
 
 @page.post(f"{_PATH}/retry")

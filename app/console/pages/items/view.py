@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from app.batches.item_pages import read_items
 from app.batches.item_view import ItemView, size_of
 from app.batches.queries import ItemFilter, find_batch, list_items
 from app.console.shell.page import Page
+from app.console.shell.rendering import part
 from app.core.errors import Invalid, NotFound
 from app.core.lifecycle import ITEM_STATUSES_SHOWN
 from app.db import read
@@ -85,6 +87,27 @@ def filters_of(query: MultiDict[str, str]) -> Filters:
 @page.get("/batches/<uuid:batch_id>/items")
 def show(batch_id: UUID) -> Response:
     """The list, by index."""
+    values = _values(batch_id)
+    return page.answer(
+        "page.html",
+        batch=values["batch"],
+        filters=values["filters"],
+        statuses=ITEM_STATUSES_SHOWN,
+        live=part("items/live.html", **values),
+    )
+
+
+@page.get("/batches/<uuid:batch_id>/items/live")
+def live(batch_id: UUID) -> Response:
+    """Its rows. Where the batch is gone, the browser loads the page, which says so."""
+    try:
+        values = _values(batch_id)
+    except NotFound:
+        return Response(status=200, headers={"HX-Refresh": "true"})
+    return page.live("live.html", **values)
+
+
+def _values(batch_id: UUID) -> dict[str, Any]:
     filters, after = filters_of(request.args), _index(request.args.get("after", ""))
     client_id = owner_of(batch_id)
 
@@ -105,15 +128,13 @@ def show(batch_id: UUID) -> Response:
     # Where inputs are large, a page ends early: whether there is more is then seen on the next.
     if len(items) > PAGE_SIZE or size_of(items) >= _MOST_BYTES:
         end = items[:PAGE_SIZE][-1].index
-    return page.answer(
-        "page.html",
-        batch=batch,
-        items=items[:PAGE_SIZE],
-        filters=filters,
-        statuses=ITEM_STATUSES_SHOWN,
-        after=after,
-        next=end,
-    )
+    return {
+        "batch": batch,
+        "items": items[:PAGE_SIZE],
+        "filters": filters,
+        "after": after,
+        "next": end,
+    }
 
 
 @page.get("/batches/<uuid:batch_id>/download")

@@ -13,9 +13,11 @@ from app.batches.breakers.reading import Breakers
 from app.batches.breakers.waking import MOST_SENT, wake
 from app.clients.checks import ADMIN
 from app.console.shell.page import Link, Page
+from app.console.shell.rendering import part
 from app.core.errors import Invalid, NotFound
 from app.core.jsontext import dumps
 from app.db import read, transaction
+from app.db.statements.operations import LIST_COSTS
 from app.operations.description import describe
 from app.operations.known import is_remembered, list_operations
 from app.web.auth import caller
@@ -28,11 +30,13 @@ page = Page(__name__, link=Link("Operations", PATH))
 @page.get("/operations")
 def show() -> Response:
     """The page."""
-    return page.answer(
-        "page.html",
-        operations=read(services().engine, _operations),
-        may_switch=caller().is_admin,
-    )
+    return page.answer("page.html", live=part("operations/live.html", **_values()))
+
+
+@page.get("/operations/live")
+def live() -> Response:
+    """What of it moves."""
+    return page.live("live.html", **_values())
 
 
 @page.post("/operations/<path:name>/breaker", scope=ADMIN)
@@ -55,6 +59,13 @@ def switch(name: str) -> BaseResponse:
     return redirect(PATH, 303)
 
 
+def _values() -> dict[str, Any]:
+    return {
+        "operations": read(services().engine, _operations),
+        "may_switch": caller().is_admin,
+    }
+
+
 def _operations(connection: Connection) -> list[dict[str, Any]]:
     here = services()
     known = list_operations(connection, stale=here.settings.heartbeat_timeout)
@@ -64,6 +75,7 @@ def _operations(connection: Connection) -> list[dict[str, Any]]:
         if one.name not in said and one.description and is_remembered(one):
             said[one.name] = dict(one.description)
     breakers = Breakers(connection)
+    costs = {row.operation: row.seconds_per_item for row in connection.execute(LIST_COSTS)}
     return [
         {
             "name": name,
@@ -73,6 +85,9 @@ def _operations(connection: Connection) -> list[dict[str, Any]]:
             "attempts": said[name].get("maxAttempts"),
             "timeout": said[name].get("timeoutSeconds"),
             "concurrency": said[name].get("concurrency"),
+            "rate": said[name].get("rateLimit"),
+            "key": said[name].get("key") or (),
+            "cost": costs.get(name),
             "served": name in published and published[name].served,
             **breakers.body(name, said[name]),
         }

@@ -14,9 +14,12 @@ from sqlalchemy import Connection, Engine
 from app.batches.batch_view import BatchView
 from app.batches.ended_items import Ended, ended_lately
 from app.batches.queries import list_batches
+from app.core.lifecycle import BREAKER_CLOSED
 from app.db import read
+from app.db.statements.breakers import LIST_BREAKERS, BreakerRow
 from app.db.statements.gauges import COUNT_WORKERS
 from app.db.statements.overview import count_in_line, count_unfinished, find_oldest_waiting
+from app.db.statements.rows import rows_of
 
 LATEST = 8
 _FRESH = 0.8
@@ -44,12 +47,16 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the page shows. `unfinished`: batches and items by status; `in_line` by queue."""
+    """What the page shows. `unfinished`: batches and items by status; `in_line` by queue.
+
+    `breakers`: those that are open or probing, whoever's batches they hold.
+    """
 
     unfinished: dict[str, tuple[int, int]]
     oldest: Oldest | None
     in_line: dict[str, int]
     workers: list[Workers]
+    breakers: list[BreakerRow]
     hour: list[Ended]
     day: list[Ended]
     latest: list[BatchView]
@@ -62,7 +69,11 @@ class Figures:
     @property
     def running(self) -> int:
         """Batches under way."""
-        return sum(batches for batches, _ in map(self._of, ("PENDING", "RUNNING")))
+        return self.batches("PENDING", "RUNNING")
+
+    def batches(self, *statuses: str) -> int:
+        """Batches in one of these."""
+        return sum(batches for batches, _ in map(self._of, statuses))
 
     def _of(self, status: str) -> tuple[int, int]:
         return self.unfinished.get(status, (0, 0))
@@ -143,6 +154,11 @@ class Board:
                 ),
                 key=lambda each: each.queue,
             ),
+            breakers=[
+                row
+                for row in rows_of(BreakerRow, connection.execute(LIST_BREAKERS))
+                if row.status != BREAKER_CLOSED
+            ],
             hour=ended_lately(connection, client_id, minutes=60, step=1),
             day=self._day(connection, client_id, kept),
             latest=list_batches(connection, client_id, limit=LATEST)[0],

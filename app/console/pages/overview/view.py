@@ -7,7 +7,8 @@ from typing import Any
 from flask import Response, current_app, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.console.pages.overview.figures import Board, Figures
+from app.console.pages.overview.figures import Board
+from app.console.pages.overview.state import state_of
 from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
 from app.console.shell.sign_in_form import HOME, safe_path
@@ -36,23 +37,7 @@ def live() -> Response:
 def _values() -> dict[str, Any]:
     who = caller()
     figures = _board().figures(None if who.is_admin else who.client_id)
-    return {"f": figures, "state": _state(figures)}
-
-
-def _state(figures: Figures) -> tuple[str, str]:
-    """How it stands, in a word for the style and a sentence."""
-    live = sum(each.number for each in figures.workers)
-    starving = sum(each.starving for each in figures.workers)
-    last = figures.hour_total
-    if not live:
-        return "bad", "No worker is alive: nothing is processed until one is started."
-    if starving:
-        return "warn", f"{starving} of {live} workers take nothing, although work waits."
-    if last.failed and last.failed * 10 >= last.total:
-        return "warn", "More than a tenth of the last hour's items failed."
-    if figures.running:
-        return "good", "Working: batches are under way, and workers take them."
-    return "calm", "Idle: everything that was submitted has been done."
+    return {"f": figures, "state": state_of(figures)}
 
 
 def _board() -> Board:

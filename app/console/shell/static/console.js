@@ -24,18 +24,6 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden) event.preventDefault();
 });
 
-// `/` searches, wherever one is.
-document.addEventListener("keydown", (event) => {
-  const writing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-  if (event.key !== "/" || writing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const search = document.querySelector("[data-search]");
-  if (search) {
-    event.preventDefault();
-    search.focus();
-    search.select();
-  }
-});
-
 // What loses something is confirmed in a dialog; without this script, on a page.
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
@@ -67,6 +55,24 @@ document.addEventListener("change", (event) => {
   count();
 });
 count();
+document.addEventListener("htmx:afterSwap", count);
+
+// Several are confirmed in a dialog that says how many; it holds on to those that were chosen then.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-several]");
+  const dialog = opener && document.getElementById("several");
+  if (!dialog) return;
+  event.preventDefault();
+  const ids = [...document.querySelectorAll(`${ROWS}:checked`)].map((box) => box.value);
+  const number = ids.length === 1 ? "1 batch" : `${ids.length} batches`;
+  dialog.querySelector("h2").textContent = `${opener.dataset.several} ${number}?`;
+  dialog.querySelector("p").textContent = opener.dataset.sentence;
+  dialog.querySelector("[name=action]").value = opener.value;
+  dialog.querySelector("[data-ids]").replaceChildren(
+    ...ids.map((id) => Object.assign(document.createElement("input"), { type: "hidden", name: "id", value: id })),
+  );
+  dialog.showModal();
+});
 
 // What a live part has, so that it is only sent again where it has changed.
 document.addEventListener("htmx:configRequest", (event) => {
@@ -74,8 +80,13 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (version) event.detail.parameters.v = version;
 });
 
-// Not under the hands of whoever is answering a dialog.
-Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.tagName === "DIALOG" && old.open);
-Idiomorph.defaults.callbacks.beforeNodeRemoved = (old) => !(old.tagName === "DIALOG" && old.open);
-// What somebody has ticked stays ticked.
-Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name) => name !== "checked";
+// Not under the hands of whoever is answering a dialog, or has begun to write.
+const isWritten = (field) => field.value !== field.defaultValue;
+const isHeld = (node) =>
+  (node.tagName === "DIALOG" && node.open) ||
+  (node.matches?.("[data-kept]") && [...node.querySelectorAll("textarea")].some(isWritten));
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !isHeld(old);
+Idiomorph.defaults.callbacks.beforeNodeRemoved = (old) => !isHeld(old);
+// What somebody has ticked stays ticked, and what they have opened stays open.
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
+  name !== "checked" && !(name === "open" && node.tagName === "DETAILS");
