@@ -9,6 +9,7 @@ from kombu import Connection
 from app.core.settings import Settings
 from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, fine, wrong
+from app.doctor.of_redis import look_at_server
 from app.messaging.depths import queue_depths
 from app.messaging.redis_transport import use_one_client
 
@@ -37,3 +38,6 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
         return
     waiting = ", ".join(f"{count:,} in {name}" for name, count in depths.items())
     yield fine("broker", f"messages: {waiting}")
+    own = settings.explicit_broker_url or ""
+    if own.startswith("redis") and own != settings.redis_url:
+        yield from look_at_server("broker", own, "BROKER_URL")

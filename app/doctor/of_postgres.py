@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ _OLDEST = 140000
 # Of the connections that there may be.
 _FULL = 0.85
 _APART_SECONDS = 2.0
-_MIGRATE_ROLE = "run `batchline migrate --role` as the schema's owner"
 
 
 @contextmanager
@@ -52,8 +52,12 @@ def look_at_postgres(settings: Settings) -> Iterator[Finding]:
             server = connection.execute(DESCRIBE_SERVER).one()
             yield from _server(server)
             yield from _clock(float(server.clock) - (before + time.time()) / 2)
-            yield from _tables(connection)
-        yield from _schema(engine)
+            if server.schema is None:
+                cure = _grant_to(server.role)
+                yield wrong(_ABOUT, "the role may use no schema of its search_path", cure)
+                return
+            yield from _tables(connection, server.role)
+        yield from _schema(engine, server.role)
 
 
 def _server(server: Row[Any]) -> Iterator[Finding]:
@@ -83,26 +87,34 @@ def _clock(apart: float) -> Iterator[Finding]:
         yield fine("clock", "this machine's and Postgres' agree")
 
 
-def _tables(connection: Connection) -> Iterator[Finding]:
+def _tables(connection: Connection, role: str) -> Iterator[Finding]:
     forbidden = list(connection.execute(LIST_FORBIDDEN_TABLES).scalars())
     if forbidden:
         yield wrong(
             _ABOUT,
             f"the role may not read and write {', '.join(forbidden)}",
-            _MIGRATE_ROLE,
+            _grant_to(role),
         )
 
 
-def _schema(engine: Engine) -> Iterator[Finding]:
+def _schema(engine: Engine, role: str) -> Iterator[Finding]:
     try:
         missing = pending(engine)
     except WrongRevision as error:
         yield wrong("schema", str(error), "run the release that made it, or a newer one")
         return
     except ProgrammingError as error:
-        yield wrong("schema", said_by_postgres(error.orig), _MIGRATE_ROLE)
+        yield wrong("schema", said_by_postgres(error.orig), _grant_to(role))
         return
     if missing:
-        yield wrong("schema", f"it lacks {', '.join(missing)}", "run `batchline migrate`")
+        yield wrong(
+            "schema",
+            f"it lacks {', '.join(missing)}",
+            "run `batchline migrate` as the schema's owner",
+        )
     else:
         yield fine("schema", "up to date")
+
+
+def _grant_to(role: str) -> str:
+    return f"run `batchline migrate --role {shlex.quote(role)}` as the schema's owner"

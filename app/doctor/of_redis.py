@@ -13,7 +13,6 @@ from app.core.settings import Settings
 from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, doubtful, fine, wrong
 
-_ABOUT = "Redis"
 _PATIENCE = 5.0
 _FULL = 0.8
 _OLDEST = (6, 2)
@@ -22,31 +21,35 @@ _OLDEST = (6, 2)
 def look_at_redis(settings: Settings) -> Iterator[Finding]:
     """Raises SettingsError where none is given."""
     settings.require_servers(database=False)
-    client = redis.Redis.from_url(
-        settings.redis_url or "", socket_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0)
-    )
+    yield from look_at_server("Redis", settings.redis_url or "", "REDIS_URL")
+
+
+def look_at_server(about: str, url: str, setting: str) -> Iterator[Finding]:
+    """The Redis that `setting` leads to, whatever it is for."""
+    client = redis.Redis.from_url(url, socket_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0))
     with client:
         try:
             info: Any = client.info()
         except (redis.RedisError, OSError) as error:
-            yield wrong(_ABOUT, str(error), cure_of(str(error), "REDIS_URL"))
+            yield wrong(about, str(error), cure_of(str(error), setting))
             return
     release = str(info.get("redis_version", "?"))
-    yield fine(_ABOUT, f"{release}, {info.get('used_memory_human', '?')} used")
+    yield fine(about, f"{release}, {info.get('used_memory_human', '?')} used")
     if _number(release) < _OLDEST:
-        yield doubtful(_ABOUT, f"release {release} is old", "6.2 or newer is what is tried")
+        cure = f"set {setting} to a server of release 6.2 or newer: older ones were not tried"
+        yield doubtful(about, f"release {release} is old", cure)
     if info.get("role") not in (None, "master"):
-        yield wrong(_ABOUT, "it is a replica, and takes no writes", "set REDIS_URL to its primary")
+        yield wrong(about, "it is a replica, and takes no writes", f"set {setting} to its primary")
     most, policy = int(info.get("maxmemory", 0)), info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         yield wrong(
-            _ABOUT,
+            about,
             f"it throws keys away when it is full (maxmemory-policy {policy}): messages are lost",
             "set maxmemory-policy to noeviction",
         )
     if most and int(info.get("used_memory", 0)) > most * _FULL:
         yield doubtful(
-            _ABOUT, "it has used most of its maxmemory", "raise maxmemory, or add workers"
+            about, "it has used most of its maxmemory", "raise maxmemory, or add workers"
         )
 
 

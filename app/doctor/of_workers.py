@@ -19,6 +19,9 @@ from handlers.load import load_handlers
 _ABOUT = "workers"
 # Sweeps that may be missed, and the seconds that are long in any case.
 _MISSED, _LONG = 10, 30.0
+_START = "start the Procfile's lines worker and slow"
+# Which of them takes from a queue.
+_LINES = {"fast": "worker"}
 
 
 def look_at_workers(settings: Settings) -> Iterator[Finding]:
@@ -38,13 +41,13 @@ def _alive(connection: Connection, own: Registry, settings: Settings) -> Iterato
     alive = connection.execute(COUNT_LIVE_WORKERS, stale).one()
     machines = "1 machine" if alive.machines == 1 else f"{alive.machines} machines"
     said = f"{alive.processes} processes on {machines} live"
-    yield fine(_ABOUT, said) if alive.processes else wrong(_ABOUT, "none lives", "start workers")
+    yield fine(_ABOUT, said) if alive.processes else wrong(_ABOUT, "none lives", _START)
     lacking = queues_without_worker(connection, own, settings)
     for queue in lacking:
         yield wrong(
             _ABOUT,
             f"none takes from the queue {queue}",
-            f"start one with --queues control,…,{queue}; /readyz waits for it, too",
+            f"start the Procfile's line {_LINES.get(queue, queue)}; /readyz waits for it, too",
         )
     known = list_operations(connection, stale=settings.heartbeat_timeout)
     served = {one.name for one in known if one.served}
@@ -62,6 +65,6 @@ def _sweep(connection: Connection, settings: Settings) -> Iterator[Finding]:
     ago = connection.execute(FIND_LAST_SWEEP).scalar()
     if ago is None or ago > max(_LONG, _MISSED * settings.sweep_interval):
         said = "there has been none" if ago is None else f"the last was {ago:,.0f} s ago"
-        yield wrong("sweep", said, "start beat, and a worker that takes from the queue control")
+        yield wrong("sweep", said, "start the Procfile's lines beat and worker")
     else:
         yield fine("sweep", f"the last was {ago:,.1f} s ago")

@@ -134,6 +134,9 @@ def test_why_postgres_lets_nobody_in_says_what_helps(
         ("FATAL: sorry, too many clients already", "max_connections"),
         ("FATAL: no pg_hba.conf entry for host", "pg_hba.conf"),
         ("session is read-only", "let X lead to the primary"),
+        ('FATAL: role "shop" does not exist', "make the role (CREATE ROLE"),
+        ('FATAL: role "shop" is not permitted to log in', "ALTER ROLE … LOGIN"),
+        ('FATAL: database "shop" does not exist', "CREATE DATABASE"),
         ("Connection refused", "start it, or set X to where it is"),
     ],
 )
@@ -189,7 +192,8 @@ def test_a_role_that_may_not(settings: Settings, migrated: str) -> None:
     assert "may not read and write" in found
     for forbidden, named in (("items", True), ("batches", False), ("alembic_version", False)):
         assert (f" {forbidden}" in found.split(": ")[0]) is named
-    assert "migrate --role" in found
+    # As it can be typed.
+    assert found.endswith(f"run `batchline migrate --role {role}` as the schema's owner")
 
 
 def test_a_server_that_takes_no_writes(settings: Settings, migrated: str) -> None:
@@ -224,11 +228,16 @@ def test_a_redis_that_throws_keys_away(own_settings: Settings, own_engine: Engin
     with Redis.from_url(own_settings.redis_url or "") as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")
         try:
-            [found] = wrongs(own_settings)["Redis"]
+            found = wrongs(own_settings)
+            # A broker of its own is the one that has the messages.
+            assert "broker" not in found
+            elsewhere = f"{(own_settings.redis_url or '').rpartition('/')[0]}/7"
+            found["broker"] = wrongs(replace(own_settings, explicit_broker_url=elsewhere))["broker"]
         finally:
             redis.config_set("maxmemory-policy", "noeviction")
-    assert "allkeys-lru" in found
-    assert "noeviction" in found
+    for [said] in found["Redis"], found["broker"]:
+        assert "allkeys-lru" in said
+        assert said.endswith("set maxmemory-policy to noeviction")
 
 
 def test_handlers_that_cannot_be_loaded(settings: Settings) -> None:
@@ -268,10 +277,10 @@ def test_the_command(own_settings: Settings, own_engine: Engine) -> None:
     for_people = run.invoke(main, ["doctor"])
     assert for_people.exit_code == 1
     lines = for_people.stdout.splitlines()
-    assert "wrong    workers    none lives: start workers" in lines
+    assert "wrong    workers    none lives: start the Procfile's lines worker and slow" in lines
     assert all(line.split()[0] in ("ok", "warning", "wrong") for line in lines)
     where_logs_are_collected = run.invoke(main, ["doctor"], env={"LOG_FORMAT": "json"})
-    assert "wrong    workers    none lives: start workers" in (
+    assert "wrong    workers    none lives: start the Procfile's lines worker and slow" in (
         where_logs_are_collected.stdout.splitlines()
     )
     for_programs = run.invoke(main, ["doctor", "--json"])
@@ -280,5 +289,5 @@ def test_the_command(own_settings: Settings, own_engine: Engine) -> None:
         "level": "wrong",
         "about": "workers",
         "found": "none lives",
-        "cure": "start workers",
+        "cure": "start the Procfile's lines worker and slow",
     } in (json.loads(for_programs.stdout))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# The server, as it is to this session: its release, connections, clock.
+# The server, as it is to this session: its release, connections, clock, and the schema, which is
+# none where the role may use none.
 DESCRIBE_SERVER = text(
     """
     SELECT current_setting('server_version') AS release,
@@ -15,7 +16,8 @@ DESCRIBE_SERVER = text(
            (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
              AS connections,
            CAST(extract(epoch FROM clock_timestamp()) AS float) AS clock,
-           current_user AS role
+           current_user AS role,
+           CAST(current_schema() AS text) AS schema
     """
 )
 
