@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
@@ -20,6 +21,7 @@ from app.db.models.key import FIRST_KEY_FUNCTION, FIRST_KEY_TRIGGER
 from app.db.models.undoing import UNDOING
 from handlers.tables import metadata
 from tests.conftest import fresh_database
+from tests.support.stack import wait_for
 
 # Everything that makes up a schema, as Postgres itself tells it.
 CATALOGUE = {
@@ -95,6 +97,39 @@ def test_up_down_and_up_again(empty: Engine, engine: Engine) -> None:
     assert not any(schema_of(empty).values())
     upgrade(empty)
     assert schema_of(empty) == schema_of(engine)
+
+
+# The tables that the migration under way keeps everybody from, and had before it began.
+_KEPT = text(
+    """
+    SELECT held.relation::regclass::text FROM pg_locks held JOIN pg_locks wanted USING (pid)
+    JOIN pg_class c ON c.oid = held.relation AND c.relkind = 'r'
+    WHERE wanted.relation = 'items'::regclass AND NOT wanted.granted
+      AND held.granted AND held.mode = 'AccessExclusiveLock'
+      AND c.relname IN ('batches', 'slices', 'workers')
+    """
+)
+
+
+def test_it_is_done_again_where_it_was_in_the_way_of_who_worked_meanwhile(empty: Engine) -> None:
+    """A worker reads items and then a table that is being migrated, which goes on to items."""
+    upgrade(empty, "0007")
+    with empty.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        database = connection.execute(text("SELECT current_database()")).scalar_one()
+        # It is the migration that Postgres is to end.
+        connection.execute(text(f"ALTER DATABASE {database} SET deadlock_timeout = '3s'"))
+    empty.dispose()
+    with ThreadPoolExecutor(1) as pool, empty.connect() as looking, empty.connect() as worker:
+        looking.execution_options(isolation_level="AUTOCOMMIT")
+        worker.execute(text("SET LOCAL deadlock_timeout = '10min'"))
+        worker.execute(text("SELECT count(*) FROM items"))
+        migrated = pool.submit(upgrade, empty)
+        kept = wait_for(lambda: looking.execute(_KEPT).scalars().first())
+        # Answered only if the migration has been given up, since it cannot have come to its end.
+        worker.execute(text(f"SELECT count(*) FROM {kept}"))
+        worker.rollback()
+        assert "0015" in migrated.result(timeout=60)
+    assert pending(empty) == []
 
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:

@@ -11,12 +11,16 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import BatchlineError
+from app.db.engine import is_retryable
 from app.db.statements.server import LOCK_MIGRATIONS
 
 # Any number: it keeps two processes from migrating at once.
 _MIGRATION_LOCK = 7203_1117
+# Of a deadlock with who is at work meanwhile; each costs a second or so, in which Postgres looks.
+_TRIES = 30
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -34,9 +38,21 @@ class WrongRevision(BatchlineError):
 def upgrade(engine: Engine, revision: str = "head") -> list[str]:
     """Bring the database up to `revision`; the revisions that were applied, oldest first.
 
-    Safe to call from several processes at once. Raises WrongRevision, with nothing changed, where
-    `revision` is none, or is older than the database is, or the database is newer than this code.
+    Safe to call from several processes at once, and while others work: where it and they lock
+    tables in another order, and Postgres ends this, it is done again. Raises WrongRevision, with
+    nothing changed, where `revision` is none, or is older than the database is, or the database is
+    newer than this code.
     """
+    for left in reversed(range(_TRIES)):
+        try:
+            return _upgrade(engine, revision)
+        except DBAPIError as error:
+            if not left or not is_retryable(error):
+                raise
+    raise AssertionError  # the last try returns or raises
+
+
+def _upgrade(engine: Engine, revision: str) -> list[str]:
     with engine.begin() as connection:
         connection.execute(LOCK_MIGRATIONS, {"key": _MIGRATION_LOCK})
         missing = _missing(connection, revision)
