@@ -14,6 +14,7 @@ from app.core.errors import WrongState
 from app.db.statements.item_choices import LOCK_READY_SLICES, cancel_chosen_items
 from tests.engine.rig import Message, Rig
 from tests.engine.test_failures import failures, shown
+from workers.engine.plan.advance import advance
 
 STEPS = Pace(items=1, seconds=0.0)
 """Two steps in the request, of an item each: the rest is done behind it."""
@@ -141,6 +142,28 @@ def test_a_batch_of_which_all_is_canceled(rig: Rig, start: str) -> None:
     rig.run_out(batch_id)
     assert rig.batch(batch_id).status == "CANCELED"
     assert rig.effects() == {}
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_batch_ends_where_nothing_is_left_of_it(rig: Rig, paused: bool) -> None:
+    """Some of it had been claimed, and finishes; no more slices go over what is canceled."""
+    batch_id = rig.submit("log.one", [{"uid": n} for n in range(20)])
+    rig.deliver(rig.messages.pop(0))
+    worker = rig.worker()
+    claimed = rig.claim(rig.messages[0], worker)
+    assert claimed is not None
+    if paused:
+        rig.act(batch_id, "pause")
+    held = claimed.last_index - claimed.first_index + 1
+    assert act(rig, batch_id, "cancel", statuses=("PENDING",)) == 20 - held
+    advance(rig.runtime, batch_id)
+    before = rig.batch(batch_id)
+    assert before.status == ("PAUSED" if paused else "RUNNING")
+    assert rig.finish(claimed, worker)
+    advance(rig.runtime, batch_id)
+    row = rig.batch(batch_id)
+    assert (row.status, row.completed, row.canceled) == ("PARTIAL", held, 20 - held)
+    assert row.wave == before.wave
 
 
 def test_it_is_in_the_audit(rig: Rig) -> None:

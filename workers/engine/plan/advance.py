@@ -144,6 +144,9 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
         unfinished = _unfinished(connection, batch) if unfinished else 0
     if stopping:
         return _leave_line(connection, batch) if unfinished else _stop(runtime, connection, batch)
+    if _is_nothing_left(batch):
+        _end_what_is_through(connection, batch)
+        return _leave_line(connection, batch)
     if batch.status == lifecycle.PAUSED:
         return _leave_line(connection, batch)
     todo = _Next(waves=send_again(connection, batch) if unfinished else {})
@@ -214,6 +217,25 @@ def _plan(
         wait = _wait(connection, batch)
         return _Next(again_after=wait) if wait is not None else _end_of_step(connection, batch)
     return _wait_or_settle(connection, batch)
+
+
+def _is_nothing_left(batch: BatchRow) -> bool:
+    """Whether all of it has ended where `resume`, or the first pass, would find that out late.
+
+    What has been canceled item by item the first pass would go over slice by slice.
+    """
+    through = batch.ended_items == batch.total and batch.phase != "validate"
+    return through and bool(batch.canceled or batch.status == lifecycle.PAUSED)
+
+
+def _end_what_is_through(connection: Connection, batch: BatchRow) -> None:
+    """End the batch, unless a slice is claimed that has nothing left to do; its end brings it on.
+
+    Slices that nobody has claimed have nothing left either.
+    """
+    drop_ready_slices(connection, batch.id)
+    if not _unfinished(connection, batch):
+        settle(connection, batch.id)
 
 
 def _is_kept_by_long_work(batch: BatchRow, *, went_on: bool) -> bool:
