@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale lock clean install install-dev
+.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale bench-console lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -88,6 +88,9 @@ bench: $(VENV)/.dev-installed ## Measure, and write the figures under benchmarks
 
 bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large one
 	$(BIN)/python -m benchmarks.fairness $(ARGS)
+
+bench-console: $(VENV)/.dev-installed ## Measure the console's pages beside ten million items
+	$(BIN)/python -m benchmarks.console $(ARGS)
 
 bench-scale: $(VENV)/.dev-installed ## Measure what is asked of a very large batch (ARGS="--items 5000000")
 	$(BIN)/python -m benchmarks.scale $(ARGS)
