@@ -11,6 +11,7 @@ from flask import Flask
 from app.console.pages import PAGES
 from app.console.shell import assets, errors
 from app.console.shell.page import make_blueprint
+from app.console.shell.rendering import protect
 
 
 def register(flask: Flask) -> None:
@@ -19,3 +20,4 @@ def register(flask: Flask) -> None:
     assets.register(blueprint)
     flask.register_blueprint(blueprint)
     errors.register(flask)
+    flask.after_request(protect)

@@ -14,12 +14,12 @@ from collections.abc import Hashable
 
 from gunicorn.http.message import Request
 
-_SECRETS = frozenset({"AUTHORIZATION", "SECRETKEY", "COOKIE"})
+_COOKIE = "COOKIE"
+_SECRETS = frozenset({"AUTHORIZATION", "SECRETKEY", _COOKIE})
 """Headers that hold one, at their end: `Bearer ...`. An API key is no secret.
 
-The console's cookie is the only one that this server sets for more than a form, and the only one
-that is sent, unless others have set some for the same host: then a request of the console counts
-as a stranger's until it is known whose it is.
+Of cookies any may be the one: others may have set some for the same host, and whoever sends the
+console's may send what they like beside it.
 """
 _MOST = 20_000
 
@@ -38,8 +38,10 @@ class KnownClients:
     def find(self, request: Request) -> Hashable | None:
         """The client one of whose secrets it carries; None for all others, who share one share."""
         for name, value in request.headers:
-            if name in _SECRETS:
-                client = self._clients.get(_mark(value.split()[-1:]))
+            if name not in _SECRETS:
+                continue
+            for part in value.split(";") if name == _COOKIE else (value,):
+                client = self._clients.get(_mark(part.split()[-1:]))
                 if client is not None:
                     return client
         return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID, uuid4
 
 import pytest
@@ -177,3 +179,26 @@ def test_the_bar_says_how_far_it_is(person: Person, submit: Submit) -> None:
     page = person.get(f"/console/batches/{batch}")
     assert 'role="progressbar"' in page.text
     assert 'aria-valuemax="4" aria-valuenow="0"' in page.text
+
+
+def test_what_is_live_asks_for_the_same_again(
+    person: Person, submit: Submit, client: ClientSecret
+) -> None:
+    """With what it was asked for, and nothing else: it is as it was however often that is."""
+    for number in range(2):
+        submit(name=f"again {number}")
+    query = {"text": "again &", "status": "OPEN", "before": str(uuid4()), "v": "0" * 16}
+    for path, asked in (("/console/batches/live", query), ("/console/batches/live", {"v": "0"})):
+        first = person.get(path, query_string=asked)
+        assert first.status_code == 200
+        again = unescape(first.text.partition('hx-get="')[2].partition('"')[0])
+        assert parse_qs(again.partition("?")[2]) == {
+            name: [value] for name, value in asked.items() if name != "v"
+        }
+        version = first.text.partition('data-version="')[2].partition('"')[0]
+        mark = "&" if "?" in again else "?"
+        assert person.get(f"{again}{mark}v={version}").status_code == 204
+    submit(name="again 3")
+    changed = person.get("/console/batches/live", query_string={"v": version})
+    assert changed.status_code == 200
+    assert "again 3" in changed.text

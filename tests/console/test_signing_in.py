@@ -67,8 +67,14 @@ def test_it_leads_where_one_wanted_to_go(stranger: Person, client: ClientSecret)
         "javascript:alert(1)",
         "/console//example.org",
         "/console/\r\nX: y",
+        "/console/../docs",
+        "/console/%2e%2E/docs",
+        "/console@example.org",
+        "//example.org%2f@localhost/console",
+        "http:///console",
+        "\t//example.org",
     ],
-    ids=range(9),
+    ids=range(15),
 )
 def test_and_nowhere_else(stranger: Person, client: ClientSecret, elsewhere: str) -> None:
     page = stranger.get("/console", query_string={"next": elsewhere})
@@ -182,6 +188,35 @@ def test_good_ones_do_not_use_an_address_up(
     for _ in range(12):
         key = create_key(engine, client.client_id)
         assert Person(app, stranger.address).sign_in(key.secret).status_code == 303
+
+
+def test_a_network_of_ipv6_is_one_address(app: Flask, client: ClientSecret) -> None:
+    for number in range(10):
+        person = Person(app, f"2001:db8:0:14::{number:x}")
+        assert person.sign_in(f"wrong {number}").status_code == 401
+    assert Person(app, "2001:db8:0:14:1::1").sign_in(client.secret).status_code == 429
+    assert Person(app, "2001:db8:0:15::1").sign_in(client.secret).status_code == 303
+
+
+def test_a_cookie_is_only_taken_as_it_was_given(
+    stranger: Person, app: Flask, client: ClientSecret
+) -> None:
+    """Written otherwise it would be a stranger's to the server that shares its threads out."""
+    stranger.sign_in(client.secret)
+    cookie = stranger.http.get_cookie("batchline_console", path="/console")
+    assert cookie is not None
+    without_jar = app.test_client(use_cookies=False)
+    for sent, good in (
+        (f"a=b; batchline_console={cookie.value}; c=d", True),
+        (f'batchline_console="{cookie.value}"', False),
+        (f'batchline_console="\\{ord(cookie.value[0]):03o}{cookie.value[1:]}"', False),
+    ):
+        page = without_jar.get(
+            "/console",
+            headers={"Cookie": sent},
+            environ_base={"REMOTE_ADDR": stranger.address},
+        )
+        assert ("Sign out" in page.text) == good, sent
 
 
 def test_a_forged_form_does_nothing(person: Person, stranger: Person, client: ClientSecret) -> None:

@@ -3,6 +3,9 @@
 The cookie is the session's; before there is one, a cookie that stands for nothing else. Another
 site can have a browser send the cookie (and mostly not even that, as it is SameSite), but can read
 neither it nor our pages, and so does not know the token. Nothing is kept for it on the server.
+
+A host beside ours, of the same domain, could set a cookie of its own choice, and so know what
+belongs to it. A browser says of each request whether the page that sent it is of the same host.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ def token_of(secret: str) -> str:
 
 def check(request: Request, secret: str | None) -> None:
     """Raise Forbidden unless the form has the token that belongs to the cookie `secret`."""
+    # "none": typed in, or sent again by the browser itself. Old browsers say nothing.
+    ours = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
     sent = request.form.get(FIELD, "")
-    if secret is None or not hmac.compare_digest(sent.encode(), token_of(secret).encode()):
+    theirs = secret is not None and hmac.compare_digest(sent.encode(), token_of(secret).encode())
+    if not (ours and theirs):
         raise Forbidden("This form is too old, or did not come from this console. Load it again.")

@@ -126,7 +126,7 @@ def _bounded(view: View, most: int = forms.OF_SIGNED_IN) -> View:
 def _signed_in(view: View, scope: str | None) -> View:
     @wraps(view)
     def guarded(**values: Any) -> Any:
-        token = request.cookies.get(sessions.COOKIE)
+        token = sessions.token_of(request)
         found = identify()
         if found is None:
             return _sign_in_first()
@@ -142,7 +142,7 @@ def _signed_in(view: View, scope: str | None) -> View:
 
 def identify() -> Caller | None:
     """Who is signed in, who from now on makes the request; None where nobody is."""
-    token = request.cookies.get(sessions.COOKIE)
+    token = sessions.token_of(request)
     found = sessions.find(token) if token else None
     if token is None or found is None or not found.may_call_from(caller_address()):
         return None

@@ -50,6 +50,22 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters.update(FILTERS)
 _ENVIRONMENT.globals["asset"] = asset_url
+
+
+def protect(response: Response) -> Response:
+    """Give an answer of the console the headers that it has not: redirects, files, those to HTMX.
+
+    What may be kept by whoever has it is the same for all, so it does not depend on a cookie.
+    """
+    below = request.path == "/console" or request.path.startswith("/console/")
+    if below:
+        public = "public" in response.headers.get("Cache-Control", "")
+        for name, value in HEADERS.items():
+            if name not in response.headers and not (public and name == "Vary"):
+                response.headers[name] = value
+    return response
+
+
 # Text that changes by itself, as time passes: what is as it was may show another.
 _PASSING = re.compile(r"(<[a-z]+ data-passing[^>]*>)[^<]*")
 

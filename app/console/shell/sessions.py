@@ -57,6 +57,17 @@ def begin(found: Caller, secret: str, before: str | None) -> str:
     return token
 
 
+def token_of(request: Request) -> str | None:
+    """What the request's cookie holds, where it is written as this server writes it.
+
+    Else the server would not know whose the request is before it is answered, and count it to the
+    share of strangers (app/server/known_clients.py), as often as its sender likes.
+    """
+    token = request.cookies.get(COOKIE)
+    written = {part.strip() for part in request.headers.get("Cookie", "").split(";")}
+    return token if token and f"{COOKIE}={token}" in written else None
+
+
 def find(token: str, here: Services | None = None) -> Caller | None:
     """Who has that token, if their session and their key are still good.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import Response, request
 
@@ -37,6 +37,8 @@ def safe_path(wanted: str) -> str:
         return HOME
     inside = parts.path == HOME or parts.path.startswith(f"{HOME}/")
     plain = wanted.isprintable() and wanted.isascii() and "\\" not in wanted and " " not in wanted
-    if parts.scheme or parts.netloc or not inside or not plain or "//" in parts.path:
+    # What a browser would take for another path than the one that stands there.
+    climbs = any(unquote(part) in (".", "..") for part in parts.path.split("/"))
+    if climbs or parts.scheme or parts.netloc or not inside or not plain or "//" in parts.path:
         return HOME
     return wanted

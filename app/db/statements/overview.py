@@ -29,18 +29,22 @@ def count_unfinished(*, of_client: bool) -> TextClause:
 def find_oldest_waiting(*, of_client: bool) -> TextClause:
     """The batch that has waited longest for items to be begun, and since when. No row for none.
 
-    By ix_batches_unfinished, and the slices' primary key.
+    By ix_batches_unfinished. Only where all items of one are begun is the next one's work looked
+    at, by the slices' primary key: there may be thousands that wait.
     """
     return text(
         f"""
-        SELECT b.id, greatest(b.created_at, b.scheduled_at, b.started_at) AS since
-        FROM batches b
-        WHERE b.finished_at IS NULL AND b.status IN ('PENDING', 'RUNNING') {_client(of_client)}
-          AND b.total > b.completed + b.failed + b.invalid + b.canceled + coalesce((
-                SELECT sum(CASE WHEN s.state = 'CLAIMED' THEN s.size
-                                ELSE s.completed + s.failed + s.invalid END)
-                FROM slices s WHERE s.batch_id = b.id), 0)
-        ORDER BY 2 LIMIT 1
+        SELECT b.id, b.since FROM (
+            SELECT b.id, greatest(b.created_at, b.scheduled_at, b.started_at) AS since,
+                   b.total - b.completed - b.failed - b.invalid - b.canceled AS unfolded
+            FROM batches b
+            WHERE b.finished_at IS NULL AND b.status IN ('PENDING', 'RUNNING') {_client(of_client)}
+            ORDER BY since OFFSET 0
+        ) b WHERE b.unfolded > coalesce((
+            SELECT sum(CASE WHEN s.state = 'CLAIMED' THEN s.size
+                            ELSE s.completed + s.failed + s.invalid END)
+            FROM slices s WHERE s.batch_id = b.id), 0)
+        ORDER BY b.since LIMIT 1
         """
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response, g, redirect
+from flask import Response, g, redirect, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -50,10 +50,12 @@ def show(batch_id: UUID) -> Response:
 
 @page.get("/batches/<uuid:batch_id>/live")
 def live(batch_id: UUID) -> Response:
-    """What of it moves. Where the batch is gone, the browser loads the page, which says so."""
+    """What of it moves. Where the batch is gone, an open page loads anew, which says so."""
     try:
         values = _values(batch_id)
     except NotFound:
+        if "HX-Request" not in request.headers:
+            raise
         return Response(status=200, headers={"HX-Refresh": "true"})
     return page.live("live.html", **values)
 

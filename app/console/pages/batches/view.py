@@ -13,6 +13,7 @@ from app.batches.queries import list_batches
 from app.clients.checks import client_id_of
 from app.clients.credentials import list_clients
 from app.console.pages.batches.filters import PATH, Filters, filters_of
+from app.console.pages.batches.searches import Searches
 from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
 from app.core.errors import BatchlineError, Invalid
@@ -30,6 +31,7 @@ _ASKED = {
     "cancel": "What of them has not begun ends CANCELED; what is under way finishes.",
     "delete": "They are removed with all their items. This cannot be undone.",
 }
+_SEARCHES = Searches()
 _DONE = {"cancel": "canceled", "retry": "retried", "delete": "deleted"}
 
 
@@ -52,7 +54,11 @@ def show() -> Response:
 @page.get("/batches/live")
 def live() -> Response:
     """Its rows."""
-    return page.live("live.html", **_values(filters_of(request.args)))
+    filters, who = filters_of(request.args), caller()
+    if not filters.text:
+        return page.live("live.html", **_values(filters))
+    asked = (who.client_id, who.is_admin, filters, request.args.get("before"))
+    return page.live("live.html", **_SEARCHES.again(asked, lambda: _values(filters)))
 
 
 @page.post("/batches/act")
@@ -120,5 +126,6 @@ def _values(filters: Filters) -> dict[str, Any]:
         "batches": found[:PAGE_SIZE],
         "before": before,
         "next": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else end,
-        "query": request.query_string.decode("ascii", "replace"),
+        # Without the version that the browser has, which it adds itself each time.
+        "query": filters.url(**({"before": str(before)} if before else {})).partition("?")[2],
     }

@@ -43,6 +43,8 @@ def live(batch_id: UUID, index: int) -> Response:
     try:
         values = _values(batch_id, index)
     except NotFound:
+        if "HX-Request" not in request.headers:
+            raise
         return Response(status=200, headers={"HX-Refresh": "true"})
     return page.live("live.html", **values)
 

@@ -103,6 +103,8 @@ def live(batch_id: UUID) -> Response:
     try:
         values = _values(batch_id)
     except NotFound:
+        if "HX-Request" not in request.headers:
+            raise
         return Response(status=200, headers={"HX-Refresh": "true"})
     return page.live("live.html", **values)
 

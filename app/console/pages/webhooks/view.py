@@ -54,6 +54,8 @@ def live(webhook_id: UUID) -> Response:
     try:
         values = _look(webhook_id)
     except NotFound:
+        if "HX-Request" not in request.headers:
+            raise
         return Response(status=200, headers={"HX-Refresh": "true"})
     return page.live("live.html", **values)
 
