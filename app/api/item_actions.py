@@ -94,7 +94,8 @@ _WORDS = {
     ),
     "cancel": (
         "Cancel items of a batch",
-        "Those of the chosen items of a batch that has not ended that are PENDING end CANCELED.",
+        "Those of the chosen items of a batch that has not ended that are PENDING end CANCELED. A "
+        "large number goes on behind the answer: see `doing`.",
     ),
 }
 

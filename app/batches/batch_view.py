@@ -21,7 +21,13 @@ from app.batches.fields import (
     values_of,
 )
 from app.batches.ramp import HOLDS
-from app.core.lifecycle import BATCH_ENDED, BATCH_STATUSES, LONG_ACTIONS
+from app.core.lifecycle import (
+    BATCH_ENDED,
+    BATCH_STATUSES,
+    CANCEL,
+    CANCEL_ITEMS,
+    LONG_ACTIONS,
+)
 
 _LONG_ACTIONS = ", ".join(f"'{action}'" for action in LONG_ACTIONS)
 
@@ -65,7 +71,8 @@ class Doing:
     action: str = field(
         metadata=shown(
             "What the caller asked for.",
-            sql=f"CASE WHEN b.doing IN ({_LONG_ACTIONS}) THEN b.doing END",
+            sql=f"""CASE WHEN b.doing IN ({_LONG_ACTIONS}) THEN b.doing
+                         WHEN b.doing = '{CANCEL_ITEMS}' THEN '{CANCEL}' END""",
             choices=LONG_ACTIONS,
         )
     )
@@ -149,13 +156,14 @@ class BatchView:
     approval: bool = field(
         metadata=shown("Whether another key has to approve it.", sql="b.approval IS NOT NULL")
     )
-    # Nothing is under way where it has no slice: what is due is then waited for.
+    # Nothing is under way where it has no slice: what is due is then waited for. `worker` is not in
+    # the row: app/batches/waiting.py.
     waiting_for: str | None = field(
         metadata=shown(
             "What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), "
-            "`schedule` (its time), `retry` (of items that are to be tried again later) or "
-            "`breaker` (its operation is left alone, as what that needs is away); null where it "
-            "does not wait.",
+            "`schedule` (its time), `worker` (no live one has its operation), `breaker` (its "
+            "operation is left alone, as what that needs is away) or `retry` (of items that are to "
+            "be tried again later); the first of these that holds, null where it does not wait.",
             sql="""CASE WHEN b.status = 'AWAITING' THEN 'approval'
                         WHEN b.status = 'PAUSED' AND b.ramp_held THEN 'ramp'
                         WHEN b.status = 'SCHEDULED' THEN 'schedule'
@@ -170,6 +178,18 @@ class BatchView:
         metadata=shown("A long action under way; until it is over, others are refused. Else null.")
     )
     client_id: UUID = field(metadata=shown(sql="b.client_id", visible=False))
+    # Whether the rest of it is being canceled.
+    stopping: bool = field(metadata=shown(sql="b.stopping IS NOT NULL", visible=False))
+    # Whether its items name operations of their own; and then those of its slices that are not
+    # over, where all that is left of it is in these (null among them: a slice of several).
+    mixed: bool = field(metadata=shown(sql="b.mixed", visible=False))
+    left_in_slices: list[str | None] | None = field(
+        metadata=shown(
+            sql="""CASE WHEN b.mixed AND b.status = 'RUNNING' AND b.next_index >= b.total
+                        AND b.due_at IS NULL THEN live.operations END""",
+            visible=False,
+        )
+    )
     # Counts the changes of the batch's row.
     revision: int = field(metadata=shown(sql="b.revision", visible=False))
 

@@ -71,16 +71,19 @@ SLICE_DONE = "DONE"
 SLICE_STATES = (SLICE_READY, SLICE_CLAIMED, SLICE_DONE)
 
 # What may take longer than a step, and is done in many: `doing` of a batch. The first four are a
-# caller's actions, which callers see.
+# caller's actions, which callers see; the fifth, which they see as `cancel`, leaves the batch as it
+# is.
 CANCEL = "cancel"
 RETRY = "retry"
 RESET = "reset"
 DELETE = "delete"
 LONG_ACTIONS = (CANCEL, RETRY, RESET, DELETE)
+CANCEL_ITEMS = "cancel_items"
+CALLERS_WORK = (*LONG_ACTIONS, CANCEL_ITEMS)
 # The engine's own, before a large batch begins: which keys are repeated, and their lanes.
 FIND_KEYS = "keys"
 MARK_LANES = "lanes"
-LONG_WORK = (*LONG_ACTIONS, FIND_KEYS, MARK_LANES)
+LONG_WORK = (*CALLERS_WORK, FIND_KEYS, MARK_LANES)
 
 STOP_CANCELED = "canceled"
 STOP_MAX_FAILURES = "max_failures"

@@ -137,6 +137,7 @@ def test_a_batch_of_which_all_is_canceled(rig: Rig, start: str) -> None:
     batch_id = rig.submit("log.one", [{"uid": n} for n in range(7)], start=start)
     assert act(rig, batch_id, "cancel", statuses=("PENDING",)) == 7
     if start == "manual":
+        rig.deliver_all()
         assert rig.batch(batch_id).status == "OPEN"
         rig.act(batch_id, "start")
     rig.run_out(batch_id)
@@ -187,7 +188,7 @@ def test_what_is_given_back_meanwhile_is_left_alone(rig: Rig) -> None:
     claimed = rig.claim(rig.messages[0], worker)
     assert claimed is not None
     with rig.engine.begin() as connection:
-        # As `cancel_step` does, with what happens between its two statements.
+        # As a step of canceling does, with what happens between its two statements.
         locked = connection.execute(LOCK_READY_SLICES, {"batch_id": batch_id}).all()
         worker.heartbeat.give_back(claimed.claim)
         canceled = connection.execute(

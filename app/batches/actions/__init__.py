@@ -73,9 +73,10 @@ def act(
     if action not in ACTIONS:
         raise NotFound(f"There is no action {action!r}; there are {', '.join(ACTIONS)}.")
     with transaction(engine) as connection:
-        # To ask for what is being done already is no error where it is the end.
-        again = lifecycle.CANCEL if action == "cancel" else None
-        batch = lock_batch(connection, client_id, batch_id, also_while=again)
+        # To ask for what is being done already is no error where it is the end; nor is it to cancel
+        # all where some of it is being canceled.
+        also = (lifecycle.CANCEL, lifecycle.CANCEL_ITEMS) if action == "cancel" else ()
+        batch = lock_batch(connection, client_id, batch_id, also_while=also)
         if action == "start":
             moved = Moved(start(connection, batch, honour_schedule=honour_schedule))
         elif action == "approve":

@@ -41,22 +41,23 @@ _BEING = {
     lifecycle.RETRY: "retried",
     lifecycle.RESET: "reset",
     lifecycle.DELETE: "deleted",
+    lifecycle.CANCEL_ITEMS: "canceled in part",
 }
 
 
 def lock_batch(
-    connection: Connection, client_id: UUID, batch_id: UUID, *, also_while: str | None = None
+    connection: Connection, client_id: UUID, batch_id: UUID, *, also_while: Sequence[str] = ()
 ) -> BatchRow:
     """The batch's row, locked until the transaction ends.
 
     Raises NotFound, and WrongState where a long action of a caller's is still under way, unless it
-    is the one that `also_while` names.
+    is one that `also_while` names.
     """
     this = {"batch_id": batch_id, "client_id": client_id}
     batch = row_of(BatchRow, connection.execute(lock_batch_row(of_client=True), this))
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}.")
-    if batch.doing in _BEING and batch.doing != also_while:
+    if batch.doing in _BEING and batch.doing not in also_while:
         raise WrongState(
             f"The batch is {batch.status} and being {_BEING[batch.doing]}: nothing else can be "
             "done with it until that is over."

@@ -30,7 +30,7 @@ def remove(
     WrongState.
     """
     with transaction(engine) as connection:
-        batch = lock_batch(connection, client_id, batch_id, also_while=lifecycle.DELETE)
+        batch = lock_batch(connection, client_id, batch_id, also_while=(lifecycle.DELETE,))
         unless(connection)
         require(batch, lifecycle.BATCH_ENDED, "be deleted")
         work = Work(lifecycle.DELETE, index=batch.total, total=batch.total)

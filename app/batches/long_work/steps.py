@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from app.batches.long_work import canceling, removing, retrying
+from app.batches.long_work import canceling, canceling_chosen, removing, retrying
 from app.batches.long_work.pace import BEHIND, PAUSE, Pace
 from app.batches.long_work.work import Work, end_work, fits, note_work, work_of
 from app.core import lifecycle
@@ -23,6 +23,7 @@ Step = Callable[[Connection, BatchRow, Work, int], Work | None]
 
 _STEPS: Mapping[str, Step] = {
     lifecycle.CANCEL: canceling.step,
+    lifecycle.CANCEL_ITEMS: canceling_chosen.step,
     lifecycle.RETRY: retrying.step,
     lifecycle.RESET: removing.reset_step,
     lifecycle.DELETE: removing.delete_step,

@@ -22,7 +22,8 @@ class Work:
     """`action`: one of lifecycle.LONG_WORK. `index`: where the next step ends; it goes downwards.
 
     `done` of `total`: for those who watch, in items. `statuses`: of the items to retry. `where`:
-    instead of these, what is `given` of the items that are chosen, and their `counts` by status.
+    instead of these, what is `given` of the items that are chosen; of those to retry their `counts`
+    by status, of those to cancel what the batch does `after` that.
     """
 
     action: str

@@ -84,7 +84,8 @@ class Batch(Base):
 
     `doing`: what is under way in steps, null for nothing (app/batches/long_work). `doing_index`:
     how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried,
-    or `doing_where`: what is chosen, and how many of each status (app/batches/actions/chosen.py).
+    or `doing_where`: what is chosen, and how many of each status (app/batches/actions/chosen.py),
+    or what follows (app/batches/long_work/canceling_chosen.py).
     `doing_at`: when a step was last made, or sent for; `doing_sends`: how often since then.
     """
 

@@ -5,8 +5,9 @@ under way add to it. So a look costs two short scans by the slices' primary key,
 of the batch.
 
 The columns are declared with the view (app/batches/batch_view.py) and passed in: SQL expressions
-by name, in terms of `b`, the batch; `live`, the sums of its slices' counts; and `held.running`,
-the number of its items that claimed slices hold, counted only where `b.may_repeat`.
+by name, in terms of `b`, the batch; `live`, the sums of its slices' counts, and where items name
+theirs the operations of those that are not over; and `held.running`, the number of its items that
+claimed slices hold, counted only where `b.may_repeat`.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ def batch_views(
             SELECT sum(s.completed) AS completed, sum(s.failed) AS failed,
                    sum(s.invalid) AS invalid,
                    sum(s.size - s.completed - s.failed - s.invalid)
-                       FILTER (WHERE s.state = 'CLAIMED' AND s.phase <> 'validate') AS running
+                       FILTER (WHERE s.state = 'CLAIMED' AND s.phase <> 'validate') AS running,
+                   array_agg(DISTINCT s.operation)
+                       FILTER (WHERE b.mixed AND s.state <> 'DONE') AS operations
             FROM slices s WHERE s.batch_id = b.id AND b.finished_at IS NULL
         ) live ON true
         LEFT JOIN LATERAL ({counted}) held ON true

@@ -151,12 +151,13 @@ def picked_items(batch_id: str) -> str:
     """
 
 
-def unclaimed_items(batch_id: str, *, waves: str, numbers: str) -> str:
+def unclaimed_items(batch_id: str, *, waves: str, numbers: str, locked: bool = False) -> str:
     """A query for the items of a batch's READY slices, held or put off: `index`.
 
     But for the slices of these `waves` and `numbers` (all SQL expressions, the last two of arrays
-    of the same length): those that the caller has locked.
+    of the same length): those that the caller has locked. `locked`: of just these.
     """
+    which = "IN" if locked else "NOT IN"
     return " UNION ALL ".join(
         f"""
         SELECT its.index FROM slices s CROSS JOIN LATERAL (
@@ -164,7 +165,7 @@ def unclaimed_items(batch_id: str, *, waves: str, numbers: str) -> str:
         ) its
         WHERE s.batch_id = {batch_id} AND s.state = 'READY'
           AND s.picks IS {"NOT NULL" if picked else "NULL"}
-          AND (s.wave, s.number) NOT IN (SELECT * FROM unnest({waves}, {numbers}))
+          AND (s.wave, s.number) {which} (SELECT * FROM unnest({waves}, {numbers}))
         """
         for picked in (False, True)
     )

@@ -29,6 +29,11 @@ _CHOICES = {
 _LOOKED = "batch_id = :batch_id AND index = ANY(ARRAY(SELECT index FROM looked))"
 _HELD = held_items(":batch_id", validating=True)
 _UNCLAIMED = unclaimed_items(":batch_id", waves=":waves", numbers=":numbers")
+_LOCKED = unclaimed_items(":batch_id", waves=":waves", numbers=":numbers", locked=True)
+
+
+_AS_CANCELED = """status = 'CANCELED', finished_at = clock_timestamp(), due_at = NULL,
+            deferred = false"""
 
 
 def _chosen(given: Collection[str]) -> str:
@@ -123,27 +128,55 @@ class LockedSlice:
     number: int
 
 
-@cache
-def cancel_chosen_items(given: Collection[str]) -> TextClause:
-    """A step of canceling: the PENDING ones from :first up to :end, but what claimed slices hold.
-
-    LOCK_READY_SLICES has found the slices of :waves and :numbers. Whoever claims one of these later
-    does not find the items. A slice that was given back since may be claimed before this is
-    committed: its items are left alone, as if it had still been claimed.
-    """
-    return text(
-        f"""
-        UPDATE items i SET status = 'CANCELED', finished_at = clock_timestamp(), due_at = NULL,
-                           deferred = false
-        WHERE i.batch_id = :batch_id AND i.index >= :first AND i.index < :end
-          AND i.status = 'PENDING' AND {_chosen(given) or "true"}
+def _cancelable(given: Collection[str]) -> str:
+    return f"""i.status = 'PENDING' AND {_chosen(given) or "true"}
           AND NOT i.index <@ (
                 SELECT coalesce(range_agg(int4range(held.index, held.index, '[]')), '{{}}')
                 FROM (SELECT index FROM ({_HELD}) claimed UNION ALL {_UNCLAIMED}) held)
         """
-    ).bindparams(
-        bindparam("waves", type_=ARRAY(Integer)), bindparam("numbers", type_=ARRAY(Integer))
-    )
+
+
+_SLICES = (bindparam("waves", type_=ARRAY(Integer)), bindparam("numbers", type_=ARRAY(Integer)))
+
+
+@cache
+def count_cancelable_items(given: Collection[str]) -> TextClause:
+    """Counts the chosen ones that can be canceled: PENDING, but what claimed slices hold.
+
+    LOCK_READY_SLICES has found the slices of :waves and :numbers.
+    """
+    return text(
+        f"SELECT count(*) FROM items i WHERE i.batch_id = :batch_id AND {_cancelable(given)}"
+    ).bindparams(*_SLICES)
+
+
+@cache
+def cancel_ready_items(given: Collection[str]) -> TextClause:
+    """Cancels those of them that are in READY slices, so that nobody begins them."""
+    return text(
+        f"""
+        UPDATE items i SET {_AS_CANCELED}
+        WHERE i.batch_id = :batch_id AND i.index = ANY(ARRAY(SELECT index FROM ({_LOCKED}) ready))
+          AND {_cancelable(given)}
+        """
+    ).bindparams(*_SLICES)
+
+
+@cache
+def cancel_chosen_items(given: Collection[str]) -> TextClause:
+    """A step of canceling: those of them from :first up to :end.
+
+    Whoever claims one of the READY slices later does not find the items. A slice that was given
+    back since may be claimed before this is committed: its items are left alone, as if it had still
+    been claimed.
+    """
+    return text(
+        f"""
+        UPDATE items i SET {_AS_CANCELED}
+        WHERE i.batch_id = :batch_id AND i.index >= :first AND i.index < :end
+          AND {_cancelable(given)}
+        """
+    ).bindparams(*_SLICES)
 
 
 # What that adds to the batch's counts, which is moved on. By id, which the caller has locked.

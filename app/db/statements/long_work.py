@@ -34,21 +34,22 @@ NOTE_WORK_OF_BATCH = text(
 END_WORK_OF_BATCH = text(
     """
     UPDATE batches SET doing = NULL, doing_index = NULL, doing_done = NULL, doing_total = NULL,
-        doing_statuses = NULL, doing_at = NULL, doing_sends = NULL, revision = revision + 1
+        doing_statuses = NULL, doing_where = NULL, doing_at = NULL, doing_sends = NULL,
+        revision = revision + 1
     WHERE id = :batch_id
     """
 )
 
 # The sweep: work that nobody has gone on with for a while, which doubles each time that it is sent
-# for. That of a paused batch waits with it, unless it is being canceled. By ix_batches_doing_at;
-# rows that are locked are being worked on.
+# for. That of a paused batch waits with it, unless it, or some of it, is being canceled. By
+# ix_batches_doing_at; rows that are locked are being worked on.
 SEND_FOR_WORK = text(
     """
     WITH left_lying AS (
         SELECT id FROM batches
         WHERE doing IS NOT NULL AND doing_at < now() - interval '3 seconds'
           AND doing_at < now() - interval '3 seconds' * 2 ^ least(doing_sends, 6)
-          AND (status <> 'PAUSED' OR doing = 'cancel')
+          AND (status <> 'PAUSED' OR doing IN ('cancel', 'cancel_items'))
         ORDER BY doing_at LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE batches b SET doing_at = now(), doing_sends = least(doing_sends + 1, 1000)

@@ -45,7 +45,8 @@ def write_batch_at_once(columns: Mapping[str, str]) -> TextClause:
             {insert_audit_row("'batch.submit'", client_id=":client_id", batch_id=":id")}
         )
         SELECT {select_list(columns)} FROM made b
-        CROSS JOIN (SELECT 0 AS completed, 0 AS failed, 0 AS invalid, 0 AS running) live
+        CROSS JOIN (SELECT 0 AS completed, 0 AS failed, 0 AS invalid, 0 AS running,
+                           CAST(NULL AS text[]) AS operations) live
         CROSS JOIN (SELECT 0 AS running) held
         """
     )

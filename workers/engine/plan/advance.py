@@ -245,7 +245,7 @@ def _is_kept_by_long_work(batch: BatchRow, *, went_on: bool) -> bool:
     """
     if batch.doing is None:
         return False
-    if batch.doing in lifecycle.LONG_ACTIONS:
+    if batch.doing in lifecycle.CALLERS_WORK:
         return True
     # Of one that is paused, or is being stopped, no further lanes are marked.
     if batch.status == lifecycle.PAUSED or batch.stopping:

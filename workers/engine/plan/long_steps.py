@@ -6,7 +6,7 @@ import time
 from uuid import UUID
 
 from app.batches.long_work import PAUSE, Left, continue_long_work
-from app.core.lifecycle import LONG_ACTIONS
+from app.core.lifecycle import CALLERS_WORK
 from workers.engine.plan.lane_steps import lane_step
 from workers.engine.runtime import Runtime
 
@@ -19,14 +19,14 @@ def go_on(runtime: Runtime, batch_id: UUID, doing: str) -> bool:
 
     Where the time is up before the work is done, `advance` is sent for the rest.
     """
-    if doing in LONG_ACTIONS:
+    if doing in CALLERS_WORK:
         left = continue_long_work(runtime.engine, batch_id, runtime.pace)
     else:
         left = _lanes(runtime, batch_id)
     if left is Left.MORE:
         runtime.send_advance(batch_id, 0.0)
     # As far as lanes have been marked, the batch may run.
-    return left is Left.NOTHING or (left is Left.MORE and doing not in LONG_ACTIONS)
+    return left is Left.NOTHING or (left is Left.MORE and doing not in CALLERS_WORK)
 
 
 def _lanes(runtime: Runtime, batch_id: UUID) -> Left:
