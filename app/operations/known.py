@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine
 
+from app.core.errors import Unavailable
 from app.db import transaction
 from app.db.statements.rows import row_of, rows_of
 from app.db.statements.served_operations import (
@@ -22,6 +24,8 @@ from app.db.statements.served_operations import (
 from app.operations.description import stand_in
 from app.operations.publishing import Publisher
 from handlers import Operation, Registry
+
+log = structlog.get_logger(__name__)
 
 PATIENCE = 300.0
 """Seconds that items wait for a worker with their operation, once nobody has it."""
@@ -81,6 +85,8 @@ class KnownOperations(Registry):
         self._loaded_at = float("-inf")
         self._stand_ins: dict[str, Operation] = {}
         self._served: frozenset[str] = frozenset()
+        self._taken: frozenset[str] = frozenset()
+        self._untold = False
 
     def __iter__(self) -> Iterator[Operation]:
         self._look()
@@ -129,6 +135,22 @@ class KnownOperations(Registry):
             without = connection.execute(NOTE_MISSING_OPERATION, {"name": name}).scalar_one()
         return Where.NOBODY if without < self.patience else Where.GONE
 
+    def nobody_takes(self, operations: Iterable[str] | None) -> bool:
+        """Whether no live worker that has one of them takes it up; None: none takes anything up.
+
+        By a copy that is read at most once a second, for however many this is asked; raises
+        nothing. False where that is not known: nothing could be read yet, or there is a live worker
+        of a release that does not tell what it has.
+        """
+        try:
+            self._look()
+        except Unavailable:
+            # Whoever asks has been answered all else, and may have changed something by it.
+            log.info("operations.not_read")
+        if self._loaded_at < 0 or self._untold:
+            return False
+        return not self._taken if operations is None else self._taken.isdisjoint(operations)
+
     def publish(self) -> None:
         """Tell the others what this process has, the first time that this is called."""
         self._publisher.publish()
@@ -162,6 +184,8 @@ class KnownOperations(Registry):
             with transaction(self._engine) as connection:
                 found = list_operations(connection, stale=self._stale)
             self._served = frozenset(one.name for one in found if one.served)
+            self._taken = frozenset(one.name for one in found if one.taken)
+            self._untold = any(one.perhaps for one in found)
             self._stand_ins = dict(_stand_ins(found))
             self._loaded_at = begun
         finally:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from app.batches.batch_view import BatchView
 from app.batches.serializers import batch_body, batch_body_of_client
+from app.batches.waiting import as_it_waits
 from app.core.errors import Forbidden
 from app.db import read
 from app.db.statements.batches import SELECT_OWNER
@@ -51,13 +52,14 @@ def client_of(query: Mapping[str, Any]) -> UUID | None:
 
 
 class Bodies:
-    """How the caller sees batches: an admin is told whose they are.
+    """How the caller sees batches: whether they wait for a worker, and an admin whose they are.
 
     Made while a request is answered, it may be used behind that, by a stream. `connection`: one to
     ask over, where the caller has one.
     """
 
     def __init__(self, batches: Iterable[BatchView], connection: Connection | None = None) -> None:
+        self._known = services().registry
         self._names: dict[UUID, str] | None = None
         who = caller()
         if who.is_admin:
@@ -68,6 +70,7 @@ class Bodies:
 
     def __call__(self, batch: BatchView) -> object:
         """The body of one of the batches, or of another of their clients."""
+        batch = as_it_waits(batch, self._known)
         if self._names is None:
             return batch_body(batch)
         return batch_body_of_client(batch, self._names.get(batch.client_id, ""))

@@ -201,9 +201,10 @@ SHOWN: dict[str, dict[str, Any]] = {
         "waitingFor": {
             "type": ["string", "null"],
             "description": "What it waits for before it goes on: `approval`, `ramp` (`resume`, "
-            "after a step), `schedule` (its time), `retry` (of items that are to be tried again "
-            "later) or `breaker` (its operation is left alone, as what that needs is away); null "
-            "where it does not wait.",
+            "after a step), `schedule` (its time), `worker` (no live one has its operation), "
+            "`breaker` (its operation is left alone, as what that needs is away) or `retry` (of "
+            "items that are to be tried again later); the first of these that holds, null where it "
+            "does not wait.",
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
         "doing": {

@@ -39,23 +39,34 @@ PUBLISH_OPERATIONS = text(
 class KnownOperation:
     """What is known of an operation. `served`: a live worker has it.
 
-    `seconds_without`: since when none has; 0 where one does, None where none ever had.
+    `taken`: one that has it also takes from its queue. `perhaps`: there is a live worker of a
+    release that does not tell what it has. `seconds_without`: since when none has it; 0 where one
+    does, None where none ever had.
     """
 
     name: str
     description: dict[str, Any] | None
     served: bool
+    taken: bool
+    perhaps: bool
     seconds_without: float | None
 
 
-# All that are known. `operations` and `workers` as a whole; no lock.
+# All that are known. `operations` and `workers` as a whole; no lock. Of descriptions, which are
+# long, the queue is read once each.
 LIST_OPERATIONS = text(
     f"""
-    WITH had AS (
-        SELECT unnest(operations) AS name, max(heartbeat_at) AS at, bool_or({_LIVE}) AS served
-        FROM workers GROUP BY 1
+    WITH queued AS MATERIALIZED (
+        SELECT name, coalesce(description->>'queue', 'fast') AS queue FROM operations
+    ), had AS (
+        SELECT u.name, max(w.heartbeat_at) AS at, bool_or({_LIVE}) AS served,
+               bool_or({_LIVE} AND q.queue = ANY(coalesce(w.queues, ARRAY[w.queue]))) AS taken
+        FROM workers w CROSS JOIN unnest(w.operations) AS u (name) LEFT JOIN queued q USING (name)
+        GROUP BY 1
     )
     SELECT name, o.description, coalesce(h.served, false) AS served,
+           coalesce(h.taken, false) AS taken,
+           EXISTS (SELECT FROM workers WHERE operations IS NULL AND {_LIVE}) AS perhaps,
            CASE WHEN h.served THEN 0.0 ELSE
                CAST(extract(epoch FROM now() - greatest(h.at, o.last_served_at)) AS float)
            END AS seconds_without

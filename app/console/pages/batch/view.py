@@ -15,6 +15,7 @@ from app.batches.actions import act, remove
 from app.batches.batch_view import BatchView
 from app.batches.failures.reading import list_failures
 from app.batches.queries import find_batch
+from app.batches.waiting import as_it_waits
 from app.clients.checks import ADMIN
 from app.console.pages.batch.actions import offer, offers
 from app.console.shell import csrf
@@ -121,6 +122,7 @@ def _values(batch_id: UUID) -> dict[str, Any]:
         }
 
     found = read(services().engine, look)
+    found["batch"] = as_it_waits(found["batch"], services().registry)
     # Forms within it are sent with the session that asked for it.
     token = csrf.token_of(g.console_token)
     return {**found, "form_token": token, **_pace(found["batch"])}
