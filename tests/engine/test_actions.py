@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from app.batches.actions import ACTIONS, act, amend, remove
+from app.batches.actions.chosen import ITEM_ACTIONS, ItemAction, act_on_items
 from app.batches.actions.edit import edit_item
+from app.batches.choices import Choice
+from app.batches.ramp import Ramp
 from app.core import lifecycle
 from app.core.errors import Invalid, NotFound, WrongState
 from tests.engine.rig import Rig
 
+# PAUSED as well, by its ramp: what may be done is the same.
+HELD = "PAUSED by its ramp"
 LATER = timedelta(hours=1)
 ENDED = set(lifecycle.BATCH_ENDED)
 ALLOWED = {
@@ -65,6 +71,13 @@ def _paused(rig: Rig) -> UUID:
     return batch_id
 
 
+def _held(rig: Rig) -> UUID:
+    ramp = Ramp((1,), "approve", Decimal(100))
+    batch_id = rig.submit("log.one", [GOOD, BAD], ramp=ramp)
+    rig.run_until(lambda batch: batch.ramp_held, batch_id)
+    return batch_id
+
+
 def _success(rig: Rig) -> UUID:
     return _ended(rig, [GOOD])
 
@@ -96,6 +109,7 @@ STATES: dict[str, Callable[[Rig], UUID]] = {
     "PENDING": _pending,
     "RUNNING": _running,
     "PAUSED": _paused,
+    HELD: _held,
     "SUCCESS": _success,
     "PARTIAL": _partial,
     "FAILED": _failed,
@@ -104,8 +118,13 @@ STATES: dict[str, Callable[[Rig], UUID]] = {
 EVERY_ITEM_STATUS = ("FAILED", "INVALID", "CANCELED")
 
 
+def status_of(state: str) -> str:
+    """How a batch in one of STATES shows itself."""
+    return state.partition(" ")[0]
+
+
 def test_every_state_is_tried() -> None:
-    assert set(STATES) == set(lifecycle.BATCH_STATUSES)
+    assert set(map(status_of, STATES)) == set(lifecycle.BATCH_STATUSES)
     assert set(ALLOWED) == set(ACTIONS)
 
 
@@ -115,13 +134,13 @@ def test_edit_in_state(rig: Rig, state: str) -> None:
     batch_id = STATES[state](rig)
     before, item = rig.batch(batch_id), rig.items(batch_id)[-1]
     # The last item of one that succeeded has, too.
-    if state in EDITABLE - {"SUCCESS"}:
+    if status_of(state) in EDITABLE - {"SUCCESS"}:
         edited = edit_item(
             rig.engine, rig.registry, rig.client_id, batch_id, item.index, '{"uid": 3}'
         )
         assert (edited.status, edited.input) == (item.status, '{"uid": 3}')
     else:
-        with pytest.raises(WrongState, match=state):
+        with pytest.raises(WrongState, match=status_of(state)):
             edit_item(rig.engine, rig.registry, rig.client_id, batch_id, item.index, '{"uid": 3}')
         assert rig.items(batch_id)[-1] == item
     assert rig.batch(batch_id) == before
@@ -131,39 +150,60 @@ def test_edit_in_state(rig: Rig, state: str) -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_action_in_state(rig: Rig, action: str, state: str) -> None:
     batch_id = STATES[state](rig)
-    before = rig.batch(batch_id)
-    assert before.status == state
+    before, status = rig.batch(batch_id), status_of(state)
+    assert (before.status, before.ramp_held) == (status, state == HELD)
     statuses = EVERY_ITEM_STATUS if action == "retry" else None
     # Nothing of a batch that succeeded can be retried.
-    if state in ALLOWED[action] and (action, state) != ("retry", "SUCCESS"):
+    if status in ALLOWED[action] and (action, state) != ("retry", "SUCCESS"):
         rig.act(batch_id, action, statuses=statuses)
-        assert rig.batch(batch_id).status != state
+        assert rig.batch(batch_id).status != status
+        assert not rig.batch(batch_id).ramp_held
         assert rig.batch(batch_id).revision > before.revision
     else:
-        with pytest.raises(WrongState, match=f"is {state}"):
+        with pytest.raises(WrongState, match=f"is {status}"):
             rig.act(batch_id, action, statuses=statuses)
         assert rig.batch(batch_id) == before
 
 
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("action", ITEM_ACTIONS)
+def test_item_action_in_state(rig: Rig, action: ItemAction, state: str) -> None:
+    """Of one item: `retry` begins an ended batch anew, `cancel` leaves the batch as it is."""
+    batch_id, status = STATES[state](rig), status_of(state)
+    before, items = rig.batch(batch_id), rig.items(batch_id)
+    allowed = ENDED - {"SUCCESS"} if action == "retry" else set(lifecycle.BATCH_UNENDED)
+    choice = Choice(indexes=(items[-1].index,))
+    if status in allowed:
+        assert act_on_items(rig.engine, rig.client_id, batch_id, action, choice) == 1
+        after = "PENDING" if action == "retry" else "CANCELED"
+        assert rig.statuses(batch_id)[-1] == after
+        assert rig.batch(batch_id).status == ("PENDING" if action == "retry" else status)
+        assert rig.batch(batch_id).ramp_held == (state == HELD)
+    else:
+        with pytest.raises(WrongState, match=f"is {status}"):
+            act_on_items(rig.engine, rig.client_id, batch_id, action, choice)
+        assert (rig.batch(batch_id), rig.items(batch_id)) == (before, items)
+
+
+@pytest.mark.parametrize("state", STATES)
 def test_removing_in_state(rig: Rig, state: str) -> None:
-    batch_id = STATES[state](rig)
-    if state in ENDED:
+    batch_id, status = STATES[state](rig), status_of(state)
+    if status in ENDED:
         remove(rig.engine, rig.client_id, batch_id)
         assert not rig.rows("SELECT 1 FROM batches WHERE id = :id", id=batch_id)
         assert not rig.items(batch_id)
     else:
-        with pytest.raises(WrongState, match=f"is {state}"):
+        with pytest.raises(WrongState, match=f"is {status}"):
             remove(rig.engine, rig.client_id, batch_id)
         assert len(rig.items(batch_id)) == 2
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_amending_in_state(rig: Rig, state: str) -> None:
-    batch_id = STATES[state](rig)
+    batch_id, status = STATES[state](rig), status_of(state)
     amend(rig.engine, rig.client_id, batch_id, {"name": "new", "metadata": {"a": [1]}})
     batch = rig.batch(batch_id)
-    assert (batch.status, batch.name, batch.metadata) == (state, "new", {"a": [1]})
+    assert (batch.status, batch.name, batch.metadata) == (status, "new", {"a": [1]})
     amend(rig.engine, rig.client_id, batch_id, {"metadata": None})
     assert (rig.batch(batch_id).name, rig.batch(batch_id).metadata) == ("new", None)
 
@@ -176,7 +216,7 @@ def test_amending_in_state(rig: Rig, state: str) -> None:
         assert rig.batch(batch_id).scheduled_at is None
         assert rig.batch(batch_id).status == "OPEN"
     else:
-        with pytest.raises(WrongState, match=f"is {state}"):
+        with pytest.raises(WrongState, match=f"is {status}"):
             amend(rig.engine, rig.client_id, batch_id, {"name": "x", "scheduled_at": moment})
         assert rig.batch(batch_id).name == "new"
 
