@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
-from app.clients.credentials import ClientSecret
+from app.clients.credentials import ClientSecret, create_client
 from app.clients.keys import create_key
 from tests.browser.conftest import Watched
 from tests.support.stack import Stack
@@ -120,15 +120,147 @@ def test_rows_that_are_ticked_stay_so_and_are_canceled(
     submitted(http, "catalog.masterlist", [item], start="manual", name="second")
     expect(page.get_by_role("link", name="second")).to_be_visible()
     expect(page.get_by_role("checkbox", name="Choose first")).to_be_checked()
-    page.get_by_role("button", name="Cancel chosen").click()
-    page.get_by_role("button", name="Confirm").click()
+    several = page.get_by_role("button", name="Cancel chosen")
+    several.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Cancel 1 batch?")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(several).to_be_focused()
+    page.get_by_role("checkbox", name="Choose second").check()
+    several.click()
+    expect(dialog).to_contain_text("Cancel 2 batches?")
+    page.keyboard.press("Escape")
+    page.get_by_role("checkbox", name="Choose second").uncheck()
+    several.click()
+    dialog.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status").first).to_contain_text("canceled")
     assert http.get(f"/v1/batches/{first}").json()["status"] == "CANCELED"
-    # By keyboard: what is searched for.
+    assert watched.errors == []
+
+
+def test_the_palette_is_used_by_keyboard_alone(
+    watched: Watched, stack: Stack, client: ClientSecret, http: httpx.Client
+) -> None:
+    page = watched.page
+    ids = {
+        name: submitted(
+            http, "demo.sleep", [], start="manual", name=name, metadata={"by": f"{name}-x"}
+        )
+        for name in ("first", "second", "second too")
+    }
+    sign_in(page, client.secret, "/console/workers")
+    page.wait_for_load_state()
     page.keyboard.press("/")
+    field = page.get_by_role("combobox", name="Find a batch")
+    expect(field).to_be_focused()
     page.keyboard.type("second")
+    options = page.get_by_role("dialog").get_by_role("option")
+    # The two, and the list of all that are like that.
+    expect(options).to_have_count(3)
+    expect(options.nth(0)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(field).to_have_attribute("aria-activedescendant", "found-2")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(options.nth(2)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    # Who is quicker than the answer gets there too.
+    page.wait_for_load_state()
+    page.keyboard.press("/")
+    page.keyboard.type("first-x")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="first")).to_have_count(0)
+    expect(page).to_have_url(f"{stack.url}/console/batches/{ids['first']}")
+    page.wait_for_load_state()
+    page.keyboard.press("/")
+    page.keyboard.type(ids["second"])
+    expect(options.nth(0)).to_contain_text("second")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{stack.url}/console/batches/{ids['second']}")
+    assert watched.errors == []
+    assert watched.hosts == {urlsplit(stack.url).netloc}
+
+
+def tab_to(page: Page, name: str) -> None:
+    """By the tabulator alone, to whatever is called so."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            "() => { const e = document.activeElement;"
+            " return e.getAttribute('aria-label') || e.textContent.trim(); }"
+        )
+        if found == name:
+            return
+    raise AssertionError(f"no {name!r} on {page.url}")
+
+
+def test_every_page_and_an_action_by_keyboard_alone(
+    watched: Watched, client: ClientSecret, http: httpx.Client
+) -> None:
+    page = watched.page
+    batch = submitted(http, "demo.sleep", [{"seconds": 0}], start="manual", name="by keys")
+    page.goto("/console")
+    page.keyboard.type(client.secret)
+    page.keyboard.press("Enter")
+    for name in ("Overview", "Operations", "Workers", "Webhooks", "Activity", "Batches"):
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        tab_to(page, name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    tab_to(page, "by keys")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("by keys")
+    tab_to(page, "Cancel batch")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("1 of its 1 item")
+    tab_to(page, "Confirm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Reset")).to_be_visible()
+    assert http.get(f"/v1/batches/{batch}").json()["status"] == "CANCELED"
+    assert watched.errors == []
+
+
+def test_an_admin_sees_a_client_s_and_switches_a_breaker(
+    watched: Watched, engine: Engine, client: ClientSecret, http: httpx.Client
+) -> None:
+    page = watched.page
+    submitted(http, "demo.sleep", [], start="manual", name="a client's own")
+    boss = create_client(engine, "the boss", ["admin"])
+    sign_in(page, boss.secret, "/console/batches")
+    page.get_by_label("Client").select_option(str(client.client_id))
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_role("link", name="a client's own")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.goto("/console/operations")
+    page.get_by_role("button", name="Open test.chain").click()
+    try:
+        expect(page.get_by_role("button", name="Close test.chain")).to_be_visible()
+        page.goto("/console")
+        expect(page.get_by_role("status").first).to_contain_text("held by a breaker: test.chain")
+    finally:
+        page.goto("/console/operations")
+        page.get_by_role("button", name="Close test.chain").click()
+    expect(page.get_by_role("button", name="Open test.chain")).to_be_visible()
+    assert watched.errors == []
+
+
+def test_a_webhook_is_tried_and_a_delivery_sent_again(
+    watched: Watched, client: ClientSecret, http: httpx.Client
+) -> None:
+    page = watched.page
+    # Nobody listens there, and nobody may be sent anything there.
+    hook = http.post("/v1/webhooks", json={"url": "https://localhost:9/"}).raise_for_status()
+    sign_in(page, client.secret, f"/console/webhooks/{hook.json()['id']}")
+    page.get_by_role("button", name="Test").click()
+    row = page.get_by_role("row", name="webhook.test")
+    # What comes of it is seen without loading anew.
+    expect(row.get_by_role("cell").nth(4)).to_have_text("1")
+    row.get_by_role("button", name="Resend").click()
+    expect(row.get_by_role("cell").nth(4)).to_have_text("2")
+    page.get_by_role("button", name="Rotate").click()
+    expect(page.get_by_role("status").first).to_contain_text("whsec_")
     assert watched.errors == []
 
 
@@ -168,6 +300,20 @@ def test_nothing_is_in_anybody_s_way(
     page.goto(f"/console/batches/{batch}")
     page.get_by_role("button", name="Delete").click()
     found["dialog"] = violations(page)
+    page.keyboard.press("Escape")
+    page.wait_for_load_state()
+    page.keyboard.press("/")
+    expect(page.get_by_role("option").first).to_be_visible()
+    found["palette"] = violations(page)
+    page.goto("/console/batches")
+    page.get_by_role("checkbox", name="Choose some of it").check()
+    page.get_by_role("button", name="Delete chosen").click()
+    found["several"] = violations(page)
+    hook = http.post("/v1/webhooks", json={"url": "https://localhost:9/"}).json()["id"]
+    page.goto(f"/console/webhooks/{hook}")
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_role("button", name="Resend")).to_be_visible()
+    found["webhook"] = violations(page)
     context.close()
     assert {where: each for where, each in found.items() if each} == {}
 
