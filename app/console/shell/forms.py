@@ -2,7 +2,7 @@
 
 Who may take how much: whoever is not signed in sends two fields, so no more of theirs is read than
 `OF_ANYBODY`; a form of somebody who is signed in may hold an item. A megabyte of fields without a
-letter in them would be half a million, which take a second to be told apart.
+letter in them would be half a million, which take 0.8 s of a processor to be told apart.
 """
 
 from __future__ import annotations
