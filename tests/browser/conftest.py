@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import browser
 from tests.support.stack import Stack
 
 # How long a click, or what it brings about, may take: only a page that hangs gets there.
 _PATIENCE_MS = 30_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 @dataclass
