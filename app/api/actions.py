@@ -18,7 +18,6 @@ from app.api.documents import (
     items_body,
     json_body,
 )
-from app.api.envelope import ChangesSchema, changes_of
 from app.api.incoming import body_of, received
 from app.api.schemas import BatchSchema
 from app.batches.actions import ACTIONS, act, amend, remove
@@ -32,6 +31,7 @@ from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
+from app.web.envelope import ChangesSchema, changes_of
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.item_limits import most_items
 from app.web.jsonbody import SMALL, fields_of, read_object

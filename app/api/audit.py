@@ -9,13 +9,13 @@ import marshmallow as ma
 import msgspec
 from flask import Response
 
-from app.api.envelope import Name
 from app.api.schemas import page_schema
 from app.audit.reading import AuditEntry, AuditFilter, list_audit
 from app.core.jsontext import moment
 from app.db import read
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
+from app.web.envelope import Name
 from app.web.paging import PageQuery, cursor_at, page_of
 from app.web.responses import answer
 from app.web.services import services

@@ -19,7 +19,6 @@ from app.api.documents import (
     WAIT,
     submission_body,
 )
-from app.api.envelope import fields_in_query, submission_of
 from app.api.incoming import body_of, received
 from app.api.queries import BatchListQuery, BatchQuery, wait_apart
 from app.api.schemas import BatchPageSchema, BatchSchema
@@ -36,6 +35,7 @@ from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer, conditional
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON
+from app.web.envelope import fields_in_query, submission_of
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.jsonbody import fields_of
 from app.web.owners import Bodies, client_of, owner_of

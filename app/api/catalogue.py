@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from flask import Response
@@ -12,13 +11,11 @@ from sqlalchemy import Connection
 from app.api.schemas import LimitsSchema, OperationListSchema
 from app.batches.breakers.reading import Breakers
 from app.db import transaction
-from app.operations.description import describe
-from app.operations.known import is_remembered, list_operations
+from app.operations.listing import listed
 from app.web.auth import require
 from app.web.blueprint import Blueprint
 from app.web.responses import answer
 from app.web.services import services
-from handlers import Operation
 
 blueprint = Blueprint(
     "operations", __name__, url_prefix="/v1", description="What can be asked for, and how much."
@@ -43,28 +40,17 @@ def operations() -> Response:
 def operation_bodies(connection: Connection) -> dict[str, dict[str, Any]]:
     """All that are listed, by name and in its order."""
     here = services()
-    stale = here.settings.heartbeat_timeout
-    published = {one.name: one for one in list_operations(connection, stale=stale)}
+    found = listed(connection, here.registry, stale=here.settings.heartbeat_timeout)
     breakers = Breakers(connection)
-    described = {operation.name: _description(operation) for operation in here.registry.own}
-    for one in published.values():
-        if one.name not in described and one.description and is_remembered(one):
-            described[one.name] = one.description
     return {
         name: {
             "name": name,
-            **_entry(described[name]),
-            "served": name in published and published[name].served,
-            **breakers.body(name, described[name]),
+            **_entry(one.description),
+            "served": one.served,
+            **breakers.body(name, one.description),
         }
-        for name in sorted(described)
+        for name, one in found.items()
     }
-
-
-@cache
-def _description(operation: Operation) -> Mapping[str, Any]:
-    """Of one of the process's own, which is described once: it stays as it is."""
-    return describe(operation)
 
 
 def _entry(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.api.envelope import EnvelopeSchema
 from app.web.bodies import CSV, JSON, NDJSON
+from app.web.envelope import EnvelopeSchema
 
 _OPERATION = "catalog.masterlist"
 _ITEM = {"asin": "B000000001", "countryCode": "US", "percACoS": 2.7}

@@ -8,7 +8,6 @@ from uuid import UUID
 import marshmallow as ma
 from flask import Response
 
-from app.api.envelope import Name
 from app.api.schemas import page_schema
 from app.batches.failures.reading import (
     ClientFailureFilter,
@@ -20,6 +19,7 @@ from app.db import read
 from app.db.statements.failure_lists import ClientFailureRow, FailureRow
 from app.web.auth import require
 from app.web.blueprint import Blueprint
+from app.web.envelope import Name
 from app.web.owners import client_of, owner_of
 from app.web.paging import PageQuery, page_answer, page_of
 from app.web.services import services

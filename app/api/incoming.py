@@ -11,13 +11,13 @@ from typing import BinaryIO, cast
 import msgspec
 from flask import Request
 
-from app.api.envelope import FIELDS
 from app.batches.intake import MOST_ITEMS
 from app.core.errors import Malformed
 from app.core.settings import Settings
 from app.formats import Limits, Spool, read_csv, read_ndjson
 from app.formats.raw_item import RawItem
 from app.web.bodies import CSV, JSON, NDJSON, Body, media_type
+from app.web.envelope import FIELDS
 from app.web.idempotency import Attempt
 from app.web.jsonbody import (
     IN_MEMORY,

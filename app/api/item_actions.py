@@ -9,7 +9,6 @@ import marshmallow as ma
 from flask import Response, request
 
 from app.api.documents import json_body
-from app.api.envelope import Name
 from app.api.schemas import BatchSchema
 from app.batches.actions.chosen import ITEM_ACTIONS, ItemAction, act_on_items
 from app.batches.choices import MOST_INDEXES, UNSUCCESSFUL, Choice
@@ -19,6 +18,7 @@ from app.db import read
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
+from app.web.envelope import Name
 from app.web.jsonbody import SMALL, fields_of, read_object
 from app.web.owners import Bodies, owner_of
 from app.web.problems import loaded

@@ -7,9 +7,9 @@ from typing import Any
 
 import marshmallow as ma
 
-from app.api.envelope import Name
 from app.batches.queries import ItemFilter
 from app.core.lifecycle import ITEM_STATUSES_SHOWN
+from app.web.envelope import Name
 from app.web.openapi_forms import WithCommas
 
 MOST_INDEXES = 1000

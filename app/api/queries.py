@@ -7,10 +7,10 @@ from typing import Any
 import marshmallow as ma
 from werkzeug.datastructures import MultiDict
 
-from app.api.envelope import Name
 from app.api.item_filters import ItemFilterQuery
 from app.core.errors import FieldError, Invalid
 from app.core.lifecycle import BATCH_STATUSES
+from app.web.envelope import Name
 from app.web.paging import PageQuery
 from app.web.problems import loaded
 from app.web.services import services

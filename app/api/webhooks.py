@@ -10,7 +10,6 @@ import marshmallow as ma
 from flask import Response, request
 
 from app.api.documents import LOCATION, json_body
-from app.api.envelope import Name
 from app.api.schemas import page_schema
 from app.core.jsontext import moment
 from app.db import after_commit, read, transaction
@@ -19,6 +18,7 @@ from app.events.listeners import listener
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
+from app.web.envelope import Name
 from app.web.jsonbody import fields_of, read_object
 from app.web.paging import PageQuery, page_answer, page_of
 from app.web.problems import loaded

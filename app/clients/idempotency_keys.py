@@ -81,9 +81,7 @@ class Claim:
                 continue  # given back in between
             if found.status is None:
                 raise KeyInFlight(_IN_FLIGHT, retry_after=1)
-            return Remembered(
-                bytes(found.fingerprint), found.status, dict(found.headers), bytes(found.body)
-            )
+            return _remembered(found)
 
     def touch(self) -> None:
         """Keep the claim from expiring. Cheap: most calls do nothing."""
@@ -132,6 +130,16 @@ class Claim:
             log.warning("idempotency.not_released", error=str(error))  # it expires
 
 
+def find_remembered(connection: Connection, client_id: UUID, key: str) -> Remembered | None:
+    """The answer that was given to the client's request with that key, if it has been given."""
+    found = connection.execute(FIND_ANSWER, {"client_id": client_id, "key": key}).one_or_none()
+    return None if found is None or found.status is None else _remembered(found)
+
+
 def forget_expired(connection: Connection) -> int:
     """Remove what is remembered no longer, at most `FORGET_AT_ONCE`; returns how many keys."""
     return connection.execute(DELETE_EXPIRED, {"at_once": FORGET_AT_ONCE}).rowcount
+
+
+def _remembered(row: Any) -> Remembered:
+    return Remembered(bytes(row.fingerprint), row.status, dict(row.headers), bytes(row.body))

@@ -68,7 +68,7 @@ class Body(io.RawIOBase):
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", "", "gzip", "x-gzip"):
             raise UnsupportedType(f"The encoding {encoding!r} is not taken; send gzip, or plain.")
-        self._gunzip = _Gunzip() if "gzip" in encoding else None
+        self._gunzip = Gunzip() if "gzip" in encoding else None
         if self._gunzip is None and (request.content_length or 0) > most:
             raise _too_large(most)
         self._stream = request.stream
@@ -150,19 +150,27 @@ class Body(io.RawIOBase):
         return data
 
 
-class _Gunzip:
-    """Decompresses gzip, member by member, never returning more than is asked for."""
+class Gunzip:
+    """Decompresses gzip, member by member, never returning more than is asked for.
 
-    def __init__(self) -> None:
+    `wrong`: what is said (Malformed) where it is not gzip.
+    """
+
+    def __init__(
+        self, wrong: str = "The body is not gzip, though its Content-Encoding says so."
+    ) -> None:
+        self._wrong = wrong
         self._member = zlib.decompressobj(_GZIP)
         self._input = b""
         self._begun = False
 
     @property
     def needs_input(self) -> bool:
+        """Whether `feed` is to be called next."""
         return not self._input
 
     def feed(self, data: bytes) -> None:
+        """Take the next bytes as they were sent."""
         self._input = data
 
     def give(self, room: int) -> bytes:
@@ -170,7 +178,7 @@ class _Gunzip:
         try:
             data = self._member.decompress(self._input, room)
         except zlib.error as error:
-            raise Malformed("The body is not gzip, though its Content-Encoding says so.") from error
+            raise Malformed(self._wrong) from error
         self._begun = True
         if self._member.eof:
             self._input = self._member.unused_data
@@ -183,6 +191,7 @@ class _Gunzip:
         return data
 
     def finish(self) -> None:
+        """There is no more to feed. Raises Malformed where something is missing."""
         if self._begun:
             raise Malformed(_CUT_SHORT)
 

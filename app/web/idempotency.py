@@ -67,7 +67,7 @@ class Attempt:
 
     def alive(self, items: Iterable[Entry]) -> Iterable[Entry]:
         """`items`; iterating over them keeps the key claimed."""
-        return items if self._claim is None else _ticking(items, self._claim.touch)
+        return items if self._claim is None else ticking(items, self._claim.touch)
 
     def replay(self, body: Body) -> Response:
         """The answer given before. Reads `body`, which has to be the same. Raises KeyReused."""
@@ -93,7 +93,8 @@ class Attempt:
         )
 
 
-def _ticking(items: Iterable[Entry], tick: Callable[[], None]) -> Iterator[Entry]:
+def ticking(items: Iterable[Entry], tick: Callable[[], None]) -> Iterator[Entry]:
+    """`items`; `tick` is called now and then while they are gone through."""
     for number, item in enumerate(items):
         if not number % _TICK_EVERY:
             tick()

@@ -21,15 +21,17 @@ SMALL = 256 * 1024
 
 
 @contextmanager
-def submitting(request: Request) -> Iterator[None]:
+def submitting(request: Request, *, small: bool | None = None) -> Iterator[None]:
     """Hold one of the client's places for submissions while the block lasts. Raises OverQuota.
 
     Under the default alone small bodies are not counted, so that they cost nothing: they are over
-    before others of them could be counted.
+    before others of them could be counted. `small`: said by whoever knows better than the request.
     """
     who = caller()
     most = who.quotas[SUBMISSIONS_AT_ONCE]
-    if most is None or (SUBMISSIONS_AT_ONCE not in who.quotas.own and _is_small(request)):
+    if small is None:
+        small = _is_small(request)
+    if most is None or (SUBMISSIONS_AT_ONCE not in who.quotas.own and small):
         yield
         return
     with services().submissions.held(who.client_id, most):

@@ -10,8 +10,8 @@ from flask import Flask
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.api.envelope import FIELDS
 from app.core.lifecycle import BATCH_STATUSES
+from app.web.envelope import FIELDS
 from tests.api.conftest import Caller
 from tests.support.described import document as made
 from tests.support.described import operations_of, path_of, resolved

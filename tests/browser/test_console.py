@@ -28,6 +28,7 @@ PAGES = (
     "/console/batches/{id}",
     "/console/batches/{id}/items",
     "/console/batches/{id}/items/1",
+    "/console/submit?operation=catalog.masterlist",
     "/console/operations",
     "/console/workers",
     "/console/webhooks",

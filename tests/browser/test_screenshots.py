@@ -27,6 +27,8 @@ PAGES = {
     "batch": "/console/batches/{id}",
     "items": "/console/batches/{id}/items?status=FAILED&status=INVALID",
     "item": "/console/batches/{id}/items/1",
+    "submit": "/console/submit?operation=catalog.masterlist",
+    "check": "/console/submit/{check}?line=2",
     "operations": "/console/operations",
     "workers": "/console/workers",
     "webhooks": "/console/webhooks",
@@ -69,6 +71,16 @@ def fill(stack: Stack, http: httpx.Client) -> str:
     return mixed
 
 
+def checked(stack: Stack, http: httpx.Client) -> str:
+    """A check of a file with mistakes."""
+    rows = [{"asin": f"B{n:09}", "countryCode": "US", "percACoS": 2.7} for n in range(240)]
+    for at, row in ((17, {"countryCode": "usa"}), (90, {"countryCode": "d"}), (55, {"asin": ""})):
+        rows[at].update(row)
+    made = submitted(http, "catalog.masterlist", rows, name="autumn feed", dryRun=True)
+    stack.finished(http, made)
+    return made
+
+
 def work_of_a_day(engine: Engine, client_id: UUID) -> None:
     """A history for the charts, which a test has no day to wait for."""
     with engine.begin() as connection:
@@ -93,7 +105,7 @@ def test_every_page_in_every_look(
     client = create_client(engine, "Corner shop")
     work_of_a_day(engine, client.client_id)
     with stack.http(client) as http:
-        batch = fill(stack, http)
+        batch, check = fill(stack, http), checked(stack, http)
         running = http.get("/v1/batches", params={"operation": "demo.sleep"}).json()["data"][0]
         for look, options in LOOKS.items():
             context = chromium.new_context(base_url=stack.url, **options)
@@ -102,7 +114,7 @@ def test_every_page_in_every_look(
             page.screenshot(path=folder / f"sign-in-{look}.png")
             sign_in(page, client.secret)
             for name, path in PAGES.items():
-                page.goto(path.format(id=batch))
+                page.goto(path.format(id=batch, check=check))
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
                 # Nothing is wider than the window, but for what scrolls within itself.
                 wide = page.evaluate(

@@ -20,13 +20,13 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.http import parse_etags
 from werkzeug.wrappers import Request
 
-from app.api.envelope import fields_in_query
 from app.batches.item_keys import unwrap
 from app.core.durations import parse_duration
 from app.core.errors import BatchlineError
 from app.core.log_scrubbing import scrub
 from app.formats import Limits, read_csv, read_ndjson
 from app.formats.jsonstream import JsonStream
+from app.web.envelope import fields_in_query
 from app.web.jsonbody import fields_of, read_array, read_object
 from app.web.paging import read_cursor
 from handlers import fields

@@ -11,6 +11,7 @@ from app.console.pages.operations.view import page as operations
 from app.console.pages.overview.view import page as overview
 from app.console.pages.search.view import page as search
 from app.console.pages.sign_in.view import page as sign_in
+from app.console.pages.submit.view import page as submit
 from app.console.pages.webhooks.view import page as webhooks
 from app.console.pages.workers.view import page as workers
 from app.console.shell.page import Page
@@ -22,6 +23,7 @@ PAGES: tuple[Page, ...] = (
     batch,
     items,
     item,
+    submit,
     operations,
     workers,
     webhooks,

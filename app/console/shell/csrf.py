@@ -37,9 +37,13 @@ def token_of(secret: str) -> str:
 
 def check(request: Request, secret: str | None) -> None:
     """Raise Forbidden unless the form has the token that belongs to the cookie `secret`."""
+    check_token(request, request.form.get(FIELD, ""), secret)
+
+
+def check_token(request: Request, sent: str, secret: str | None) -> None:
+    """The same for who has read the form itself, and found `sent` in its `FIELD`."""
     # "none": typed in, or sent again by the browser itself. Old browsers say nothing.
     ours = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
-    sent = request.form.get(FIELD, "")
     theirs = secret is not None and hmac.compare_digest(sent.encode(), token_of(secret).encode())
     if not (ours and theirs):
         raise Forbidden("This form is too old, or did not come from this console. Load it again.")

@@ -64,9 +64,15 @@ class Page:
         """The view answers a GET of `path` (below `/console`)."""
         return self._route("GET", path, self.scope if scope == "" else scope)
 
-    def post(self, path: str, *, scope: str | None = WRITE) -> Callable[[View], View]:
-        """The view answers a POST of `path`, sent by a form of ours."""
-        return self._route("POST", path, scope)
+    def post(
+        self, path: str, *, scope: str | None = WRITE, streamed: bool = False
+    ) -> Callable[[View], View]:
+        """The view answers a POST of `path`, sent by a form of ours.
+
+        `streamed`: its body may be of any length. The view reads it, and says whether the form has
+        come from us (`csrf.check_token`) before it does anything else.
+        """
+        return self._route("POST", path, scope, streamed=streamed)
 
     def open(self, method: str, path: str) -> Callable[[View], View]:
         """The view answers whoever asks: it looks itself at who that is."""
@@ -88,9 +94,12 @@ class Page:
         """
         return live(f"{self.folder}/{template}", **values)
 
-    def _route(self, method: str, path: str, scope: str | None) -> Callable[[View], View]:
+    def _route(
+        self, method: str, path: str, scope: str | None, *, streamed: bool = False
+    ) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            self.routes.append((method, path, _bounded(_signed_in(view, scope))))
+            guarded = _signed_in(view, scope, checked=not streamed)
+            self.routes.append((method, path, guarded if streamed else _bounded(guarded)))
             return view
 
         return decorate
@@ -123,7 +132,7 @@ def _bounded(view: View, most: int = forms.OF_SIGNED_IN) -> View:
     return bounded
 
 
-def _signed_in(view: View, scope: str | None) -> View:
+def _signed_in(view: View, scope: str | None, *, checked: bool) -> View:
     @wraps(view)
     def guarded(**values: Any) -> Any:
         token = sessions.token_of(request)
@@ -133,7 +142,7 @@ def _signed_in(view: View, scope: str | None) -> View:
         if not may(found, scope):
             raise Forbidden(f"This needs the scope {scope}, which your key does not have.")
         preconditions.check(request, preconditions.NONE)
-        if request.method == "POST":
+        if request.method == "POST" and checked:
             csrf.check(request, token)
         return view(**values)
 

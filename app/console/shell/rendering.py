@@ -18,7 +18,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from app.clients.credentials import Caller
 from app.console.shell import csrf
 from app.console.shell.assets import asset_url
-from app.console.shell.roles import READ, WRITE, may
+from app.console.shell.roles import READ, SUBMIT, WRITE, may
 from app.console.shell.shown import FILTERS
 
 _HERE = Path(__file__).parent
@@ -103,6 +103,7 @@ def _html(template: str, values: Mapping[str, Any]) -> str:
         "here": None,
         "form_token": csrf.token_of(g.console_token) if "console_token" in g else "",
         "may_write": who is not None and may(who, WRITE),
+        "may_submit": who is not None and may(who, SUBMIT),
         "may_read": who is not None and may(who, READ),
         "search": request.args.get("text", ""),
     }

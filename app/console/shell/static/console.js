@@ -90,3 +90,20 @@ Idiomorph.defaults.callbacks.beforeNodeRemoved = (old) => !isHeld(old);
 // What somebody has ticked stays ticked, and what they have opened stays open.
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
   name !== "checked" && !(name === "open" && node.tagName === "DETAILS");
+
+// What is sent once: a second click in the same moment sends nothing.
+const MOMENT = 1500;
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-once]")) return;
+  if (Date.now() - Number(form.dataset.sentAt || 0) < MOMENT) event.preventDefault();
+  else form.dataset.sentAt = Date.now();
+});
+
+// Of what can be chosen, what there is to know.
+document.addEventListener("change", (event) => {
+  if (!event.target.dataset.opens) return;
+  for (const each of document.querySelectorAll("[data-help]")) {
+    each.open = each.dataset.help === event.target.value;
+  }
+});

@@ -1,0 +1,1 @@
+"""Submitting by a form: items are checked first, and then taken."""
