@@ -67,7 +67,7 @@ def alert(answer: TestResponse) -> str:
     """What it says, without its markup."""
     found = re.search(r'role="alert"[^>]*>(.*?)</(?:div|p)>', answer.text, re.DOTALL)
     assert found is not None, answer.text
-    return " ".join(unescape(re.sub("<[^>]*>", " ", found[1])).split())
+    return " ".join(unescape(re.sub("<[^>]*>", "", found[1])).split())
 
 
 def batch_of(app: Flask, secret: str, path: str) -> dict[str, Any]:
@@ -294,7 +294,7 @@ def test_pasted_items_are_kept_and_never_markup(app: Flask, person: Person) -> N
     check = sent(person, items=long, name=HOSTILE + "\u202e").location
     page = person.get(check).text
     assert "<script>alert" not in page
-    assert "\u202e" not in page.replace(fields_of(page, check.partition("?")[0])["name"], "")
+    assert "\u202e" not in re.sub(r'<input id="name"[^>]*>', "", page)
     large = sent(person, items="x" * 1_100_000)
     assert large.status_code == 413
     assert "choose a file for more" in alert(large)
@@ -562,7 +562,7 @@ class Trickle(io.RawIOBase):
         return self._data.read(min(size, self._piece))
 
 
-@pytest.mark.parametrize("piece", [1, 7, 64, 10_000])
+@pytest.mark.parametrize("piece", [*range(1, 80), 10_000])
 def test_a_form_is_read_in_whatever_pieces_it_comes(piece: int) -> None:
     content = b"\r\n--bound\r\n-\r\n--boun" * 50
     head = b'Content-Disposition: form-data; name="%b"'

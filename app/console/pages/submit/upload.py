@@ -39,6 +39,8 @@ class Upload:
 
     def __init__(self, body: BinaryIO, boundary: bytes) -> None:
         self._body = body
+        self._half = b"--" + boundary + b"-"
+        self._tail = b""
         self._decoder = MultipartDecoder(boundary, MOST_TYPED, max_parts=_MOST_PARTS)
         self._room = MOST_TYPED
         self._begun: Data | None = None
@@ -104,10 +106,21 @@ class Upload:
         try:
             while isinstance(event := self._decoder.next_event(), NeedData | Preamble):
                 if isinstance(event, NeedData):
-                    self._decoder.receive_data(self._body.read(_CHUNK) or None)
+                    self._decoder.receive_data(self._more() or None)
         except (ValueError, HTTPException) as error:
             raise Malformed(_UNREADABLE) from error
         return event
+
+    def _more(self) -> bytes:
+        """The next bytes of the form, which do not end in the middle of its end.
+
+        The decoder would take the line break before that for the part's.
+        """
+        data = self._body.read(_CHUNK)
+        if (self._tail + data).endswith(self._half):
+            data += self._body.read(1)
+        self._tail = (self._tail + data)[-len(self._half) :]
+        return data
 
 
 class _Part(io.RawIOBase):
