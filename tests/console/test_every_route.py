@@ -27,6 +27,7 @@ from tests.console.conftest import Person, fields_of
 
 MARK = "only-mine"
 READ, WRITE, MANAGE, ADMIN = "batches.read", "batches.write", "webhooks.manage", "admin"
+BOTH = "batches.write and batches.read"
 # What answers whoever asks.
 OPEN = {"GET /console/assets/<name>", "GET /console/sign-in", "POST /console/sign-in"}
 # Where it is not `batches.read` for what is looked at and `batches.write` for what changes.
@@ -60,10 +61,14 @@ def scope_of(name: str) -> str | None:
         return SCOPE[name]
     if "/console/webhooks" in name:
         return MANAGE
+    if "/console/submit" in name:
+        return BOTH
     return READ if name.startswith("GET") else WRITE
 
 
 def may(scopes: tuple[str, ...], needed: str | None) -> bool:
+    if needed == BOTH:
+        return WRITE in scopes and may(scopes, READ)
     return needed is None or needed in scopes or (ADMIN in scopes and needed in (READ, WRITE))
 
 
@@ -85,8 +90,19 @@ def theirs(app: Flask, engine: Engine, client: ClientSecret) -> Mapping[str, str
         },
         headers=headers,
     ).json
+    check = http.post(
+        "/v1/batches",
+        json={
+            "operation": "catalog.masterlist",
+            "dryRun": True,
+            "name": MARK,
+            "items": [{**ITEM, "asin": MARK}],
+        },
+        headers=headers,
+    ).json
     assert hook is not None
     assert batch is not None
+    assert check is not None
     with transaction(engine) as connection:
         record(
             connection,
@@ -105,6 +121,7 @@ def theirs(app: Flask, engine: Engine, client: ClientSecret) -> Mapping[str, str
         ).scalar_one()
     return {
         "batch_id": batch["id"],
+        "check_id": check["id"],
         "index": "0",
         "action": "cancel",
         "webhook_id": hook["id"],
@@ -140,6 +157,8 @@ def state_of(engine: Engine, ids: Mapping[str, str]) -> list[Any]:
                 "SELECT attempts, step, next_at, status FROM webhook_deliveries "
                 "WHERE webhook_id = :webhook_id",
                 "SELECT count(*) FROM audit WHERE batch_id = :batch_id",
+                "SELECT count(*) FROM batches WHERE name = 'only-mine' AND client_id = "
+                "(SELECT client_id FROM batches WHERE id = :check_id)",
             )
         ]
 
@@ -194,7 +213,7 @@ def test_a_key_may_what_its_scopes_say_and_no_more(
             assert str(scope_of(name)) in answer.text, name
         else:
             allowed += 1
-            of_theirs = {"batch_id", "webhook_id"} & rule.arguments
+            of_theirs = {"batch_id", "check_id", "webhook_id"} & rule.arguments
             if of_theirs and not (ADMIN in scopes and "batch_id" in rule.arguments):
                 assert answer.status_code == 404, name
             else:

@@ -103,6 +103,11 @@ def test_it_is_led_to_and_offers_what_the_key_may(
     offered = signed_in(app, narrow.secret).get(PATH).text
     assert 'value="catalog.price"' in offered
     assert 'value="demo.sleep"' not in offered
+    link = f'href="{PATH}?operation='
+    assert f'{link}demo.sleep"' in person.get("/console/operations").text
+    listed = signed_in(app, narrow.secret).get("/console/operations").text
+    assert f'{link}catalog.price"' in listed
+    assert f'{link}demo.sleep"' not in listed
 
 
 @pytest.mark.parametrize(
@@ -322,6 +327,18 @@ def test_a_form_that_is_not_ours_is_refused(person: Person) -> None:
     )
     assert answer.status_code == 403
     assert person.http.post(PATH, json={}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "body", [b"a&" * 1000, b"a=" + b"b" * 1024 * 1024], ids=["fields", "bytes"]
+)
+def test_a_form_without_a_file_has_an_end(person: Person, body: bytes) -> None:
+    kind = "application/x-www-form-urlencoded"
+    for path in (PATH, checked(person).partition("?")[0]):
+        answer = person.http.post(
+            path, data=body, content_type=kind, environ_base={"REMOTE_ADDR": person.address}
+        )
+        assert answer.status_code == 413, path
 
 
 def test_submitted_once_however_often_it_is_sent(

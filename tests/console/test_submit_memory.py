@@ -50,6 +50,7 @@ def peak(settings: Settings, body: bytes) -> tuple[int, int, str]:
     return held, count, why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "count", "why"),
     [
@@ -59,7 +60,9 @@ def peak(settings: Settings, body: bytes) -> tuple[int, int, str]:
         (lambda: form(b"[" + b",".join([ITEM] * 59) + b"]"), 59, ""),
         (lambda: form(b"x" * SIZE), 0, "TooLarge"),
         (lambda: form(b"\r" * SIZE), 0, "TooLarge"),
-        (lambda: form(b'"' + b"\n" * SIZE), 0, "TooLarge"),
+        # A quoted cell goes on and on: as a column's name, and as an item's value.
+        (lambda: form(b'"' + b"\n" * SIZE), 0, "Malformed"),
+        (lambda: form(b'asin\n"' + b"\n" * SIZE), 0, "TooLarge"),
         (lambda: form(b"[" * SIZE), 0, "TooLarge"),
         (lambda: form(gzip.compress(b"\0" * 60_000_000)), 0, "TooLarge"),
         (lambda: form(gzip.compress(b"") * (SIZE // 20)), 0, "Invalid"),

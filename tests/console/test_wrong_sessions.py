@@ -45,12 +45,16 @@ def theirs(app: Flask, engine: Engine) -> dict[str, Any]:
     body = {"operation": "catalog.masterlist", "items": [ITEM], "start": "manual", "name": "theirs"}
     headers = {"Authorization": f"Bearer {other.secret}"}
     made = app.test_client().post("/v1/batches", json=body, headers=headers)
+    dry = {**body, "start": "now", "dryRun": True}
+    check = app.test_client().post("/v1/batches", json=dry, headers=headers)
     assert made.json is not None
+    assert check.json is not None
     hooked = Hooked(engine, other, "http://127.0.0.1:1/")
     hooked.record()
     delivery = hooked.log()[0].id
     return {
         "batch_id": UUID(made.json["id"]),
+        "check_id": UUID(check.json["id"]),
         "index": 0,
         "action": "cancel",
         "webhook_id": hooked.id,

@@ -41,7 +41,7 @@ def check(request: Request, secret: str | None) -> None:
 
 
 def check_token(request: Request, sent: str, secret: str | None) -> None:
-    """The same for who has read the form itself, and found `sent` in its `FIELD`."""
+    """The same for who has read the request's form itself, and found `sent` in its `FIELD`."""
     # "none": typed in, or sent again by the browser itself. Old browsers say nothing.
     ours = request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
     theirs = secret is not None and hmac.compare_digest(sent.encode(), token_of(secret).encode())

@@ -69,8 +69,8 @@ class Page:
     ) -> Callable[[View], View]:
         """The view answers a POST of `path`, sent by a form of ours.
 
-        `streamed`: its body may be of any length. The view reads it, and says whether the form has
-        come from us (`csrf.check_token`) before it does anything else.
+        `streamed`: its body may be of any length. The view reads it within bounds of its own, and
+        says whether the form has come from us (`csrf.check_token`) before it does anything else.
         """
         return self._route("POST", path, scope, streamed=streamed)
 

@@ -12,14 +12,15 @@ from app.batches.breakers.by_hand import set_breaker
 from app.batches.breakers.reading import Breakers
 from app.batches.breakers.waking import MOST_SENT, wake
 from app.clients.checks import ADMIN
+from app.clients.limits import fits
 from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
+from app.console.shell.roles import SUBMIT, may
 from app.core.errors import Invalid, NotFound
 from app.core.jsontext import dumps
 from app.db import read, transaction
 from app.db.statements.operations import LIST_COSTS
-from app.operations.description import describe
-from app.operations.known import is_remembered, list_operations
+from app.operations.listing import listed
 from app.web.auth import caller
 from app.web.services import services
 
@@ -68,28 +69,29 @@ def _values() -> dict[str, Any]:
 
 def _operations(connection: Connection) -> list[dict[str, Any]]:
     here = services()
-    known = list_operations(connection, stale=here.settings.heartbeat_timeout)
-    published = {one.name: one for one in known}
-    said = {operation.name: describe(operation) for operation in here.registry.own}
-    for one in known:
-        if one.name not in said and one.description and is_remembered(one):
-            said[one.name] = dict(one.description)
+    found = listed(connection, here.registry, stale=here.settings.heartbeat_timeout)
     breakers = Breakers(connection)
     costs = {row.operation: row.seconds_per_item for row in connection.execute(LIST_COSTS)}
     return [
         {
             "name": name,
-            "description": str(said[name].get("description") or ""),
-            "schema": dumps(said[name].get("schema") or {}),
-            "queue": said[name].get("queue"),
-            "attempts": said[name].get("maxAttempts"),
-            "timeout": said[name].get("timeoutSeconds"),
-            "concurrency": said[name].get("concurrency"),
-            "rate": said[name].get("rateLimit"),
-            "key": said[name].get("key") or (),
+            "description": str(one.description.get("description") or ""),
+            "schema": dumps(one.description.get("schema") or {}),
+            "queue": one.description.get("queue"),
+            "attempts": one.description.get("maxAttempts"),
+            "timeout": one.description.get("timeoutSeconds"),
+            "concurrency": one.description.get("concurrency"),
+            "rate": one.description.get("rateLimit"),
+            "key": one.description.get("key") or (),
             "cost": costs.get(name),
-            "served": name in published and published[name].served,
-            **breakers.body(name, said[name]),
+            "served": one.served,
+            "offered": (one.here or one.served) and _may_submit(name),
+            **breakers.body(name, one.description),
         }
-        for name in sorted(said)
+        for name, one in found.items()
     ]
+
+
+def _may_submit(name: str) -> bool:
+    who = caller()
+    return may(who, SUBMIT) and (not who.operations or fits(who.operations, name))

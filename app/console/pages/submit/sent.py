@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 from flask import Request
 
 from app.console.pages.submit.upload import MOST_TYPED, Upload
+from app.console.shell.forms import bound
 from app.core.errors import BatchlineError, TooLarge, UnsupportedType
 from app.web.bodies import Body
 
@@ -58,7 +59,7 @@ def sent_by(request: Request, most: int) -> Sent:
     Raises UnsupportedType, Malformed and TooLarge.
     """
     if request.mimetype == "application/x-www-form-urlencoded":
-        request.max_content_length = request.max_form_memory_size = 3 * MOST_TYPED
+        bound(request, MOST_TYPED)
         return Sent(request.form.to_dict())
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != "multipart/form-data" or not boundary or not boundary.isascii():
