@@ -95,6 +95,7 @@ def theirs(app: Flask, engine: Engine, client: ClientSecret) -> Mapping[str, str
         json={
             "operation": "catalog.masterlist",
             "dryRun": True,
+            "start": "manual",
             "name": MARK,
             "items": [{**ITEM, "asin": MARK}],
         },

@@ -399,7 +399,9 @@ def test_a_check_is_the_key_s_that_made_it(
     stranger = signed_in(app, create_client(engine, f"stranger {uuid4()}").secret)
     token = fields_of(stranger.get("/console").text, "/console/sign-out")["csrf"]
     assert stranger.get(check).status_code == 404
-    assert stranger.get(f"{own}/live").headers["HX-Refresh"] == "true"
+    assert stranger.get(f"{own}/live").status_code == 404
+    left_open = stranger.get(f"{own}/live", headers={"HX-Request": "true"})
+    assert left_open.headers["HX-Refresh"] == "true"
     assert stranger.post(own, {"csrf": token}).status_code == 404
     # And what another key has put into it is not submitted by the first.
     with engine.begin() as connection:

@@ -112,10 +112,12 @@ def checked(check_id: UUID) -> Response:
 
 @page.get("/submit/<uuid:check_id>/live")
 def live(check_id: UUID) -> Response:
-    """What of it moves. Where the check is gone, the browser loads the page, which says so."""
+    """What of it moves. Where the check is gone, an open page loads anew, which says so."""
     try:
         return page.live("live.html", **_found(check_id))
     except NotFound:
+        if "HX-Request" not in request.headers:
+            raise
         return Response(status=200, headers={"HX-Refresh": "true"})
 
 
