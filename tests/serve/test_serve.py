@@ -264,7 +264,9 @@ def wait_for_workers(served: Served, number: int) -> set[str]:
 
 
 def test_kill_9_leaves_no_process_and_all_data(serve: Callable[..., Served]) -> None:
+    begun = time.monotonic()
     first = serve("--demo").wait_until_ready()
+    first_took = time.monotonic() - begun
     with first.http() as http:
         batch_id = submit(http, "catalog.masterlist", masterlist(50_000))
         running = first.processes()
@@ -274,7 +276,7 @@ def test_kill_9_leaves_no_process_and_all_data(serve: Callable[..., Served]) -> 
     # At once, beside what is still ending.
     begun = time.monotonic()
     second = serve("--demo").wait_until_ready()
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < max(30, 2 * first_took)
     first_ones = {process.pid for process in running}
     assert not first_ones & {process.pid for process in second.processes()}
     assert second.secret == first.secret
