@@ -42,12 +42,18 @@ _MARKS = {
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the fixtures that it uses, directly or through others."""
+    """Mark each test by the fixtures that it uses, directly or through others.
+
+    The files that need the stack come last: once started it stays, and works beside all that
+    follows.
+    """
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
         marks = [mark for fixture, mark in _MARKS.items() if fixture in used]
         for mark in marks or ["unit"]:
             item.add_marker(mark)
+    on_the_stack = {item.path for item in items if item.get_closest_marker("stack")}
+    items.sort(key=lambda item: item.path in on_the_stack)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,7 +59,7 @@ def test_operations_are_described_once(api: Caller, monkeypatch: pytest.MonkeyPa
     def again(_: object) -> dict[str, Any]:
         raise AssertionError("it is described again")
 
-    monkeypatch.setattr("app.api.catalogue.describe", again)
+    monkeypatch.setattr("app.operations.listing.describe", again)
     after = api.get("/v1/operations").json
     assert [one["schema"] for one in after["data"]] == [one["schema"] for one in before["data"]]
 

@@ -12,12 +12,14 @@ from tests.engine.operations import LoggedSchema
 class Downstream:
     """What the operations need.
 
-    `away`: whether each try fails; `paced`: whether each is answered that it is too many; `never`:
-    the uid of one that never comes through. `seen`: the uids tried.
+    `away`: whether each try fails, and may be made again `after` so many seconds; `paced`: whether
+    each is answered that it is too many; `never`: the uid of one that never comes through. `seen`:
+    the uids tried.
     """
 
     def __init__(self) -> None:
         self.away = False
+        self.after = 0.01
         self.seen: list[int] = []
         self.never: int | None = None
         self.paced = False
@@ -30,7 +32,7 @@ class Downstream:
         if self.paced:
             raise Retry("too many", code=429, after=50)
         if self.away or item.data["uid"] == self.never:
-            raise Retry("away", after=0.01)
+            raise Retry("away", after=self.after)
         return Outcome({"attempt": item.attempt})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -28,11 +27,8 @@ def downstream() -> Downstream:
 @pytest.fixture
 def rig(
     rig_engine: Engine, rig_settings: Settings, rig_registry: Registry, downstream: Downstream
-) -> Iterator[Rig]:
-    rig = Rig(rig_engine, rig_settings, registry_with(downstream, rig_registry, of=OF))
-    rig.run("DELETE FROM operation_costs")
-    yield rig
-    rig.run("DELETE FROM breakers")
+) -> Rig:
+    return Rig(rig_engine, rig_settings, registry_with(downstream, rig_registry, of=OF))
 
 
 def items(count: int) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,16 +25,11 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def rig(rig_engine: Engine, rig_settings: Settings, rig_registry: Registry) -> Iterator[Rig]:
+def rig(rig_engine: Engine, rig_settings: Settings, rig_registry: Registry) -> Rig:
     """One whose worker is the only one that lives."""
     rig = Rig(rig_engine, rig_settings, rig_registry, slots=4)
-    rig.run("DELETE FROM operation_costs")
-    rig.run("DELETE FROM workers WHERE id <> :id", id=rig.runtime.heartbeat.worker_id)
     Publisher(rig.engine, rig.registry).publish()
-    yield rig
-    rig.run("DELETE FROM breakers")
-    rig.run("DELETE FROM workers WHERE hostname = 'silent'")
-    rig.run("DELETE FROM batches WHERE client_id = :id", id=rig.client_id)
+    return rig
 
 
 def waits_for(rig: Rig, batch_id: UUID) -> str | None:
