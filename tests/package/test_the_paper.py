@@ -18,7 +18,7 @@ def test_the_package_of_the_paper_is_built_and_tested(wheel: Path, tmp_path: Pat
     (project / "tests").mkdir()
     [about] = runnable("docs/handlers.md", "toml")
     handler, *others = runnable("docs/handlers.md", "python")
-    [tests] = [block for block in others if "run_items(" in block.code]
+    [tests] = [block for block in others if "def test_a_price" in block.code]
     (project / "pyproject.toml").write_text(about.code)
     (project / "shop" / "__init__.py").touch()
     (project / "shop" / "handlers.py").write_text(handler.code)
