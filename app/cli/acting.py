@@ -24,8 +24,7 @@ def act_on(
     done = []
     with connect(url, secret) as api:
         for batch_id in batch_ids:
-            answer = api.request("POST", f"/v1/batches/{segment(batch_id)}/{action}")
-            done.append(answer.json())
+            done.append(api.call("POST", f"/v1/batches/{segment(batch_id)}/{action}"))
             console.print(summary_line(done[-1]))
     if json_output:
         print_json(done[0] if len(done) == 1 else done)

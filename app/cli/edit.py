@@ -44,7 +44,7 @@ def edit(
         # As it was written, to the letter.
         content = f'{{"input": {text}}}'.encode()
         headers = {"Content-Type": "application/json"}
-        item = api.request("PATCH", path, content=content, headers=headers).json()
+        item = api.call("PATCH", path, content=content, headers=headers)
     if json_output:
         print_json(item)
     else:

@@ -98,7 +98,7 @@ def _set(
     url_before, secret_before, json_before = context.obj
     with connect(url or url_before, secret or secret_before) as api:
         asked = {"state": state, "base": base}
-        entry = api.request("POST", f"/v1/operations/{segment(name)}/breaker", json=asked).json()
+        entry = api.call("POST", f"/v1/operations/{segment(name)}/breaker", json=asked)
     if json_output or json_before:
         print_json(entry)
     else:

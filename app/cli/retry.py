@@ -48,10 +48,10 @@ def retry(
     with connect(url, secret) as api:
         if failure is None:
             body = {"statuses": chosen} if chosen else {}
-            batch = api.request("POST", f"{path}/retry", json=body).json()
+            batch = api.call("POST", f"{path}/retry", json=body)
         else:
             where = {"failure": failure, **({"status": chosen} if chosen else {})}
-            answer = api.request("POST", f"{path}/items/retry", json={"where": where}).json()
+            answer = api.call("POST", f"{path}/items/retry", json={"where": where})
             batch = answer["batch"]
             console.print(f"{answer['selected']:,} items run again.")
         if watching:

@@ -34,7 +34,7 @@ def add(
 
     with connect(url, secret) as api:
         body = {"url": target, "events": list(events)}
-        made = api.request("POST", "/v1/webhooks", json=body).json()
+        made = api.call("POST", "/v1/webhooks", json=body)
     _print_secret(made, json_output)
 
 
@@ -87,7 +87,7 @@ def rotate(webhook_id: str, url: str | None, secret: str | None, json_output: bo
     from batchline.client.api import segment
 
     with connect(url, secret) as api:
-        made = api.request("POST", f"/v1/webhooks/{segment(webhook_id)}/rotate").json()
+        made = api.call("POST", f"/v1/webhooks/{segment(webhook_id)}/rotate")
     _print_secret(made, json_output)
 
 
@@ -138,7 +138,7 @@ def resend(
 
     with connect(url, secret) as api:
         path = f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}/resend"
-        delivery = api.request("POST", path).json()
+        delivery = api.call("POST", path)
     if json_output:
         print_json(delivery)
     else:

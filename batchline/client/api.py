@@ -62,9 +62,13 @@ class Api:
             raise ApiError(f"Cannot reach {self.url}: {why}. Is Batchline running?") from error
         except httpx.InvalidURL as error:
             raise ApiError(f"{path!r} does not go into an address: {error}") from error
-        if response.is_error:
+        if not response.is_success:
             raise refusal(response)
         return response
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON that a request is answered with. Raises ApiError, also where it is none."""
+        return _json(self.request(method, path, **options))
 
     @contextmanager
     def stream(
@@ -83,9 +87,11 @@ class Api:
             why = str(error) or type(error).__name__
             raise ApiError(f"Cannot reach {self.url}: {why}. Is Batchline running?") from error
         try:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
                 raise refusal(response)
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise _no_answer(response)
             yield response
         finally:
             response.close()
@@ -93,7 +99,7 @@ class Api:
     def get(self, path: str, **params: Any) -> Any:
         """The JSON that a GET of `path` answers. `params` that are None are left out."""
         given = {name: value for name, value in params.items() if value is not None}
-        return _json(self.request("GET", path, params=given))
+        return self.call("GET", path, params=given)
 
     def batch(self, batch_id: str) -> dict[str, Any]:
         """A batch, as `GET /v1/batches/{id}` shows it."""
@@ -134,6 +140,8 @@ class Api:
 
 def refusal(response: httpx.Response) -> ApiError:
     """The error for a refused request: its detail, then a line for each field at fault."""
+    if response.is_redirect:
+        return _elsewhere(response)
     body = _problem(response)
     said = str(body.get("detail") or body.get("title") or response.reason_phrase or "refused")
     if said == _NO_PATH:
@@ -149,6 +157,20 @@ def refusal(response: httpx.Response) -> ApiError:
         body=body,
         retry_after=_seconds(response.headers.get("Retry-After")),
     )
+
+
+def _elsewhere(response: httpx.Response) -> ApiError:
+    """The error for a redirect.
+
+    It is not followed: a POST would become a GET, and the secret would go to whoever was named.
+    """
+    url = response.url
+    place = response.headers.get("Location", "")
+    # Most often it is the same path behind another address, which is what is to be used.
+    address = place.partition("?")[0].removesuffix(url.path) or place
+    use = f"use {address}" if address.startswith("http") else "use the address it leads to"
+    said = f"{response.status_code} {url} redirects to {place or 'nowhere'}: {use}"
+    return ApiError(said, status=response.status_code)
 
 
 def _no_such(url: httpx.URL) -> str | None:
@@ -182,7 +204,13 @@ def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        raise ApiError(f"{response.url} did not answer with JSON: is it Batchline?") from None
+        raise _no_answer(response) from None
+
+
+def _no_answer(response: httpx.Response) -> ApiError:
+    """The error for an answer that came, and is none of Batchline's: it is not asked for again."""
+    said = f"{response.url} did not answer with JSON: is it Batchline?"
+    return ApiError(said, status=response.status_code)
 
 
 def segment(text: str) -> str:

@@ -79,8 +79,12 @@ class Client(Mending):
 
         A lost answer or a 503 is sent again under the same `Idempotency-Key`, so that nothing is
         submitted twice; give a key of your own, and that holds for another run of your program,
-        too. Raises BadItem and BadFile for what cannot be sent; then nothing was.
+        too. Raises BadItem and BadFile for what cannot be sent, and TypeError for text, bytes or an
+        object in place of the items (a file's name is no Path); then nothing was.
         """
+        if isinstance(items, (str, bytes, bytearray, Mapping)):
+            # Iterables, too: of characters, of numbers and of keys, which nobody means.
+            raise TypeError("items: a list, an iterable, or the Path of a file")
         given = fields_of({"operation": operation, **fields})
         key = idempotency_key or str(uuid4())
         if isinstance(items, Path):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from batchline.client.api import Api
 from batchline.client.errors import BadFile
 
@@ -21,6 +23,8 @@ MEDIA_TYPES = {
     "csv": "text/csv",
 }
 SUFFIXES = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
+
+_Content = dict[str, msgspec.Raw] | list[msgspec.Raw]
 
 Progress = Callable[[int], None]
 """Called with the number of bytes sent since the last call."""
@@ -85,37 +89,49 @@ def submit(
     given = {name: value for name, value in fields.items() if value is not None}
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     headers["Content-Type"] = MEDIA_TYPES[file.format]
+    batch: dict[str, Any]
     with _open(file) as stream:
         if file.format == "json" and not file.gzipped:
             body = _json_request(file, stream.read(), given)
-            response = api.request("POST", "/v1/batches", content=body, headers=headers)
+            batch = api.call("POST", "/v1/batches", content=body, headers=headers)
             progress(len(body))
         else:
             if file.gzipped:
                 headers["Content-Encoding"] = "gzip"
             if file.size is not None:
                 headers["Content-Length"] = str(file.size)
-            response = api.request(
+            batch = api.call(
                 "POST",
                 "/v1/batches",
                 params={name: _as_parameter(value) for name, value in given.items()},
                 content=_chunks(stream, progress),
                 headers=headers,
             )
-    batch: dict[str, Any] = response.json()
     return batch
 
 
 def _json_request(file: File, text: bytes, given: Mapping[str, Any]) -> bytes:
+    """The request, in which what the file says stands to the letter.
+
+    Read into numbers of this language and written again, prices would lose digits, and one item
+    too many of them would spoil the file.
+    """
     try:
-        content = json.loads(text)
+        # By its first bytes it is known what text it is: PowerShell writes UTF-16.
+        utf8 = text.decode(json.detect_encoding(text)).encode()
+        content = msgspec.json.decode(utf8, type=_Content)
+    except msgspec.ValidationError:
+        content = {}
     except ValueError as error:
         raise BadFile(f"{file.name}: not JSON: {error}") from None
+    except RecursionError:
+        raise BadFile(f"{file.name}: its values are nested too deeply") from None
     if isinstance(content, list):
-        content = {"items": content}
-    if not isinstance(content, dict) or "items" not in content:
+        content = {"items": msgspec.Raw(utf8)}
+    if "items" not in content:
         raise BadFile(f"{file.name}: neither an array of items nor a request with items")
-    return json.dumps({**content, **given}).encode()
+    replaced = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in given.items()}
+    return msgspec.json.encode({**content, **replaced})
 
 
 def _as_parameter(value: Any) -> str:

@@ -144,13 +144,16 @@ def test_an_item_that_is_no_json_is_named_and_nothing_is_sent(own: Client, item:
     assert own.submit("catalog.masterlist", [GOOD], idempotency_key=key).summary.total == 1
 
 
-@pytest.mark.parametrize("ending", [".json", ".ndjson", ".jsonl", ".csv", ".ndjson.gz"])
+ENDINGS = [".json", ".ndjson", ".jsonl", ".csv", ".json.gz", ".ndjson.gz", ".csv.gz"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_files_by_their_names(own: Client, tmp_path: Path, ending: str) -> None:
     texts = {
         ".json": json.dumps([GOOD, GOOD]),
         ".csv": "sep=;\nasin;countryCode;percACoS\nA1;US;2.7\n;;\nA1;US;2.7\n",
     }
-    text = texts.get(ending, "\n".join(map(json.dumps, [GOOD, GOOD]))).encode()
+    text = texts.get(ending.removesuffix(".gz"), "\n".join(map(json.dumps, [GOOD, GOOD]))).encode()
     path = tmp_path / f"feed{ending}"
     path.write_bytes(gzip.compress(text) if ending.endswith(".gz") else text)
     batch = own.submit("catalog.masterlist", path, name="feed")
@@ -164,6 +167,61 @@ def test_a_file_that_cannot_be_sent(own: Client, tmp_path: Path) -> None:
     # No word of an option that only the command line has.
     with pytest.raises(BadFile, match=r"items.xls: its name has to end in one of \.json, "):
         own.submit("catalog.masterlist", tmp_path / "items.xls")
+
+
+@pytest.mark.parametrize("items", ["feed.csv", b"[]", bytearray(b"[]"), {"asin": "A1"}])
+def test_what_is_iterable_and_no_list_of_items_is_refused(own: Client, items: Any) -> None:
+    with pytest.raises(TypeError, match="the Path of a file"):
+        own.submit("catalog.masterlist", items)
+    assert not own._api.get("/v1/batches")["data"]
+
+
+DIGITS = "0.1234567890123456789012345"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_json_file_is_sent_to_the_letter(
+    own: Client, tmp_path: Path, whole: bool, encoding: str
+) -> None:
+    items = [
+        f'{{"asin": "Ä1", "countryCode": "US", "percACoS": {value}}}'
+        for value in (DIGITS, "1e400", "1" * 5000)
+    ]
+    text = f"[{', '.join(items)}]"
+    if whole:
+        text = f'{{"name": "of the file", "metadata": {{"price": {DIGITS}}}, "items": {text}}}'
+    path = tmp_path / "feed.json"
+    path.write_text(text, encoding=encoding)
+    batch = own.wait(own.submit("catalog.masterlist", path, name="given").id)
+    assert batch.name == "given"
+    shown = [json.loads(line, parse_float=str) for line in _lines(own, batch.id)]
+    assert [item["status"] for item in shown] == ["SUCCESS", "INVALID", "INVALID"]
+    assert shown[0]["input"] == {"asin": "Ä1", "countryCode": "US", "percACoS": DIGITS}
+
+
+def _lines(own: Client, batch_id: str) -> list[bytes]:
+    return b"".join(download.download(own._api, batch_id, {})).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"[NaN]", "not JSON"),
+        (b"[1", "not JSON"),
+        (b'["\xff"]', "not JSON"),
+        (b"7", "neither an array"),
+        (b"{}", "neither an array"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_json_is_not_sent(
+    own: Client, tmp_path: Path, text: bytes, said: str
+) -> None:
+    path = tmp_path / "feed.json"
+    path.write_bytes(text)
+    with pytest.raises(BadFile, match=said):
+        own.submit("catalog.masterlist", path)
 
 
 def test_items_that_name_their_operation(own: Client) -> None:
