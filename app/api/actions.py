@@ -31,6 +31,7 @@ from app.web.auth import caller, require
 from app.web.batch_responses import batch_answer
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
+from app.web.bounded_fields import MOST_STATUSES, Listed
 from app.web.envelope import ChangesSchema, changes_of
 from app.web.idempotency import IDEMPOTENCY_KEY, attempt
 from app.web.item_limits import most_items
@@ -52,9 +53,9 @@ class RetrySchema(ma.Schema):
     class Meta:
         unknown = ma.RAISE
 
-    statuses = ma.fields.List(
+    statuses = Listed(
         ma.fields.String(validate=ma.validate.OneOf([FAILED, INVALID, CANCELED])),
-        validate=ma.validate.Length(min=1),
+        validate=ma.validate.Length(min=1, max=MOST_STATUSES),
         metadata={"description": "FAILED unless said."},
     )
 

@@ -20,6 +20,7 @@ from app.clients.quotas import (
     WEBHOOKS,
 )
 from app.core.durations import parse_duration
+from app.web.bounded_fields import Listed
 
 
 class Duration(ma.fields.Field[timedelta]):
@@ -35,7 +36,7 @@ class Duration(ma.fields.Field[timedelta]):
 
 
 def _texts(description: str, **options: Any) -> ma.fields.List[Any]:
-    return ma.fields.List(ma.fields.String(), metadata={"description": description}, **options)
+    return Listed(ma.fields.String(), metadata={"description": description}, **options)
 
 
 _ALL_BUT_ADMIN = "All but `admin` if left out."

@@ -18,6 +18,7 @@ from app.db import read
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
+from app.web.bounded_fields import MOST_STATUSES, Listed, Nested
 from app.web.envelope import Name
 from app.web.jsonbody import SMALL, fields_of, read_object
 from app.web.owners import Bodies, owner_of
@@ -38,9 +39,9 @@ _CHOSEN_FROM: dict[str, tuple[str, ...]] = {"retry": UNSUCCESSFUL, "cancel": (PE
 def _where(action: str) -> type[ma.Schema]:
     statuses = _CHOSEN_FROM[action]
     fields: dict[str, Any] = {
-        "status": ma.fields.List(
+        "status": Listed(
             ma.fields.String(validate=ma.validate.OneOf(statuses)),
-            validate=ma.validate.Length(min=1),
+            validate=ma.validate.Length(min=1, max=MOST_STATUSES),
             metadata={"description": "Those that stand so; all that can be unless said."},
         ),
         "failure": Name(metadata={"description": "Those that went wrong by this cause."}),
@@ -51,7 +52,7 @@ def _where(action: str) -> type[ma.Schema]:
 
 
 class _Chosen(ma.Schema):
-    indexes = ma.fields.List(
+    indexes = Listed(
         ma.fields.Integer(strict=True, validate=ma.validate.Range(min=0, max=_LAST_INDEX)),
         validate=ma.validate.Length(min=1, max=MOST_INDEXES),
         metadata={"description": "These. Those that do not exist are passed over."},
@@ -66,7 +67,7 @@ class _Chosen(ma.Schema):
 
 
 def _schema(action: str) -> type[ma.Schema]:
-    where = ma.fields.Nested(
+    where = Nested(
         _where(action)(unknown=ma.RAISE),
         metadata={"description": "Those for which everything holds that is said."},
     )

@@ -18,6 +18,7 @@ from app.events.listeners import listener
 from app.web.auth import caller, require
 from app.web.blueprint import Blueprint
 from app.web.bodies import JSON, Body, media_type
+from app.web.bounded_fields import Listed
 from app.web.envelope import Name
 from app.web.jsonbody import fields_of, read_object
 from app.web.paging import PageQuery, page_answer, page_of
@@ -50,9 +51,7 @@ class NewWebhookSchema(ma.Schema):
         unknown = ma.RAISE
 
     url = Name(required=True, metadata={"example": "https://example.com/hooks/batchline"})
-    events = ma.fields.List(
-        Name(metadata={"enum": list(EVENTS)}), load_default=lambda: [BATCH_FINISHED]
-    )
+    events = Listed(Name(metadata={"enum": list(EVENTS)}), load_default=lambda: [BATCH_FINISHED])
 
 
 class WebhookSchema(ma.Schema):

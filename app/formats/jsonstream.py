@@ -25,7 +25,8 @@ _CHUNK = 256 * 1024
 _PIECE = 64 * 1024
 _GUESSES = 4
 _LONGEST_NAME = 64 * 1024
-_MOST_MEMBERS = 1000
+MOST_MEMBERS = 1000
+"""Of an object that is a body: it is an envelope, not an item."""
 _BLANKS = b" \t\r\n"
 # The quantifiers are possessive: there is no backtracking, which would need memory for each byte.
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
@@ -70,6 +71,11 @@ def check(text: bytes) -> None:
     except RecursionError:
         if end_of(text) != len(text) or not _is_utf8(text):
             raise Malformed("Not JSON: its brackets are not balanced.") from None
+
+
+def too_many_members() -> Malformed:
+    """What is raised for a body that is an object of more than `MOST_MEMBERS`."""
+    return Malformed(f"The object has more than {MOST_MEMBERS:,} members.")
 
 
 class JsonStream:
@@ -145,7 +151,7 @@ class JsonStream:
         if self.peek() == b"}":
             self.take(b"}")
             return
-        for _ in range(_MOST_MEMBERS):
+        for _ in range(MOST_MEMBERS):
             if self.peek() != b'"':
                 self._wrong()
             text = self.value(_LONGEST_NAME, self._wrong_name)
@@ -153,7 +159,7 @@ class JsonStream:
             yield _name(text)
             if self.take(b",", b"}") == b"}":
                 return
-        raise Malformed(f"The object has more than {_MOST_MEMBERS:,} members.")
+        raise too_many_members()
 
     def entries(self, most: int, over: Callable[[int, int], NoReturn]) -> Iterator[bytes]:
         """The texts of an array's entries, checked but for what nests too deep.

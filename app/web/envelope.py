@@ -15,6 +15,7 @@ from app.batches.ramp import AUTO, HOLDS, MOST_ITEMS, MOST_STEPS, Ramp
 from app.batches.submission import MAX_METADATA_BYTES, MAX_NAME_LENGTH, Submission
 from app.core.errors import FieldError, Invalid
 from app.core.jsontext import dumps, loads
+from app.web.bounded_fields import Listed, Nested
 from app.web.openapi_forms import flag_or_words
 from app.web.problems import loaded, pointer_to
 from app.web.submissions import submission_by_caller
@@ -84,7 +85,7 @@ class NewRampSchema(ma.Schema):
     class Meta:
         unknown = ma.RAISE
 
-    steps = ma.fields.List(
+    steps = Listed(
         ma.fields.Integer(strict=True, validate=ma.validate.Range(min=1, max=MOST_ITEMS)),
         required=True,
         validate=ma.validate.Length(min=1, max=MOST_STEPS),
@@ -184,7 +185,7 @@ class EnvelopeSchema(ChangesSchema):
         validate=ma.validate.Range(min=0, max=2**31 - 1),
         metadata={"description": "For `maxFailurePercent`: 100 unless said."},
     )
-    ramp = ma.fields.Nested(
+    ramp = Nested(
         NewRampSchema,
         allow_none=True,
         metadata={
@@ -292,5 +293,5 @@ _TEXTS: dict[type, tuple[Callable[[str], Any], str]] = {
     DryRun: (_dry_run, "Must be true, false or effects."),
     Percent: (_number, "Must be a number."),
     Metadata: (_object, "Must be a JSON object."),
-    ma.fields.Nested: (_object, "Must be a JSON object."),
+    Nested: (_object, "Must be a JSON object."),
 }

@@ -17,7 +17,7 @@ import msgspec
 
 from app.core.errors import FieldError, Invalid, Malformed
 from app.core.jsontext import loads
-from app.formats.jsonstream import JsonStream
+from app.formats.jsonstream import MOST_MEMBERS, JsonStream, too_many_members
 from app.formats.limits import Limits, not_json
 from app.formats.spool import Spool
 from app.web.problems import pointer_to
@@ -35,7 +35,8 @@ _LONGEST_FIELD = 64 * 1024
 def read_object(body: bytes) -> Raws:
     """The fields of a JSON object, unparsed. `body` is of `SMALL` bytes at most.
 
-    Raises Malformed, and Invalid for another value than an object.
+    Raises Malformed, also for more members than an envelope may have, and Invalid for another value
+    than an object.
     """
     try:
         found: Raws = _decode(body, Raws, "an object")
@@ -45,6 +46,8 @@ def read_object(body: bytes) -> Raws:
         stream = JsonStream(io.BytesIO(body))
         found = {name: msgspec.Raw(stream.value(len(body), _never)) for name in stream.members()}
         stream.end()
+    if len(found) > MOST_MEMBERS:
+        raise too_many_members()
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import marshmallow
@@ -35,6 +36,11 @@ from app.web.responses import encode
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+"""Fields at fault that an answer names: one that named all could be many times what was sent."""
+# Characters of what is told of a caller's own names and values, which may be a megabyte each.
+_LONGEST_DETAIL = 4000
+_LONGEST_MESSAGE, _LONGEST_POINTER = 1000, 300
 _RENDERERS = "batchline.errors"
 _URN = "urn:batchline:problem:"
 # Of what goes wrong before a view is called.
@@ -112,7 +118,8 @@ def problem_of(error: Exception) -> ProblemDetails:
 
 def invalid(messages: Any) -> Invalid:
     """What marshmallow found, as one error with a pointer to each field."""
-    errors = [FieldError(pointer, message) for pointer, message in _pointers(messages, "")]
+    found = islice(_pointers(messages, ""), MOST_ERRORS + 1)
+    errors = [FieldError(pointer, message) for pointer, message in found]
     first = errors[0] if errors else FieldError("", "Not valid.")
     named = first.pointer.lstrip("/")
     return Invalid(f"{named}: {first.message}" if named else first.message, errors=errors)
@@ -189,12 +196,27 @@ def _of_ours(error: BatchlineError) -> ProblemDetails:
     return ProblemDetails(
         error.status,
         error.title,
-        error.detail,
+        _short(error.detail, _LONGEST_DETAIL),
         type_of(type(error)),
-        error.errors,
+        _named(error.errors),
         headers,
         quota,
     )
+
+
+def _named(errors: tuple[FieldError, ...]) -> tuple[FieldError, ...]:
+    """Those that an answer names; the last one says so where there are others."""
+    named = tuple(
+        FieldError(_short(each.pointer, _LONGEST_POINTER), _short(each.message, _LONGEST_MESSAGE))
+        for each in errors[:MOST_ERRORS]
+    )
+    if len(errors) <= MOST_ERRORS:
+        return named
+    return (*named, FieldError("", "More is wrong than is named here."))
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _of_werkzeug(error: HTTPException) -> ProblemDetails:

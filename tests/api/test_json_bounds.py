@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from app.clients.credentials import ClientSecret
 from app.core.errors import Invalid
 from app.web.jsonbody import IN_MEMORY, SMALL, fields_of, read_object
-from tests.api.conftest import ITEM, MASTERLIST, Caller
+from tests.api.conftest import ITEM, MASTERLIST, Answer, Caller
 from tests.support.stack import Stack
 
 NDJSON = "application/x-ndjson"
@@ -183,3 +184,83 @@ def test_a_field_that_is_too_long_says_how_long_it_may_be(longest: int | None) -
             continue
         with pytest.raises(Invalid, match=f"at most {most} bytes"):
             fields_of(fields, **said)
+
+
+MANY_MEMBERS = "{" + ",".join(f'"n{n}":1' for n in range(1001)) + "}"
+MANY_UNKNOWN = "{" + ",".join(f'"n{n}":1' for n in range(1000)) + "}"
+LONG_NAME = '{"' + "n" * 900_000 + '":1}'
+EMPTY_TEXTS = ",".join(['""'] * 349_000)
+# Where a body of a client's may be sent to, of one batch and item that there is.
+TAKERS = [
+    ("POST", "/v1/batches"),
+    ("POST", "/v1/batches/{id}/items"),
+    ("POST", "/v1/batches/{id}/pause"),
+    ("POST", "/v1/batches/{id}/retry"),
+    ("POST", "/v1/batches/{id}/items/retry"),
+    ("POST", "/v1/batches/{id}/items/cancel"),
+    ("PATCH", "/v1/batches/{id}"),
+    ("PATCH", "/v1/batches/{id}/items/0"),
+    ("POST", "/v1/webhooks"),
+]
+
+
+def costs_little(api: Caller, method: str, path: str, body: str) -> Answer:
+    """Sent gzipped, which makes a KiB or two of it: refused at once, in few words."""
+    headers = {"Content-Encoding": "gzip"}
+    sent = gzip.compress(body.encode())
+    began = thread_time()
+    answer = api.send(method, path, data=sent, content_type="application/json", headers=headers)
+    assert thread_time() - began < 1
+    assert answer.status_code in (400, 413, 422), answer.text[:500]
+    assert len(answer.data) < 64 * 1024
+    return answer
+
+
+@pytest.mark.parametrize(("method", "path"), TAKERS)
+def test_a_small_request_makes_no_large_answer(api: Caller, method: str, path: str) -> None:
+    path = path.replace("{id}", api.opened([ITEM]))
+    answer = costs_little(api, method, path, MANY_MEMBERS)
+    assert answer.status_code == 400
+    assert "1,000 members" in answer.json["detail"]
+    answer = costs_little(api, method, path, MANY_UNKNOWN)
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 101)
+    assert "More is wrong" in answer.json["errors"][-1]["message"]
+    costs_little(api, method, path, LONG_NAME)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("items/retry", f'{{"indexes":[{EMPTY_TEXTS}]}}'),
+        ("items/retry", f'{{"indexes":[{",".join(["-1"] * 9000)}]}}'),
+        ("items/cancel", f'{{"where":{{"status":[{EMPTY_TEXTS}]}}}}'),
+        ("items/cancel", f'{{"where":{MANY_MEMBERS}}}'),
+        ("retry", f'{{"statuses":[{EMPTY_TEXTS[:60_002]}]}}'),
+    ],
+    ids=["indexes", "wrong indexes", "status", "where", "statuses"],
+)
+def test_a_list_is_not_looked_through_before_its_length(api: Caller, path: str, body: str) -> None:
+    answer = costs_little(api, "POST", f"/v1/batches/{api.opened([ITEM])}/{path}", body)
+    assert answer.status_code == 422
+
+
+def test_members_of_a_ramp_and_steps(api: Caller) -> None:
+    for ramp in (MANY_MEMBERS, f'{{"steps":[{EMPTY_TEXTS[:60_002]}]}}'):
+        body = f'{{"operation":"catalog.masterlist","ramp":{ramp},"items":[]}}'
+        answer = costs_little(api, "POST", "/v1/batches", body)
+        assert answer.json["errors"][0]["pointer"].startswith("/ramp")
+
+
+def test_an_admins_bodies(admin: Caller) -> None:
+    texts = f'{{"name":"n","scopes":[{EMPTY_TEXTS[:60_002]}],"networks":"x"}}'
+    for body in (MANY_MEMBERS, MANY_UNKNOWN, texts):
+        costs_little(admin, "POST", "/v1/clients", body)
+
+
+def test_an_item_may_have_more_members_than_an_envelope(api: Caller) -> None:
+    batch = api.opened([ITEM])
+    path = f"/v1/batches/{batch}/items/0"
+    changed = api.send(
+        "PATCH", path, data=f'{{"input":{MANY_MEMBERS}}}', content_type="application/json"
+    )
+    assert (changed.status_code, len(changed.json["input"])) == (200, 1001)

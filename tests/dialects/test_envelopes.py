@@ -42,6 +42,22 @@ def test_envelopes(
     assert kept() == before
 
 
+@pytest.mark.parametrize(
+    ("dialect", "envelope"),
+    ENVELOPES,
+    ids=lambda value: value if isinstance(value, str) else value.path,
+)
+def test_a_small_body_makes_no_large_answer(
+    speak: Callable[..., Speaker], dialect: str, envelope: Envelope
+) -> None:
+    speaker = speak(dialect)
+    path = envelope.path.format(**envelope.begin(speaker))
+    for count, why in ((1001, "1,000 members"), (1000, "")):
+        answer = speaker.post(path, {f"n{number}": 1 for number in range(count)})
+        assert why in refused(dialect, answer)
+        assert len(answer.data) < 64 * 1024
+
+
 def test_optional_fields_may_be_null(speak: Callable[..., Speaker]) -> None:
     assert speak("gameball").post("/integrations/batch", {**GAMEBALL, "params": None}).json
     job = {"code": "nulls", "name": "by its other name", "domain": "Catalog", "status": None}

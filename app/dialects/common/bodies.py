@@ -15,7 +15,7 @@ import msgspec
 
 from app.core.errors import FieldError, Malformed
 from app.core.jsontext import loads
-from app.formats.jsonstream import JsonStream
+from app.formats.jsonstream import MOST_MEMBERS, JsonStream, too_many_members
 from app.formats.raw_item import RawItem
 from app.formats.spool import Spool
 from app.web.bodies import Body
@@ -198,6 +198,8 @@ def _members(body: Sent, schema: ma.Schema) -> Iterator[tuple[str, Any]]:
     if body.whole is not None:
         try:
             members = _decode(body.whole, dict[str, msgspec.Raw], "an object")
+            if len(members) > MOST_MEMBERS:
+                raise too_many_members()
             yield from ((name, bytes(member)) for name, member in members.items())
             return
         except RecursionError:

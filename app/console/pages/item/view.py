@@ -19,6 +19,7 @@ from app.console.shell.rendering import part
 from app.core.errors import BatchlineError, Invalid, NotFound, TooLarge
 from app.core.lifecycle import BATCH_ENDED, OPEN, PENDING
 from app.db import read
+from app.formats.jsonstream import check
 from app.web.auth import caller
 from app.web.jsonbody import fields_of, read_object
 from app.web.owners import owner_of
@@ -142,7 +143,7 @@ def _checked(text: str, most: int) -> str:
     if not sent.startswith(b"{"):
         raise Invalid("The input must be a JSON object.")
     fields_of(read_object(b'{"input": ' + sent + b"}"), longest=most)
-    read_object(sent)
+    check(sent)
     return sent.decode()
 
 
