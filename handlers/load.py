@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from handlers.operation import Operation, WrongOperation
 from handlers.registry import Registry, registry
@@ -37,9 +37,14 @@ def load_handlers(
     for module in (*SHIPPED, *modules):
         _load(module, partial(_imported, module))
     for entry_point in entry_points(group=ENTRY_POINT_GROUP) if packages else ():
-        _load(entry_point.value, entry_point.load)
+        _load(entry_point.value, entry_point.load, _brought_by(entry_point))
     offer(registry, http_bases or {})
     return registry
+
+
+def refused(error: ImportError, modules: Iterable[str]) -> str:
+    """The line for what `load_handlers(modules)` raised: it names HANDLERS if that names it."""
+    return f"HANDLERS: {error}" if error.name in tuple(modules) else str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,19 @@ def look_at_handlers(
     wrong: list[str] = []
     load_handlers(http_bases=http_bases, packages=False)
     before = {one.name for one in registry}
-    with registry.collecting() as refused:
+    with registry.collecting() as not_registered:
         for module in modules:
             wrong += _looked_at(module, partial(_imported, module))
         operations = [one for one in registry if one.name not in before]
         for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-            wrong += _looked_at(entry_point.value, entry_point.load)
-    return Loaded(operations, [*map(str, refused), *wrong])
+            brought_by = _brought_by(entry_point)
+            wrong += _looked_at(entry_point.value, entry_point.load, brought_by)
+    return Loaded(operations, [*map(str, not_registered), *wrong])
+
+
+def _brought_by(entry_point: EntryPoint) -> str:
+    name = entry_point.dist.name if entry_point.dist else entry_point.name
+    return f" (of the installed package {name})"
 
 
 def _imported(module: str) -> None:
@@ -76,20 +87,21 @@ def _imported(module: str) -> None:
     importlib.import_module(module)
 
 
-def _looked_at(module: str, load: Callable[[], object]) -> Iterator[str]:
+def _looked_at(module: str, load: Callable[[], object], brought_by: str = "") -> Iterator[str]:
     try:
-        _load(module, load)
+        _load(module, load, brought_by)
     except ImportError as error:
         yield str(error)
 
 
-def _load(module: str, load: Callable[[], object]) -> None:
+def _load(module: str, load: Callable[[], object], brought_by: str = "") -> None:
     try:
         load()
     except KeyboardInterrupt:  # Ctrl-C while the module is being imported
         raise
     except BaseException as error:
-        raise ImportError(f"handlers module {module!r}: {_why(error)}") from error
+        said = f"handlers module {module!r}{brought_by}: {_why(error)}"
+        raise ImportError(said, name=module) from error
 
 
 def _why(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from app.core.settings import Settings
-from handlers.load import load_handlers
+from handlers.load import load_handlers, refused
 
 
 def check_handlers(settings: Settings, *, apart: bool) -> None:
@@ -18,7 +18,7 @@ def check_handlers(settings: Settings, *, apart: bool) -> None:
     """
     why = _look_apart(settings) if apart else _look(settings)
     if why:
-        sys.stderr.write(f"HANDLERS: {why}\n")
+        sys.stderr.write(f"{why}\n")
         raise SystemExit(1)
 
 
@@ -26,7 +26,7 @@ def _look(settings: Settings) -> str:
     try:
         load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
     except ImportError as error:
-        return str(error)
+        return refused(error, settings.handlers)
     return ""
 
 
@@ -41,10 +41,11 @@ def _look_apart(settings: Settings) -> str:
         why = answer.read().decode("utf-8", "replace")
     os.waitpid(child, 0)
     # One that has ended without a word: the module did away with its process.
-    return why.removesuffix(_DONE) if why.endswith(_DONE) else "a module ends its process"
+    return why.removesuffix(_DONE) if why.endswith(_DONE) else _ENDED
 
 
 _DONE = "\x00"
+_ENDED = "HANDLERS: a module ends its process"
 
 
 def _report(settings: Settings, writer: int) -> NoReturn:

@@ -19,7 +19,7 @@ _LEAST_ROOM = 2 * _GIB
 
 
 def look_at_machine(settings: Settings) -> Iterator[Finding]:
-    """Raises SettingsError, naming HANDLERS, for a module that cannot be loaded."""
+    """Raises SettingsError, naming it, for a module of handlers that cannot be loaded."""
     yield from _folder("TMPDIR", Path(tempfile.gettempdir()), "bodies that arrive are kept there")
     yield from _folder(
         "BATCHLINE_HOME", settings.batchline_home, "servers and Flower keep data there"

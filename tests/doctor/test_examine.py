@@ -25,6 +25,7 @@ from app.doctor.finding import Finding, Level
 from app.doctor.of_settings import look_at_settings
 from app.local.servers.ports import free_port
 from tests.conftest import TEST_HANDLERS, fresh_database
+from tests.handlers.test_outside_package import installed
 from tests.support.stack import Stack, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -238,6 +239,16 @@ def test_a_redis_that_throws_keys_away(own_settings: Settings, own_engine: Engin
     for [said] in found["Redis"], found["broker"]:
         assert "allkeys-lru" in said
         assert said.endswith("set maxmemory-policy to noeviction")
+
+
+def test_a_package_whose_handlers_cannot_be_loaded(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(installed(tmp_path, module="import nowhere_at_all"))
+    for name in ("acme_batchline", "acme_batchline.orders"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    found = wrongs(replace(settings, handlers=()))
+    assert "of the installed package acme-batchline" in found["machine"][0]
 
 
 def test_handlers_that_cannot_be_loaded(settings: Settings) -> None:

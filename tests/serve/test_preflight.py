@@ -12,6 +12,7 @@ import pytest
 from app.core.errors import SettingsError
 from app.core.settings import load_settings
 from app.local.serve.preflight import check_given_servers, check_handlers, listen, reserve
+from tests.handlers.test_outside_package import installed
 
 
 def test_a_taken_port_is_named() -> None:
@@ -72,3 +73,18 @@ def test_handlers_that_cannot_be_imported_are_named(
         check_handlers(load_settings({"HANDLERS": "broken_handlers"}))
     with pytest.raises(SettingsError, match=r"HANDLERS: .*no_such_handlers"):
         check_handlers(load_settings({"HANDLERS": "fine_handlers,no_such_handlers"}))
+
+
+@pytest.mark.parametrize("handlers", ["", "json"])
+def test_an_installed_package_that_cannot_be_loaded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handlers: str
+) -> None:
+    monkeypatch.syspath_prepend(installed(tmp_path, module="import nowhere_at_all"))
+    for name in ("acme_batchline", "acme_batchline.orders"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(SettingsError) as caught:
+        check_handlers(load_settings({"HANDLERS": handlers}))
+    assert str(caught.value) == (
+        "handlers module 'acme_batchline.orders' (of the installed package acme-batchline): "
+        "No module named 'nowhere_at_all'"
+    )

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from app.local.servers.guarded import GUARD
+from tests.handlers.test_outside_package import installed
 
 ROOT = Path(__file__).parents[2]
 BATCHLINE = str(Path(sys.executable).with_name("batchline"))
@@ -361,4 +362,15 @@ def test_a_wrong_value_is_named_before_anything_starts(
     served = serve(**{variable: value})
     assert served.process.wait(READY_SECONDS) == 1
     assert served.wait_for("^Error: ").string.startswith(f"Error: {variable}: ")
+    assert not served.home.exists()
+
+
+@pytest.mark.parametrize("option", ["--demo", "--reload"])
+def test_an_installed_package_is_looked_at_before_anything_starts(
+    serve: Callable[..., Served], tmp_path: Path, option: str
+) -> None:
+    package = installed(tmp_path, module="import nowhere_at_all")
+    served = serve(option, PYTHONPATH=f"{ROOT}{os.pathsep}{package}")
+    assert served.process.wait(READY_SECONDS) == 1
+    assert "of the installed package acme-batchline" in served.wait_for("^Error: ").string
     assert not served.home.exists()

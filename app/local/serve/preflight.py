@@ -12,17 +12,18 @@ from app.core.settings import Settings
 
 
 def check_handlers(settings: Settings) -> None:
-    """Raise SettingsError naming HANDLERS if its modules cannot be imported."""
-    if not settings.handlers:
-        return
-    from handlers.load import load_handlers
+    """Raise SettingsError, naming the module, if one of HANDLERS or of a package cannot be used.
 
-    if os.getcwd() not in sys.path:
+    Web and workers import the same: they would end, and be started again, one after the other.
+    """
+    from handlers.load import load_handlers, refused
+
+    if settings.handlers and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        load_handlers(settings.handlers)
-    except Exception as error:  # whatever the user's module raises when it is imported
-        raise SettingsError(f"HANDLERS: {error}") from error
+        load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
+    except ImportError as error:
+        raise SettingsError(refused(error, settings.handlers)) from error
 
 
 def check_given_servers(settings: Settings) -> None:
