@@ -80,10 +80,12 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (version) event.detail.parameters.v = version;
 });
 
-// Not under the hands of whoever is answering a dialog, or has begun to write.
+// Not under the hands of whoever is answering a dialog, has begun to write, or reads why what was
+// written was refused: the page that says so is the only place where that text still stands.
 const isWritten = (field) => field.value !== field.defaultValue;
 const isHeld = (node) =>
   (node.tagName === "DIALOG" && node.open) ||
+  node.matches?.("[data-refused]") ||
   (node.matches?.("[data-kept]") && [...node.querySelectorAll("textarea")].some(isWritten));
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !isHeld(old);
 Idiomorph.defaults.callbacks.beforeNodeRemoved = (old) => !isHeld(old);
