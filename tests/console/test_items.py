@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
 from app.clients.credentials import ClientSecret
+from app.clients.quotas import NO_QUOTAS, PENDING_ITEMS, set_quotas
 from tests.console.conftest import fields_of
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_for
 
 GOOD = {"asin": "A1", "countryCode": "US", "percACoS": 2.70}
 EXACT = "12345678901234567890.1230"
@@ -71,6 +73,49 @@ def test_one_is_edited_and_tried_again(
     page = browser.get(f"{own}/1")
     assert "status-invalid" in page.text  # its history
     assert f"{own}/1/retry" not in page.text
+
+
+def test_a_large_one_is_edited(api: httpx.Client, browser: httpx.Client) -> None:
+    """Many small values, which would be too large for an item once they were indented."""
+    many = {**GOOD, "more": [1] * 100_000}
+    batch = submitted(api, [many], start="manual")
+    own = f"/console/batches/{batch}/items/0"
+    page = browser.get(own)
+    [text] = re.findall(r"<textarea[^>]*>(.*?)</textarea>", page.text, re.DOTALL)
+    right = json.loads(unescape(text))
+    assert right == many
+    # Somebody makes it easier to read: those spaces are not counted.
+    right["asin"] = "A2"
+    sent = json.dumps(right, indent=0).replace("\n", "\r\n")
+    assert len(sent) > 300_000
+    form = fields_of(page.text, f"{own}/edit")
+    assert browser.post(f"{own}/edit", data={**form, "input": sent}).status_code == 200
+    assert api.get(f"/v1/batches/{batch}/items/0").json()["input"] == right
+    right["more"] = [1] * 140_000
+    refused = browser.post(f"{own}/edit", data={**form, "input": json.dumps(right)})
+    assert refused.status_code == 413
+    assert 'role="alert"' in refused.text
+
+
+def test_an_edit_that_is_saved_and_not_run_says_so(
+    api: httpx.Client, browser: httpx.Client, engine: Engine, client: ClientSecret
+) -> None:
+    batch = submitted(api, [GOOD], start="manual")
+    api.post(f"/v1/batches/{batch}/cancel").raise_for_status()
+    own = f"/console/batches/{batch}/items/0"
+    form = fields_of(browser.get(own).text, f"{own}/edit")
+    set_quotas(engine, client.client_id, {PENDING_ITEMS: 0}, NO_QUOTAS)
+    # Processes know of a quota within a second, and what was saved may be saved again.
+    found: list[httpx.Response] = []
+
+    def refused() -> bool:
+        found.append(browser.post(f"{own}/edit", data={**form, "input": '{"asin": "A9"}'}))
+        return found[-1].status_code == 429
+
+    wait_for(refused)
+    assert "The edit was saved, but the item was not run again" in unescape(found[-1].text)
+    assert "A9" in found[-1].text
+    assert api.get(f"/v1/batches/{batch}/items/0").json()["input"] == {"asin": "A9"}
 
 
 def test_some_are_canceled_and_run_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.core.visible import visible, visible_json
 
 LONGEST = 4000
 """Characters of a text that are shown where the whole is to be had elsewhere."""
+MOST_INDENTED = 32 * 1024
+"""Characters of a text to be edited that are indented; a longer one stands as it was stored."""
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 _SHAPES = {
     "OPEN": "◌",
@@ -144,6 +147,18 @@ def pretty(text: str | None, most: int = LONGEST) -> Markup:
     return escape(visible_json(shown))
 
 
+def editable(text: str) -> str:
+    """JSON text as it stands in a field to be changed: whole, and indented unless that is much.
+
+    Indented, many short values take several times their room, and more than an item may have.
+    """
+    shown = text
+    with suppress(msgspec.DecodeError, RecursionError):
+        indented = msgspec.json.format(text, indent=2)
+        shown = indented if len(indented) <= MOST_INDENTED else text
+    return visible_json(shown)
+
+
 def percent(part: float) -> str:
     """0.4213 as 42.1 %, in a form that SVG takes too."""
     return f"{part * 100:.1f}%"
@@ -161,5 +176,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "foreign": foreign,
     "plain": plain,
     "pretty": pretty,
+    "editable": editable,
     "percent": percent,
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from flask import Response, redirect, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
@@ -132,12 +134,32 @@ def edit(batch_id: UUID, index: int) -> BaseResponse:
     batch = read(here.engine, lambda connection: find_batch(connection, client_id, batch_id))
     if batch.status == OPEN:
         return redirect(f"/console/batches/{batch_id}/items/{index}", 303)
-    return _act(batch_id, index, "retry")
+    try:
+        return _act(batch_id, index, "retry")
+    except BatchlineError as error:
+        if error.status >= 500:
+            raise
+        # Those were two steps, and the first has been taken.
+        return _saved_only(batch_id, index, error)
+
+
+def _saved_only(batch_id: UUID, index: int, error: BatchlineError) -> Response:
+    """The page, where an edit was saved and its retry refused."""
+    refusal = f"The edit was saved, but the item was not run again: {error.detail}"
+    response = _page(batch_id, index, status=error.status, refusal=refusal)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _checked(text: str, most: int) -> str:
-    """The JSON object that it is, within the bounds of an item. Raises as the API does."""
+    """The JSON object that it is, without the spaces that are there for whoever reads it.
+
+    Raises as the API does; without those it has to be within the bounds of an item.
+    """
     sent = text.strip().encode("utf-8", "replace")
+    with suppress(msgspec.DecodeError, RecursionError):  # what is wrong is said below
+        sent = msgspec.json.format(sent, indent=-1)
     if len(sent) > most:
         raise TooLarge(f"The item is too large: it may have {most:,} bytes.")
     if not sent.startswith(b"{"):
