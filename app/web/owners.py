@@ -61,12 +61,8 @@ class Bodies:
     def __init__(self, batches: Iterable[BatchView], connection: Connection | None = None) -> None:
         self._known = services().registry
         self._names: dict[UUID, str] | None = None
-        who = caller()
-        if who.is_admin:
-            ids = {batch.client_id for batch in batches}
-            self._names = {who.client_id: who.name}
-            if missing := list(ids - self._names.keys()):
-                self._names.update(_names(missing, connection))
+        if caller().is_admin:
+            self._names = client_names({batch.client_id for batch in batches}, connection)
 
     def __call__(self, batch: BatchView) -> object:
         """The body of one of the batches, or of another of their clients."""
@@ -74,6 +70,25 @@ class Bodies:
         if self._names is None:
             return batch_body(batch)
         return batch_body_of_client(batch, self._names.get(batch.client_id, ""))
+
+
+def as_they_wait(batches: Iterable[BatchView]) -> list[BatchView]:
+    """The same, of which those wait for a worker that none takes up."""
+    return [as_it_waits(batch, services().registry) for batch in batches]
+
+
+def client_names(ids: Iterable[UUID], connection: Connection | None = None) -> dict[UUID, str]:
+    """What these clients are called, where the caller is an admin; nothing for others.
+
+    `connection`: one to ask over, where the caller has one. Its own name costs no statement.
+    """
+    who = caller()
+    if not who.is_admin:
+        return {}
+    names = {who.client_id: who.name}
+    if missing := list(set(ids) - names.keys()):
+        names.update(_names(missing, connection))
+    return names
 
 
 def _names(client_ids: list[UUID], connection: Connection | None) -> dict[UUID, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,11 @@ def breaker(operation: str, base: str = "", status: str = "open") -> BreakerRow:
     return BreakerRow(1, operation, base, status, False, datetime.now(UTC), None)
 
 
+def waiting(operation: str | None) -> Any:
+    """What of a batch the sentence goes by."""
+    return SimpleNamespace(operation=operation, waiting_for="worker")
+
+
 STATES: dict[str, tuple[dict[str, Any], str, str]] = {
     "idle": ({}, "calm", "Idle: everything that was submitted has been done."),
     "no worker": ({"workers": []}, "bad", "No worker is alive"),
@@ -34,6 +40,11 @@ STATES: dict[str, tuple[dict[str, Any], str, str]] = {
         {"in_line": {"slow": 2}},
         "bad",
         "No worker of the queue slow is alive, and 2 batches wait for one.",
+    ),
+    "no worker has it": (
+        {"latest": [waiting("a.x"), waiting(None)], "unfinished": {"PENDING": (2, 5)}},
+        "warn",
+        "2 of the latest batches wait for a worker that has their operation: a.x, several.",
     ),
     "starving": ({"workers": [Workers("fast", 3, 6, 1)]}, "warn", "1 of 3 workers take nothing"),
     "a breaker": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.batches.waiting import WORKER
 from app.console.pages.overview.figures import Figures
 
 GOOD, BAD, WARN, CALM = "good", "bad", "warn", "calm"
@@ -26,6 +27,8 @@ def state_of(figures: Figures) -> State:
         return State(BAD, "No worker is alive: nothing is processed until one is started.")
     if lacking := sorted(figures.in_line.keys() - {each.queue for each in figures.workers}):
         return State(BAD, _lacking(lacking[0], figures.in_line[lacking[0]]))
+    if stuck := [each.operation for each in figures.latest if each.waiting_for == WORKER]:
+        return State(WARN, _stuck(stuck))
     if starving:
         return State(WARN, f"{starving} of {live} workers take nothing, although work waits.")
     if figures.breakers:
@@ -58,6 +61,16 @@ def state_of(figures: Figures) -> State:
 def _lacking(queue: str, number: int) -> str:
     waits = _batches(number, "waits for one", "wait for one")
     return f"No worker of the queue {queue} is alive, and {waits}."
+
+
+def _stuck(operations: list[str | None]) -> str:
+    """Of the latest batches; None: one whose items name their operations."""
+    waits = "waits for a worker that has its operation"
+    if len(operations) > 1:
+        waits = "wait for a worker that has their operation"
+    names = sorted({each or "several" for each in operations})
+    named = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+    return f"{len(operations)} of the latest batches {waits}: {named}."
 
 
 def _held(figures: Figures) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, current_app, redirect, request
@@ -13,6 +14,7 @@ from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
 from app.console.shell.sign_in_form import HOME, safe_path
 from app.web.auth import caller
+from app.web.owners import as_they_wait
 from app.web.services import services
 
 page = Page(__name__, link=Link("Overview", HOME))
@@ -37,6 +39,7 @@ def live() -> Response:
 def _values() -> dict[str, Any]:
     who = caller()
     figures = _board().figures(None if who.is_admin else who.client_id)
+    figures = replace(figures, latest=as_they_wait(figures.latest))
     return {"f": figures, "state": state_of(figures)}
 
 

@@ -13,6 +13,7 @@ from app.console.shell.asked import address, text_of
 from app.console.shell.page import Page
 from app.db import read
 from app.web.auth import caller
+from app.web.owners import as_they_wait
 from app.web.services import services
 
 page = Page(__name__)
@@ -32,4 +33,6 @@ def found() -> BaseResponse:
         services().engine,
         lambda connection: search_batches(connection, client_id, text, limit=MOST),
     )
-    return page.answer("found.html", batches=batches, text=text, everything=everything)
+    return page.answer(
+        "found.html", batches=as_they_wait(batches), text=text, everything=everything
+    )

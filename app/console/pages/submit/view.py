@@ -18,6 +18,7 @@ from app.batches.checks import find_check, once, read_inputs, require_submittabl
 from app.batches.failures.reading import list_failures
 from app.batches.submission import Submission
 from app.batches.submission import check as check_envelope
+from app.batches.waiting import as_it_waits
 from app.clients.idempotency_keys import Claim, Remembered, find_remembered
 from app.console.pages.submit.examples import template
 from app.console.pages.submit.offered import offers
@@ -247,6 +248,7 @@ def _found(check_id: UUID) -> dict[str, Any]:
         }
 
     found = read(services().engine, look)
+    found["batch"] = as_it_waits(found["batch"], services().registry)
     first = int(line) if line in ("1", "2") else None
     return {**found, "line": first}
 
