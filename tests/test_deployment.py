@@ -82,6 +82,32 @@ def test_the_variables_that_are_passed_on_are_ones_we_know(compose: dict[str, An
         assert set(variables_given(dict.fromkeys(names, "x"))) == set(names) - others
 
 
+# Those that the image or the file itself decides, by what it mounts, publishes or is named.
+DECIDED = {"BIND_HOST", "PORT", "FLOWER_ADDRESS", "FLOWER_PORT", "BATCHLINE_HOME"}
+
+
+def test_every_setting_can_be_set_by_the_env_file(compose: dict[str, Any]) -> None:
+    """A line in .env that nothing passes on would have no effect, and nobody would be told."""
+    from app.core.declared import declarations
+    from app.core.settings import Settings, load_settings
+
+    wanted = {one.variable for one in declarations(Settings)} - DECIDED
+    for service in set(OURS):
+        environ = compose["services"][service]["environment"]
+        # Of Flower alone: who may look on there.
+        of_its_own = set() if service == "flower" else {"FLOWER_BASIC_AUTH"}
+        assert wanted - of_its_own - set(environ) == set(), service
+        for name in wanted - of_its_own - {"DATABASE_URL", "REDIS_URL"}:
+            assert re.fullmatch(rf"\$\{{{name}:[-?].*\}}", str(environ[name])), name
+    # What is not said in .env leaves the defaults.
+    unsaid = {
+        name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value)
+        for name, value in compose["services"]["web"]["environment"].items()
+        if name in wanted and ":-" in value
+    }
+    assert load_settings(unsaid) == load_settings({})
+
+
 def test_services_that_can_be_scaled_have_no_fixed_name_or_port(compose: dict[str, Any]) -> None:
     for service in ("worker", "slow"):
         assert {"container_name", "ports", "hostname"}.isdisjoint(compose["services"][service])
