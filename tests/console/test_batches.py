@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from app.clients.credentials import ClientSecret, create_client
+from app.clients.credentials import ClientSecret, create_client, list_clients
 from app.clients.keys import create_key
 from tests.console.conftest import Person
 
@@ -161,7 +161,29 @@ def test_what_others_wrote_does_nothing(person: Person, submit: Submit) -> None:
         assert "\x1b" not in page.text
 
 
-def test_an_admin_sees_every_client(app: Flask, engine: Engine, submit: Submit) -> None:
+def name_of(engine: Engine, client: ClientSecret) -> str:
+    """What it is called."""
+    [name] = [each.name for each in list_clients(engine) if each.client_id == client.client_id]
+    return name
+
+
+def test_a_check_is_shown_as_one(person: Person, submit: Submit) -> None:
+    ids = [submit(name="feed", dryRun=kind, start="now") for kind in (False, True)]
+    sign = "</span>check</span>"
+    batch, check = (person.get(f"/console/batches/{each}").text for each in ids)
+    assert sign not in batch
+    assert sign in check
+    for path in ("/console/batches", "/console", "/console/search?text=feed"):
+        page = person.get(path, headers={"HX-Request": "true"}).text
+        # The newest first.
+        [check, batch] = [page.rindex(f'href="/console/batches/{each}"') for each in ids[::-1]]
+        assert check < page.index(sign) < batch, path
+        assert page.count(sign) == 1
+
+
+def test_an_admin_sees_every_client(
+    app: Flask, engine: Engine, client: ClientSecret, submit: Submit
+) -> None:
     batch = submit(name="somebody's")
     boss = create_client(engine, f"boss {uuid4()}", ["admin"])
     person = Person(app, "192.0.2.3")
@@ -172,6 +194,26 @@ def test_an_admin_sees_every_client(app: Flask, engine: Engine, submit: Submit) 
     assert "Cancel batch" in page.text
     mine = person.get("/console/batches", query_string={"client": str(boss.client_id)})
     assert batch not in mine.text
+    # By name, wherever it stands; and not to those who only have their own.
+    whose = {"client": str(client.client_id)}
+    name = f"<bdi>{name_of(engine, client)[:40]}"
+    for path in ("/console/batches", "/console", "/console/activity"):
+        shown = person.get(path, query_string=whose).text
+        assert batch in shown
+        assert name in shown.partition("<table")[2], path
+    assert name in page.text
+    found = person.get("/console/search?text=somebody", headers={"HX-Request": "true"})
+    assert name in found.text
+    own = Person(app, "192.0.2.4")
+    own.sign_in(client.secret)
+    assert ">Client</th>" not in own.get("/console/batches").text
+    # The overview is of one of them too, and stays so while it is open.
+    other = {"client": str(boss.client_id)}
+    assert batch not in person.get("/console", query_string=other).text
+    live = person.get("/console/live", query_string=whose)
+    assert f'hx-get="/console/live?client={client.client_id}"' in live.text
+    assert batch not in person.get("/console/live", query_string=other).text
+    assert batch in own.get("/console", query_string=other).text
 
 
 def test_the_bar_says_how_far_it_is(person: Person, submit: Submit) -> None:

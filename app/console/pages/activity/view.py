@@ -14,6 +14,7 @@ from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
 from app.db import read
 from app.web.auth import caller
+from app.web.owners import client_names
 from app.web.services import services
 
 PAGE_SIZE = 50
@@ -46,4 +47,10 @@ def _values(filters: Filters) -> dict[str, Any]:
         services().engine,
         lambda connection: list_audit(connection, which, below=before, limit=PAGE_SIZE),
     )
-    return {"filters": filters, "entries": entries, "before": before, "next": end}
+    return {
+        "filters": filters,
+        "entries": entries,
+        "clients": client_names({each.client_id for each in entries}),
+        "before": before,
+        "next": end,
+    }

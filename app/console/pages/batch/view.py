@@ -28,7 +28,7 @@ from app.db import read
 from app.db.statements.approvals import IS_CONTRIBUTOR
 from app.db.statements.overview import LIST_DELIVERIES_OF_BATCH
 from app.web.auth import caller
-from app.web.owners import owner_of
+from app.web.owners import client_names, owner_of
 from app.web.services import services
 
 page = Page(__name__)
@@ -125,6 +125,7 @@ def _values(batch_id: UUID) -> dict[str, Any]:
     found["batch"] = as_it_waits(found["batch"], services().registry)
     # Forms within it are sent with the session that asked for it.
     token = csrf.token_of(g.console_token)
+    found["client"] = client_names([found["batch"].client_id]).get(found["batch"].client_id)
     return {**found, "form_token": token, **_pace(found["batch"])}
 
 

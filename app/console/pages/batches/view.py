@@ -20,7 +20,7 @@ from app.core.errors import BatchlineError, Invalid
 from app.core.lifecycle import BATCH_STATUSES
 from app.db import read
 from app.web.auth import caller
-from app.web.owners import as_they_wait, owner_of
+from app.web.owners import as_they_wait, client_names, owner_of
 from app.web.rates import count_request
 from app.web.services import services
 
@@ -124,6 +124,7 @@ def _values(filters: Filters) -> dict[str, Any]:
     return {
         "filters": filters,
         "batches": as_they_wait(found[:PAGE_SIZE]),
+        "clients": client_names(each.client_id for each in found),
         "before": before,
         "next": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else end,
         # Without the version that the browser has, which it adds itself each time.

@@ -13,7 +13,7 @@ from app.console.shell.asked import address, text_of
 from app.console.shell.page import Page
 from app.db import read
 from app.web.auth import caller
-from app.web.owners import as_they_wait
+from app.web.owners import as_they_wait, client_names
 from app.web.services import services
 
 page = Page(__name__)
@@ -34,5 +34,9 @@ def found() -> BaseResponse:
         lambda connection: search_batches(connection, client_id, text, limit=MOST),
     )
     return page.answer(
-        "found.html", batches=as_they_wait(batches), text=text, everything=everything
+        "found.html",
+        batches=as_they_wait(batches),
+        clients=client_names(each.client_id for each in batches),
+        text=text,
+        everything=everything,
     )
