@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import threading
 import time
@@ -14,16 +15,22 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
+from app.batches.intake import MOST_ITEMS
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.quotas import STREAMS_AT_ONCE, SUBMISSIONS_AT_ONCE, default_quotas, set_quotas
 from app.core.settings import Settings
 from app.server import bounds
 from tests.api.conftest import ITEM
+from tests.dialects.facts import FACTS
+from tests.dialects.speaking import Speaker
 from tests.server.talking import Talk, get, waiting_for_locks
+from tests.support.application import application
 from tests.support.stack import Stack, wait_for
 
 OPEN = {"operation": "catalog.masterlist", "start": "manual", "items": [ITEM]}
 LINES = b'{"asin":"A1","countryCode":"US","percACoS":2.7}\n' * 1000
+# Those of which a call may bring more than are written by one statement.
+TAKE_MANY = [name for name, facts in FACTS.items() if (facts.submitting.most or 1000) > MOST_ITEMS]
 UPLOAD = "/v1/batches?operation=catalog.masterlist&start=manual"
 
 
@@ -80,6 +87,48 @@ def test_uploads_that_hang_leave_connections_for_reads(
     for thread in threads:
         thread.join(100)
     assert answers == [202] * 24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", TAKE_MANY)
+def test_dialects_uploads_that_hang_leave_places(
+    web: Stack, settings: Settings, other: ClientSecret, engine: Engine, dialect: str
+) -> None:
+    """Four clients with many items each: what waits to be stored has places of its own."""
+    how = FACTS[dialect].submitting
+    body = json.dumps(how.body(how.items(how.most or 1000))).encode() + b" " * 400_000
+    clients = [create_client(engine, f"one of four {uuid4()}") for _ in range(4)]
+    with application(settings) as app:
+        calls = 6 * [
+            (one, how.path.format(**how.begin(Speaker(app.test_client(), one, dialect))))
+            for one in clients
+        ]
+    answers: list[int] = []
+
+    def upload(one: ClientSecret, path: str) -> None:
+        headers = FACTS[dialect].headers(one.api_key, one.secret)
+        with httpx.Client(base_url=web.url, headers=headers, timeout=100) as http:
+            sent = http.request(
+                how.method, path, content=body, headers={"Content-Type": "application/json"}
+            )
+            answers.append(sent.status_code)
+
+    threads = [threading.Thread(target=upload, args=call) for call in calls]
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE items IN SHARE MODE"))
+        for thread in threads:
+            thread.start()
+        with web.http(other) as http:
+            wait_for(lambda: waiting_for_locks(engine) >= bounds.STORING, within=30)
+            began = time.monotonic()
+            for _ in range(20):
+                assert http.get("/v1/batches?limit=1").status_code == 200
+            assert time.monotonic() - began < 5
+            assert waiting_for_locks(engine) == bounds.STORING
+    for thread in threads:
+        thread.join(100)
+    assert len(answers) == len(calls)
+    assert max(answers) < 300
 
 
 @pytest.mark.slow

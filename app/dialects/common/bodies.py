@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NoReturn, TypeVar, cast
 import marshmallow as ma
 import msgspec
 
+from app.batches.intake import MOST_ITEMS
 from app.core.errors import FieldError, Malformed
 from app.core.jsontext import loads
 from app.formats.jsonstream import MOST_MEMBERS, JsonStream, too_many_members
@@ -44,6 +45,11 @@ class Items:
         if self._operation is None:
             return found
         return (RawItem(item.text, self._operation, item.within) for item in found)
+
+    @property
+    def many(self) -> bool:
+        """Whether storing them takes a place to store much in, as in the native API."""
+        return isinstance(self._texts, Spool) and self._texts.count > MOST_ITEMS
 
     def of(self, operation: str) -> Items:
         """The same items, each naming this operation."""

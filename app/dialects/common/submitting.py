@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from app.batches.storing import storing
 from app.batches.submission import Submission, write
 from app.dialects.common.bodies import Items, Sent
+from app.web import turns
 from app.web.bodies import Body
 from app.web.idempotency import attempt
 from app.web.quotas import submitting
@@ -44,12 +46,19 @@ def carry_out(
             return this.replay(body)
         with Sent(body) as sent:
             parsed = parse(sent)
-            with storing(here.engine, stores or begins) as connection:
+            with _place_for(parsed), storing(here.engine, stores or begins) as connection:
                 response = work(connection, parsed)
                 this.keep(connection, response)
     if begins is not None:
         here.dispatcher.advance(begins)
     return response
+
+
+def _place_for(parsed: object) -> AbstractContextManager[None]:
+    """A place to store much in, where there are many items in what `parse` has made."""
+    found = parsed.values() if isinstance(parsed, Mapping) else (parsed,)
+    many = any(isinstance(each, Items) and each.many for each in found)
+    return turns.storing() if many else nullcontext()
 
 
 def submit(
