@@ -64,6 +64,12 @@ def test_a_unit_starts_what_the_procfile_does(unit: Path) -> None:
         assert given[name] == ("/var/lib/batchline" if name == "BATCHLINE_HOME" else default)
 
 
+def test_large_bodies_wait_on_a_disk() -> None:
+    said = values(UNITS / "batchline-web.service")
+    # Where /tmp is memory, what is kept there counts for MemoryMax.
+    assert f"TMPDIR=/var/lib/{said['StateDirectory'][0]}" in said["Environment"]
+
+
 def test_every_process_has_a_unit() -> None:
     processes = set(load_procfile()) - {"release"}
     assert {name_of(unit) for unit in SERVICES} == {*processes, "migrate"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,35 +46,41 @@ def parse(text: str) -> list[Stage]:
     return stages
 
 
-def context() -> list[Path]:
-    """What .dockerignore lets into the build, of what git has or would take."""
+def context(source: Path) -> list[Path]:
+    """What the build is given of the folder `source`.
+
+    All of it; with a .dockerignore what that lets in, of what git has or would take.
+    """
+    if not (source / ".dockerignore").exists():
+        return [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
+        cwd=source,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    rules = (ROOT / ".dockerignore").read_text().split()
+    rules = (source / ".dockerignore").read_text().split()
     let_in = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
     names = filter(None, listed.split("\0"))
     return [
         Path(name)
         for name in names
         if any(fnmatch.fnmatch(name, rule) or name.startswith(f"{rule}/") for rule in let_in)
-        and (ROOT / name).is_file()
+        and (source / name).is_file()
     ]
 
 
 @dataclass
 class Builder:
-    """Carries steps out below `root`. The machine's Python stands for the base image's.
+    """Carries steps out below `root`, with files of `source`. The machine's Python is the image's.
 
     What would change the machine itself (`useradd`) is refused: it is for the test to look at.
     """
 
     root: Path
     folder: str = "/"
+    source: Path = ROOT
 
     def place(self, path: str) -> Path:
         """Where a path of the image is."""
@@ -95,21 +102,22 @@ class Builder:
 
     def _copy(self, source: str, target: Path) -> None:
         found = [
-            path for path in context() if str(path) == source or source in map(str, path.parents)
+            path
+            for path in context(self.source)
+            if str(path) == source or source in ("", ".", *map(str, path.parents))
         ]
         assert found, f"COPY {source}: the build has no such file"
         for path in found:
             within = target / (path.name if str(path) == source else path.relative_to(source))
             within.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, within)
+            shutil.copy(self.source / path, within)
             # As git has it, whatever this machine's clone was made with.
-            within.chmod(0o755 if os.access(ROOT / path, os.X_OK) else 0o644)
+            within.chmod(0o755 if os.access(self.source / path, os.X_OK) else 0o644)
 
     def _run(self, line: str) -> None:
         assert "useradd" not in line
         # What lies there is ours; everything else is the machine's.
-        for path in ("/opt/", "/data"):
-            line = line.replace(f" {path}", f" {self.root}{path}")
+        line = re.sub(r" (?=/(opt|data|tmp)\b)", f" {self.root}", line)
         if line.startswith("/"):
             line = f"{self.root}{line}"
         # What is downloaded may be kept: it is looked at by its hash anyway.

@@ -110,6 +110,36 @@ def test_the_image_s_user_can_read_everything_and_write_nothing(image: Path) -> 
     assert wrong == []
 
 
+@pytest.mark.long
+@pytest.mark.timeout(500)
+def test_the_shop_s_image_has_its_operations_and_nothing_of_its_author_s(
+    image: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "examples" / "shop", tmp_path / "shop")
+    # What the chapter before has its reader make there.
+    secrets = [tmp_path / "shop" / name for name in ("var/env", "venv/pyvenv.cfg", "shop.pem")]
+    for secret in secrets:
+        secret.parent.mkdir(exist_ok=True)
+        secret.write_text("not for others")
+    [stage] = parse((tmp_path / "shop" / "Dockerfile").read_text())
+    assert stage.base == "batchline"
+    words = [word for word, _ in stage.steps]
+    assert words[0] == words[-1] == "USER"
+    build = Builder(image, source=tmp_path / "shop")
+    layers: set[str] = set()
+    try:
+        for word, rest in stage.steps[1:-1]:
+            build.do(word, rest)
+            layers |= {path.name for path in (image / "tmp").rglob("*")}
+        assert "stock.py" in layers
+        assert not layers & {secret.name for secret in secrets}
+        assert not list((image / "tmp").iterdir())
+        shown = run_in(image, "batchline", "check", "shop.stock", "shop.prices")
+        assert {"shop.movement", "shop.publish_price"} <= set(shown.split())
+    finally:
+        run_in(image, "python", "-m", "pip", "uninstall", "--quiet", "--yes", "batchline-shop")
+
+
 def test_the_second_stage_takes_what_the_first_made_and_nothing_else() -> None:
     copied = [line.split() for line in IMAGE.all("COPY")]
     assert [line[0] for line in copied] == [f"--from={BUILD.name}"] * 2
