@@ -57,6 +57,7 @@ def set_state(name: str) -> Response:
     operation; closed, its bases are closed too. What is as asked already stays as it is.
     """
     here = services()
+    loaded(ma.Schema.from_dict({})(unknown=ma.RAISE), request.args)
     media_type(request, (JSON,))
     fields: dict[str, Any] = loaded(
         BreakerSchema(), fields_of(read_object(Body(request, SMALL).read_all()))

@@ -162,13 +162,14 @@ class BatchView:
         metadata=shown(
             "What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), "
             "`schedule` (its time), `worker` (no live one has its operation), `breaker` (its "
-            "operation is left alone, as what that needs is away) or `retry` (of items that are to "
+            "operation is left alone: what that needs is away, or has asked for a pause) or `retry` (of items that are to "
             "be tried again later); the first of these that holds, null where it does not wait.",
             sql="""CASE WHEN b.status = 'AWAITING' THEN 'approval'
                         WHEN b.status = 'PAUSED' AND b.ramp_held THEN 'ramp'
                         WHEN b.status = 'SCHEDULED' THEN 'schedule'
-                        WHEN b.status = 'RUNNING' AND b.due_at >= timestamptz '9000-01-01Z'
-                             AND live.completed IS NULL THEN 'breaker'
+                        WHEN b.status = 'RUNNING' AND live.completed IS NULL AND b.due_at > now()
+                             AND (b.held IS NOT NULL OR b.due_at >= timestamptz '9000-01-01Z')
+                        THEN 'breaker'
                         WHEN b.status = 'RUNNING' AND b.due_at > now() AND live.completed IS NULL
                         THEN 'retry' END""",
         )

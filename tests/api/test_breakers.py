@@ -79,6 +79,14 @@ def test_what_is_wrong_is_named(
     assert shown(api)["breaker"] == "closed"
 
 
+def test_a_base_in_the_query_opens_nothing(admin: Caller, api: Caller) -> None:
+    """Passed over, it would be all of the operation that is opened."""
+    refused = admin.post(f"/v1/operations/{NAME}/breaker?base=x", {"state": "open"})
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json["errors"]] == ["/base"]
+    assert shown(api)["breaker"] == "closed"
+
+
 def test_an_unknown_operation_is_none(admin: Caller) -> None:
     assert admin.post("/v1/operations/no.such/breaker", {"state": "open"}).status_code == 404
 

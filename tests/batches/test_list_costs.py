@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine, TextClause, event, text
+from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.batches import queries
 from app.batches.queries import BatchFilter, ItemFilter, list_batches, list_items
 from app.clients.credentials import ClientSecret, create_client
 from app.core.ids import new_id
+from app.db.statements.item_choices import retry_chosen_items
+from tests.support.reads import Reads
 
 LOOK = 500
 BATCHES = 3000
@@ -73,43 +75,6 @@ def connection(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         yield connection
         connection.rollback()
-
-
-class Reads:
-    """The rows of a table that each statement of a block has read, as Postgres tells it."""
-
-    def __init__(self, connection: Connection, table: str) -> None:
-        self._connection = connection
-        self._table = table
-        self._asked: list[tuple[str, Any]] = []
-
-    def __enter__(self) -> Reads:
-        event.listen(self._connection, "before_cursor_execute", self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._connection, "before_cursor_execute", self._note)
-
-    def _note(self, _: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        self._asked.append((statement, parameters))
-
-    def most(self) -> int:
-        """Of one statement."""
-        return max(self._rows(*asked) for asked in self._asked)
-
-    def _rows(self, statement: str, parameters: Any) -> int:
-        explained = self._connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters
-        ).scalar_one()
-        return self._of(explained[0]["Plan"])
-
-    def _of(self, node: dict[str, Any]) -> int:
-        own = 0
-        if node.get("Relation Name") == self._table:
-            left_out = node.get("Rows Removed by Filter", 0)
-            left_out += node.get("Rows Removed by Index Recheck", 0)
-            own = (node["Actual Rows"] + left_out) * node["Actual Loops"]
-        return int(own) + sum(self._of(each) for each in node.get("Plans", []))
 
 
 def all_batches(connection: Connection, client_id: UUID, which: BatchFilter) -> list[UUID]:
@@ -213,3 +178,32 @@ def _expected(connection: Connection, batch_id: UUID, which: ItemFilter) -> list
         f"SELECT index FROM items WHERE {' AND '.join(conditions)} ORDER BY index"
     )
     return list(connection.execute(statement, asked).scalars())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"statuses": ["FAILED"], "key": "rare"},
+        {"statuses": ["CANCELED"]},
+        {"statuses": ["FAILED", "INVALID", "CANCELED"], "code": 409},
+        {"statuses": ["FAILED"], "indexes": [900, 1900]},
+    ],
+    ids=str,
+)
+def test_a_step_of_retry(
+    connection: Connection, owner: ClientSecret, given: dict[str, Any]
+) -> None:
+    """Few or none that are chosen among many make no step longer."""
+    [batch_id] = connection.execute(
+        text("SELECT batch_id FROM items JOIN batches b ON b.id = batch_id WHERE client_id = :id"
+             " GROUP BY batch_id HAVING count(*) > 100"),
+        {"id": owner.client_id},
+    ).scalars()  # fmt: skip
+    statement = retry_chosen_items(frozenset(given))
+    these = {**given, "batch_id": batch_id, "end": ITEMS, "most": LOOK}
+    with Reads(connection, "items") as reads:
+        looked = connection.execute(statement, these).one()
+    connection.rollback()
+    assert looked.looked in (0, 2, LOOK)
+    # Each that is chosen is found again, by its key, to be changed and to be kept.
+    assert reads.most() <= LOOK + 3 * looked.retried + 10

@@ -13,6 +13,7 @@ from app.batches.breakers.changing import close_by_hand, open_by_hand
 from app.batches.queries import find_batch
 from app.core.settings import Settings
 from app.db import transaction
+from app.db.statements.waiting_for_breakers import WAKE_FOR_PROBES
 from handlers import Registry
 from tests.engine.breaking import Downstream, registry_with
 from tests.engine.rig import Message, Rig
@@ -318,6 +319,28 @@ def test_an_item_that_always_fails_does_not_keep_it_open(rig: Rig, downstream: D
     assert status(rig) == "closed"
     downstream.never = None
     rig.run_out(batch_id)
+
+
+def test_who_has_many_that_wait_does_not_try_for_all(rig: Rig, downstream: Downstream) -> None:
+    """Of two clients either is asked, whichever has more batches that wait."""
+    downstream.away = True
+    first = rig.submit("calls.out", items(10))
+    settle_down(rig, first)
+    assert status(rig) == "open"
+    many = {first} | {rig.submit("calls.out", items(1)) for _ in range(30)}
+    other = Rig(rig.engine, rig.settings, rig.registry)
+    lonely = other.submit("calls.out", items(1))
+    for each, batch_id in [(rig, one) for one in many - {first}] + [(other, lonely)]:
+        settle_down(each, batch_id)
+    asked = []
+    for _ in range(40):
+        rest_is_over(rig)
+        with rig.engine.begin() as connection:
+            [woken] = connection.execute(WAKE_FOR_PROBES).all()
+        rig.run("UPDATE batches SET turn_at = NULL")
+        asked.append(woken.id)
+    assert 5 < asked.count(lonely) < 35, "by chance, and one in two as a rule"
+    assert len(set(asked) - {lonely}) > 5
 
 
 def test_who_asks_for_a_pace_is_given_it_and_is_not_away(rig: Rig, downstream: Downstream) -> None:

@@ -15,7 +15,9 @@ from app.batches.long_work import Left, Pace, continue_long_work
 from app.batches.queries import find_batch
 from app.core import lifecycle
 from app.core.errors import WrongState
+from app.db.statements.batches import lock_batch_row
 from tests.engine.rig import Message, Rig
+from tests.engine.test_claims_amid_cancel import before_statement
 
 # A step of two items: the first one in the transaction that asks, one more behind it.
 STEP = Pace(items=2, seconds=0.0)
@@ -121,6 +123,39 @@ def test_nothing_more_is_planned_before_it_is_over(rig: Rig) -> None:
     rig.run_out(batch_id)
     batch = rig.batch(batch_id)
     assert (batch.status, batch.completed, batch.canceled) == ("PARTIAL", 5, 15)
+
+
+def test_nobody_waits_while_they_are_counted(rig: Rig) -> None:
+    """However large the batch is: slices can be claimed, and its row can be had."""
+    batch_id = _submit(rig)
+    rig.deliver(Message(batch_id))
+    slices = [message for message in rig.messages if message.number is not None]
+    claimed = []
+
+    def meanwhile() -> None:
+        with rig.engine.begin() as connection:
+            found = connection.execute(lock_batch_row(if_free=True), {"batch_id": batch_id})
+            assert found.one_or_none() is not None
+        claimed.append(rig.claim(slices[0], rig.runtime))
+
+    with before_statement(rig, "SELECT count(*) FROM items", meanwhile):
+        assert _cancel(rig, batch_id) == ITEMS
+    # What was claimed since is passed over.
+    _by_steps(rig, batch_id)
+    assert rig.statuses(batch_id).count("CANCELED") == ITEMS - 5
+    assert rig.finish(claimed[0], rig.runtime)
+    rig.messages.append(Message(batch_id))
+    rig.run_out(batch_id)
+    assert (rig.batch(batch_id).completed, rig.batch(batch_id).canceled) == (5, ITEMS - 5)
+
+
+def test_few_are_canceled_in_one_step_wherever_they_are(rig: Rig) -> None:
+    items = [{"uid": n, "key": "rare" if n in (2, 17) else "k"} for n in range(ITEMS)]
+    batch_id = rig.submit("log.one", items, start="manual")
+    assert _cancel(rig, batch_id, Choice(key="rare")) == 2
+    batch = rig.batch(batch_id)
+    assert (batch.doing, batch.canceled) == (None, 2)
+    assert [item.index for item in rig.items(batch_id) if item.status == "CANCELED"] == [2, 17]
 
 
 def test_the_rest_goes_on_by_itself(rig: Rig) -> None:

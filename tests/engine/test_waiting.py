@@ -138,6 +138,20 @@ def test_before_a_breaker_and_a_retry(rig: Rig) -> None:
     assert (waits_for(rig, breaker), waits_for(rig, retry)) == ("worker", "worker")
 
 
+def test_a_breaker_before_a_retry(rig: Rig) -> None:
+    """Of a batch of several operations some wait for it, and one is tried again before that."""
+    with transaction(rig.engine) as connection:
+        open_by_hand(connection, "log.outside", "")
+    batch_id = rig.submit(None, of_both())
+    rig.deliver_all()
+    assert waits_for(rig, batch_id) == "breaker"
+    # As it is noted of the one that is due first.
+    rig.run("UPDATE batches SET due_at = :later WHERE id = :id", later=LATER, id=batch_id)
+    assert waits_for(rig, batch_id) == "breaker"
+    rig.run("UPDATE batches SET held = NULL WHERE id = :id", id=batch_id)
+    assert waits_for(rig, batch_id) == "retry"
+
+
 def test_behind_what_people_decide(rig: Rig) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     open_ = rig.submit("log.one", [{"uid": 1}], start="manual")

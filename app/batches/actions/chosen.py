@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -13,13 +14,18 @@ from app.batches.actions.lock import Moved, lock_batch, require
 from app.batches.admission import admit
 from app.batches.choices import UNSUCCESSFUL, Choice
 from app.batches.long_work import IN_REQUEST, Pace, Work, begin, continue_long_work
-from app.batches.long_work.canceling_chosen import work_to_cancel
+from app.batches.long_work.canceling_chosen import count, work_to_cancel
 from app.clients.quotas import OPEN_BATCHES, PENDING_ITEMS, Quotas
 from app.core import lifecycle
 from app.core.errors import WrongState
+from app.core.lifecycle import FAILED, INVALID
 from app.db import transaction
 from app.db.statements.batches import BatchRow
-from app.db.statements.item_choices import ChosenItems, count_chosen_items
+from app.db.statements.item_choices import (
+    ChosenItems,
+    count_chosen_items,
+    find_chosen_items,
+)
 from app.db.statements.long_work import DROP_SLICES
 from app.db.statements.rows import row_of
 
@@ -43,11 +49,17 @@ def act_on_items(
     ended; those that a worker holds are passed over. What there is no time for here (`pace`) is the
     batch's `doing`, and none of it begins meanwhile. Raises NotFound, WrongState where nothing is
     chosen or the state does not allow it, and OverQuota.
+
+    To find what is chosen may mean to look at every item of the batch (by key, as CANCELED, as
+    PENDING): that is done before, and nobody waits for it but the caller. As many as make one step
+    are then chosen by their indexes.
     """
+    with transaction(engine) as connection:
+        found = _look(connection, batch_id, action, choice, pace)
     with transaction(engine) as connection:
         batch = lock_batch(connection, client_id, batch_id)
         act = _retry if action == "retry" else _cancel
-        selected, moved = act(connection, batch, choice, pace)
+        selected, moved = act(connection, batch, found, pace)
         _record(connection, batch, action, choice, items=selected)
         if action == "retry":
             admit(connection, batch.client_id, quotas, raised=(OPEN_BATCHES, PENDING_ITEMS))
@@ -56,13 +68,40 @@ def act_on_items(
     return selected
 
 
-def _retry(
-    connection: Connection, batch: BatchRow, choice: Choice, pace: Pace
-) -> tuple[int, Moved]:
-    require(batch, lifecycle.BATCH_ENDED, "have items retried")
-    if not choice.statuses:
-        choice = replace(choice, statuses=UNSUCCESSFUL)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """`given`: of the items that are chosen. `count`: how many can be canceled, if very many."""
+
+    given: Mapping[str, Any]
+    count: int | None = None
+
+
+def _look(
+    connection: Connection, batch_id: UUID, action: ItemAction, choice: Choice, pace: Pace
+) -> _Found:
+    """What is chosen, found without a lock. Whose batch it is, and its state, is seen later."""
+    if action == "retry":
+        choice = replace(choice, statuses=choice.statuses or UNSUCCESSFUL)
+    else:
+        choice = replace(choice, statuses=(lifecycle.PENDING,))
     given = choice.given()
+    if choice.indexes is None:
+        have_a_code = choice.code is not None or set(choice.statuses) <= {FAILED, INVALID}
+        statement = find_chosen_items(frozenset(given), have_a_code=have_a_code)
+        where = {**given, "batch_id": batch_id, "limit": pace.items + 1}
+        indexes = sorted(connection.execute(statement, where).scalars())
+        if len(indexes) <= pace.items:
+            given |= {"indexes": indexes}
+    if action == "cancel":
+        del given["statuses"]
+        if "indexes" not in given:
+            return _Found(given, count(connection, batch_id, given))
+    return _Found(given)
+
+
+def _retry(connection: Connection, batch: BatchRow, found: _Found, pace: Pace) -> tuple[int, Moved]:
+    require(batch, lifecycle.BATCH_ENDED, "have items retried")
+    given = found.given
     counts = row_of(
         ChosenItems,
         connection.execute(count_chosen_items(frozenset(given)), {**given, "batch_id": batch.id}),
@@ -76,19 +115,17 @@ def _retry(
         lifecycle.RETRY,
         index=batch.total,
         total=selected,
-        where={"given": given, "counts": asdict(counts)},
+        where={"given": dict(given), "counts": asdict(counts)},
     )
     return selected, Moved(advance=True, more=begin(connection, batch, work, pace))
 
 
 def _cancel(
-    connection: Connection, batch: BatchRow, choice: Choice, pace: Pace
+    connection: Connection, batch: BatchRow, found: _Found, pace: Pace
 ) -> tuple[int, Moved]:
     require(batch, lifecycle.BATCH_UNENDED, "have items canceled")
-    given = {name: value for name, value in choice.given().items() if name != "statuses"}
-    # One that is PENDING has no failure.
-    work = None if choice.failure is not None else work_to_cancel(connection, batch, given)
-    if work is None or not work.total:
+    work = work_to_cancel(connection, batch, found.given, found.count)
+    if not work.total:
         raise _nothing(batch, "canceled")
     return work.total, Moved(advance=True, more=begin(connection, batch, work, pace))
 

@@ -1,7 +1,8 @@
 """Items of a batch that a caller chooses, to run them again or to cancel them.
 
 Choices are conditions by name, each with a parameter of its name. What failed is found by
-ix_items_failure, or by ix_items_problem, all else by the primary key.
+ix_items_failure, or by ix_items_problem, all else by the primary key: by a key of theirs, or as
+CANCELED or PENDING, items are found by looking at those of the batch one after the other.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _CHOICES = {
     # As a range, so that only ix_items_failure has its order.
     "failure": "i.failure >= :failure AND i.failure <= :failure",
 }
+# Where whatever is chosen has a code, which is what ix_items_problem has.
+_HAVE_A_CODE = "i.code IS NOT NULL"
 _LOOKED = "batch_id = :batch_id AND index = ANY(ARRAY(SELECT index FROM looked))"
 _HELD = held_items(":batch_id", validating=True)
 _UNCLAIMED = unclaimed_items(":batch_id", waves=":waves", numbers=":numbers")
@@ -38,6 +41,18 @@ _AS_CANCELED = """status = 'CANCELED', finished_at = clock_timestamp(), due_at =
 
 def _chosen(given: Collection[str]) -> str:
     return " AND ".join(_CHOICES[name] for name in _CHOICES if name in given)
+
+
+@cache
+def find_chosen_items(given: Collection[str], *, have_a_code: bool = False) -> TextClause:
+    """The indexes of the first :limit of them, without a lock. `have_a_code`: each of them has."""
+    path = f"{_HAVE_A_CODE} AND " if have_a_code else ""
+    return text(
+        f"""
+        SELECT i.index FROM items i
+        WHERE i.batch_id = :batch_id AND {path}{_chosen(given)} LIMIT :limit
+        """
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +79,29 @@ def count_chosen_items(given: Collection[str]) -> TextClause:
 
 @cache
 def retry_chosen_items(given: Collection[str]) -> TextClause:
-    """A step of retry: at most :most of those before :end are as if never tried (RetriedItems).
+    """A step of retry: those of them are as if never tried (RetriedItems).
 
-    What they failed by counts as many fewer, in a row of its own that is added to the others: the
-    caller has locked the batch, which has ended, so nobody else counts.
+    Looked at are at most :most items before :end, by the index that knows most about them, so that
+    a step is no longer where few are chosen. What they failed by counts as many fewer, in a row of
+    its own that is added to the others: the caller has locked the batch, which has ended, so nobody
+    else counts.
     """
-    before, order = "i.index < :end", "i.index DESC"
-    if "failure" in given:
-        before = "(i.failure, i.index) < (:failure, :end)"
+    path, order = ["i.index < :end"], "i.index DESC"
+    if "indexes" in given:
+        path.append(_CHOICES["indexes"])
+    elif "failure" in given:
+        path = ["(i.failure, i.index) < (:failure, :end)", _CHOICES["failure"]]
         order = "i.failure DESC, i.index DESC"
+    elif "code" in given:
+        path.append(_HAVE_A_CODE)
     return text(
         f"""
-        WITH looked AS MATERIALIZED (
-            SELECT i.index, i.status, i.failure FROM items i
-            WHERE i.batch_id = :batch_id AND {before} AND {_chosen(given)}
+        WITH seen AS MATERIALIZED (
+            SELECT i.index, i.status, i.code, i.key, i.failure FROM items i
+            WHERE i.batch_id = :batch_id AND {" AND ".join(path)}
             ORDER BY {order} LIMIT :most
+        ), looked AS MATERIALIZED (
+            SELECT i.index, i.status, i.failure FROM seen i WHERE {_chosen(given)}
         ), kept AS ({keep_outcomes(_LOOKED)}), retried AS (
             UPDATE items SET {AS_NEVER_TRIED} WHERE {_LOOKED}
             RETURNING index
@@ -89,7 +112,7 @@ def retry_chosen_items(given: Collection[str]) -> TextClause:
             ON CONFLICT (batch_id, failure, status, spread)
             DO UPDATE SET count = failure_counts.count + excluded.count
         )
-        SELECT (SELECT count(*) FROM looked) AS looked, (SELECT min(index) FROM looked) AS first,
+        SELECT (SELECT count(*) FROM seen) AS looked, (SELECT min(index) FROM seen) AS first,
                (SELECT count(*) FROM retried) AS retried
         """
     )
@@ -119,9 +142,14 @@ LOCK_READY_SLICES = text(
     """
 )
 
+# The same for those who only count, and hold nobody up.
+LIST_READY_SLICES = text(
+    "SELECT wave, number FROM slices WHERE batch_id = :batch_id AND state = 'READY'"
+)
+
 
 @dataclass(frozen=True, slots=True)
-class LockedSlice:
+class ReadySlice:
     """One of those."""
 
     wave: int
@@ -143,7 +171,7 @@ _SLICES = (bindparam("waves", type_=ARRAY(Integer)), bindparam("numbers", type_=
 def count_cancelable_items(given: Collection[str]) -> TextClause:
     """Counts the chosen ones that can be canceled: PENDING, but what claimed slices hold.
 
-    LOCK_READY_SLICES has found the slices of :waves and :numbers.
+    LIST_READY_SLICES, or LOCK_READY_SLICES, has found the slices of :waves and :numbers.
     """
     return text(
         f"SELECT count(*) FROM items i WHERE i.batch_id = :batch_id AND {_cancelable(given)}"

@@ -116,14 +116,19 @@ WAKE_HELD_BATCHES = text(
     """
 )
 
-# For each breaker that is due for a try one batch that waits for it joins the line, the next in
-# turn by chance: one of which nothing can be tried must not keep the others from it. By
+# For each breaker that is due for a try one batch that waits for it joins the line: one of a client
+# by chance, of those who have such, and of its batches one by chance. One of which nothing can be
+# tried must not keep the others from it, nor a client with very many the other clients. By
 # ix_batches_held.
 WAKE_FOR_PROBES = text(
     f"""
     UPDATE batches SET turn_at = clock_timestamp() WHERE id IN (
         SELECT one.id FROM breakers k CROSS JOIN LATERAL (
-            SELECT b.id FROM batches b WHERE {_MAY_GO_ON} AND k.id = ANY(b.held)
+            SELECT b.client_id FROM batches b WHERE {_MAY_GO_ON} AND k.id = ANY(b.held)
+            GROUP BY b.client_id ORDER BY random() LIMIT 1
+        ) chosen CROSS JOIN LATERAL (
+            SELECT b.id FROM batches b
+            WHERE {_MAY_GO_ON} AND k.id = ANY(b.held) AND b.client_id = chosen.client_id
             ORDER BY random() LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
         ) one
         WHERE k.status = 'open' AND NOT k.by_hand AND k.probe_at <= clock_timestamp())
