@@ -18,6 +18,7 @@ from app.core.errors import WrongState
 from app.db.statements.batches import lock_batch_row
 from tests.engine.rig import Message, Rig
 from tests.engine.test_claims_amid_cancel import before_statement
+from workers.engine.claim.claims import ClaimedSlice
 
 # A step of two items: the first one in the transaction that asks, one more behind it.
 STEP = Pace(items=2, seconds=0.0)
@@ -130,13 +131,14 @@ def test_nobody_waits_while_they_are_counted(rig: Rig) -> None:
     batch_id = _submit(rig)
     rig.deliver(Message(batch_id))
     slices = [message for message in rig.messages if message.number is not None]
-    claimed = []
+    claimed: list[ClaimedSlice] = []
 
     def meanwhile() -> None:
         with rig.engine.begin() as connection:
-            found = connection.execute(lock_batch_row(if_free=True), {"batch_id": batch_id})
-            assert found.one_or_none() is not None
-        claimed.append(rig.claim(slices[0], rig.runtime))
+            row = connection.execute(lock_batch_row(if_free=True), {"batch_id": batch_id})
+            assert row.one_or_none() is not None
+        if found := rig.claim(slices[0], rig.runtime):
+            claimed.append(found)
 
     with before_statement(rig, "SELECT count(*) FROM items", meanwhile):
         assert _cancel(rig, batch_id) == ITEMS
