@@ -24,13 +24,14 @@ def answers(printed: str) -> list[dict[str, object]]:
     return found
 
 
-def test_by_curl(stack: Stack, client: ClientSecret, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_command", [False, True], ids=["curl", "command"])
+def test_by_curl(stack: Stack, client: ClientSecret, tmp_path: Path, by_command: bool) -> None:
     environ = {
         **stack.environ,
         "BATCHLINE_URL": stack.url,
         "BATCHLINE_SECRET": client.secret,
     }
-    submitted, causes, outside, edits, again, history = (
+    submitted, causes, outside, retried, edits, again, history = (
         block.code for block in runnable("docs/failures.md", "console")
     )
     by_cause, tries = (shown(block.code) for block in runnable("docs/failures.md", "json"))
@@ -43,8 +44,16 @@ def test_by_curl(stack: Stack, client: ClientSecret, tmp_path: Path) -> None:
     rows = sorted(found["data"], key=lambda row: order.index(row["operation"]))  # type: ignore[call-overload]
     assert_shown(by_cause, {**found, "data": rows})
     environ["FAILURE"] = rows[0]["failure"]
-    _, chosen, batch = answers(run(outside, tmp_path, **environ))
-    assert (chosen["selected"], batch["status"]) == (2, "PARTIAL")
+    if by_command:
+        run(outside.partition("\n\n")[0], tmp_path, **environ)
+        told = run(f"{{ {retried}}} || test $? -eq 3", tmp_path, **environ)
+        assert "Parent category" in told
+        left = run('batchline failures "$ID" --json', tmp_path, **environ)
+        assert len(left.splitlines()) == 2
+        assert environ["FAILURE"] not in left
+    else:
+        _, chosen, batch = answers(run(outside, tmp_path, **environ))
+        assert (chosen["selected"], batch["status"]) == (2, "PARTIAL")
     first, second = answers(run(edits, tmp_path, **environ))
     assert (first["status"], second["status"]) == ("INVALID", "INVALID")
     chosen, batch = answers(run(again, tmp_path, **environ))
