@@ -162,8 +162,9 @@ class BatchView:
         metadata=shown(
             "What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), "
             "`schedule` (its time), `worker` (no live one has its operation), `breaker` (its "
-            "operation is left alone: what that needs is away, or has asked for a pause) or `retry` "
-            "(of items that are to be tried again later); the first of these that holds, null where it does not wait.",
+            "operation is left alone: what that needs is away, or asked for a pause) or `retry` "
+            "(of items that are to be tried again later); the first of these that holds, null "
+            "where it does not wait.",
             sql="""CASE WHEN b.status = 'AWAITING' THEN 'approval'
                         WHEN b.status = 'PAUSED' AND b.ramp_held THEN 'ramp'
                         WHEN b.status = 'SCHEDULED' THEN 'schedule'

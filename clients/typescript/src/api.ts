@@ -993,7 +993,7 @@ export interface components {
             /** @description Why the rest was canceled: `canceled`, `rejected`, `max_failures` or `max_failure_percent`; or `ramp`: it is PAUSED, as too much of a step failed. */
             stopReason: string | null;
             summary: components["schemas"]["Summary"];
-            /** @description What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), `schedule` (its time), `worker` (no live one has its operation), `breaker` (its operation is left alone: what that needs is away, or has asked for a pause) or `retry` (of items that are to be tried again later); the first of these that holds, null where it does not wait. */
+            /** @description What it waits for before it goes on: `approval`, `ramp` (`resume`, after a step), `schedule` (its time), `worker` (no live one has its operation), `breaker` (its operation is left alone: what that needs is away, or asked for a pause) or `retry` (of items that are to be tried again later); the first of these that holds, null where it does not wait. */
             waitingFor: string | null;
         };
         BatchPage: {
