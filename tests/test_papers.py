@@ -156,7 +156,7 @@ def shown_default(declared: Declaration) -> str:
         return ""
     if isinstance(value, bool):
         return str(int(value))
-    if isinstance(value, int) and declared.name.endswith("_bytes"):
+    if value and isinstance(value, int) and declared.name.endswith("_bytes"):
         size, unit = next(one for one in UNITS if value >= one[0])
         return f"{value} ({value // size} {unit})"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,7 +14,7 @@ from flask import Request
 from app.batches.intake import MOST_ITEMS
 from app.core.errors import Malformed
 from app.core.settings import Settings
-from app.formats import Limits, Spool, read_csv, read_ndjson
+from app.formats import Limits, read_csv, read_ndjson
 from app.formats.raw_item import RawItem
 from app.web.bodies import CSV, JSON, NDJSON, Body, media_type
 from app.web.envelope import FIELDS
@@ -28,6 +28,7 @@ from app.web.jsonbody import (
     spool_array,
     spool_object,
 )
+from app.web.spooling import new_spool
 from app.web.turns import storing
 from handlers.jsonbounds import all_within
 
@@ -74,7 +75,7 @@ def received(kind: str, body: Body, settings: Settings, attempt: Attempt) -> Ite
         limits = Limits(
             settings.max_items_stream, settings.max_item_bytes, settings.max_stream_bytes
         )
-    with Spool() as spool:
+    with new_spool() as spool:
         if kind != JSON:
             spool.fill(_READERS[kind](stream, limits))
         elif _is_array(head):

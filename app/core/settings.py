@@ -158,6 +158,13 @@ class Settings:
         "most bytes of an NDJSON or CSV body, decompressed, and of the items that a CSV makes, "
         "which repeat its header",
     )
+    spool_bytes: int = setting(
+        0,
+        integer(0),
+        "bytes of large bodies that a web process holds in `TMPDIR` at once, at most half of them "
+        "one client's; past it a body is told 503, or 413 if it alone is larger than that half; 0: "
+        "an eighth of what is free there at the start, at most 16 GiB",
+    )
     default_page_size: int = setting(100, integer(1), "entries of a page, unless `limit` says")
     max_page_size: int = setting(1000, integer(1), "most entries of a page")
     max_wait_seconds: int = setting(60, integer(0, 600), "longest `?wait=`, in seconds")

@@ -9,5 +9,6 @@ from app.formats.csvrows import read_csv
 from app.formats.limits import Limits
 from app.formats.ndjson import read_ndjson
 from app.formats.spool import Spool
+from app.formats.spool_budget import SpoolBudget
 
-__all__ = ["Limits", "Spool", "read_csv", "read_ndjson"]
+__all__ = ["Limits", "Spool", "SpoolBudget", "read_csv", "read_ndjson"]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from app.core.computing import alone
-from app.core.errors import Unavailable
 from app.formats.raw_item import RawItem
+from app.formats.spool_budget import SpoolShare, no_room
 from handlers.jsonbounds import all_within
 
 _BUFFER = 1 << 18
@@ -25,22 +26,28 @@ _BREAK = b"\x1e"
 class Spool:
     """A temporary file of items, an item a line. Use as a context manager; gone afterwards.
 
-    The file is in the folder that `TMPDIR` names, and has no name of its own. Raises Unavailable
+    The file is in the folder that `TMPDIR` names, and has no name of its own. Raises Busy
     where there is no room for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: SpoolShare | None = None) -> None:
+        """`share`: what bounds it, beside the disk; given back when the spool is gone."""
+        self._share = share
         try:
             self._file = tempfile.TemporaryFile(buffering=_BUFFER, prefix="batchline-")  # noqa: SIM115
         except OSError as error:
-            raise _no_room() from error
+            raise no_room() from error
         self.count = 0
 
     def __enter__(self) -> Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # Of a disk that is full it says so once more, and is closed all the same.
+        with suppress(OSError):
+            self._file.close()
+        if self._share is not None:
+            self._share.release()
 
     def fill(self, items: Iterable[bytes]) -> Spool:
         """Write `items`, JSON texts. What the iterable raises is raised."""
@@ -55,7 +62,7 @@ class Spool:
             with alone():
                 self._write(blocks)
         except OSError as error:
-            raise _no_room() from error
+            raise no_room() from error
         return self
 
     def _write(self, blocks: Iterable[list[bytes]]) -> None:
@@ -64,6 +71,8 @@ class Spool:
             lines = b"\n".join(block)
             if lines.count(b"\n") >= len(block):
                 lines = b"\n".join(item.replace(b"\n", _BREAK) for item in block)
+            if self._share is not None:
+                self._share.use(len(lines) + 1)
             write(lines)
             write(b"\n")
             self.count += len(block)
@@ -85,8 +94,6 @@ class Spool:
         """Forget what was written."""
         self._file.seek(0)
         self._file.truncate()
+        if self._share is not None:
+            self._share.release()
         self.count = 0
-
-
-def _no_room() -> Unavailable:
-    return Unavailable("There is no room to receive the body.", retry_after=60)

@@ -19,6 +19,7 @@ from app.core.settings import Settings, load_settings
 from app.core.tracing import trace_web
 from app.db import make_engine
 from app.events.listeners import listen_with
+from app.formats import SpoolBudget
 from app.messaging.dispatch import Dispatcher
 from app.metrics.listener import RedisListener, impatient_redis
 from app.operations.known import KnownOperations
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         rates=Rates(impatient),
         submissions=Places(impatient, SUBMISSIONS_AT_ONCE),
         streams=Places(impatient, STREAMS_AT_ONCE),
+        spools=SpoolBudget(settings.spool_bytes),
     )
     listen_with(RedisListener(impatient, own))
     trace_web(flask, here.engine)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from app.clients.recent_callers import RecentCallers
 from app.core.settings import Settings
+from app.formats import SpoolBudget
 from app.messaging.dispatch import Dispatcher
 from app.operations.known import KnownOperations
 from app.web.places import Places
@@ -23,7 +24,8 @@ class Services:
     """The settings, the connections and the operations, shared by all threads of the process.
 
     `registry`: the process's own operations, and those that only others have. `rates`,
-    `submissions`, `streams`: what clients with such quotas take of them.
+    `submissions`, `streams`: what clients with such quotas take of them. `spools`: the room on
+    disk for bodies.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Services:
     rates: Rates
     submissions: Places
     streams: Places
+    spools: SpoolBudget
 
 
 def services() -> Services:

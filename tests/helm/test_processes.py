@@ -54,6 +54,24 @@ def test_a_pod_runs_its_line_of_the_procfile(scenario: str) -> None:
         assert [expanded(line) for line in one["args"]] == [f"exec {procfile[name]}"]
 
 
+@pytest.mark.parametrize(
+    ("size", "processes", "most"),
+    [
+        ("10Gi", 1, 9 << 30),
+        ("10Gi", 3, 3 << 30),
+        ("1.5G", 1, 1_350_000_000),
+        (10_000_000, 1, 9_000_000),
+    ],
+)
+def test_bodies_do_not_fill_the_volume_that_the_pod_has(
+    size: str | int, processes: int, most: int
+) -> None:
+    """Past `sizeLimit` the pod would be evicted, with all who are at work in it."""
+    things = render({**SECRET, "web": {"spoolSize": size, "processes": processes}})
+    given = environ(workloads(things)["web"])
+    assert abs(int(given["SPOOL_BYTES"]) - most) <= 1
+
+
 def test_every_process_has_pods() -> None:
     processes = set(load_procfile()) - {"release"}
     assert set(scenario_workloads("everything")) == {*processes, "migrate"}

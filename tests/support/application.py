@@ -39,6 +39,7 @@ def application(settings: Settings) -> Iterator[Flask]:
         assert isinstance(told, RedisListener)
         told._redis.close()
         close_dispatcher(services.dispatcher)
+    assert services.spools.held == 0, "a spool was not closed"
     for places in (services.submissions, services.streams):
         # Otherwise a thread goes on renewing them when there is no Redis any more.
         assert not places._held, "an answer was not closed"

@@ -23,6 +23,7 @@ from app.web.bodies import Body
 from app.web.jsonbody import IN_MEMORY, SMALL, behind
 from app.web.problems import invalid
 from app.web.services import services
+from app.web.spooling import new_spool
 from handlers.jsonbounds import flaw_of
 
 Kind = TypeVar("Kind")
@@ -87,7 +88,7 @@ class Sent:
     def spooled(self, entries: Iterable[bytes]) -> Items:
         """`entries`, written down; of two calls the last one counts."""
         if self._spool is None:
-            self._spool = Spool()
+            self._spool = new_spool()
         self._spool.clear()
         return Items(self._spool.fill(entries))
 

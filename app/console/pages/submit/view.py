@@ -45,6 +45,7 @@ from app.formats import Spool
 from app.web.auth import caller
 from app.web.quotas import submitting
 from app.web.services import services
+from app.web.spooling import new_spool
 from app.web.submissions import submission_by_caller
 
 PATH = "/console/submit"
@@ -89,7 +90,7 @@ def check() -> BaseResponse:
     csrf.check_token(request, sent.fields.get(csrf.FIELD, ""), g.console_token)
     typed = typed_of(sent.fields)
     try:
-        with submitting(request, small=False), Spool() as spool:
+        with submitting(request, small=False), new_spool() as spool:
             asked = _asked(typed)
             line = _spool(sent, typed, spool)
             dry = submission_by_caller(
@@ -160,7 +161,7 @@ def _submitted(batch: BatchView, typed: Typed, claim: Claim, fingerprint: bytes)
     try:
         read(here.engine, allowed)
         submission = _asked(typed)
-        with Spool() as spool:
+        with new_spool() as spool:
             spool.fill_blocks(alive())
             # Once more, now that they have been read: nobody has changed them meanwhile.
             read(here.engine, allowed)
