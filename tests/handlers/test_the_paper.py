@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import re
 import subprocess
@@ -9,6 +11,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from handlers import Defer, Operation, Reject, Retry, fields
+from handlers.contract import Problem, Records
 from handlers.load import ENTRY_POINT_GROUP
 from tests.support.papers import runnable
 
@@ -91,3 +97,51 @@ def test_the_handler_of_the_readme_can_work(tmp_path: Path) -> None:
     done = run(folder, BATCHLINE, "check", "shop.handlers", "--items", "items.json")
     assert (done.returncode, done.stderr) == (0, "")
     assert "shop.stock" in done.stdout
+
+
+def section(title: str) -> str:
+    """A chapter of the paper, or a part of one."""
+    text = (ROOT / "docs" / "handlers.md").read_text()
+    return re.split(r"^##+ ", text.partition(f" {title}\n")[2], flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> dict[str, str]:
+    """What the tables of a text tell, by what stands in backticks in the first column."""
+    found = re.findall(r"^\| (`[^|]*`) \| (.*) \|$", text, re.MULTILINE)
+    return {name: told for names, told in found for name in re.findall(r"`(\w+)", names)}
+
+
+def test_it_tells_each_option_of_an_operation() -> None:
+    # What is told elsewhere: its name and function, and the bases that http.request alone has.
+    others = {"name", "handler", "bases"}
+    assert (
+        set(rows(section("What it says of itself")))
+        == {one.name for one in dataclasses.fields(Operation)} - others
+    )
+
+
+def test_it_tells_each_method_of_records_with_its_parameters() -> None:
+    names = {name for name in vars(Records) if not name.startswith("_")}
+    told = re.findall(r"^\| `(\w+)\(([^)]*)\)`", section("Records"), re.MULTILINE)
+    assert {name for name, _ in told} == names
+    for name, parameters in told:
+        known = list(inspect.signature(getattr(Records, name)).parameters)[1:]
+        assert [each.partition("=")[0].strip() for each in parameters.split(",")] == known
+
+
+def test_it_tells_each_field_and_its_options() -> None:
+    told = rows(section("Fields"))
+    assert set(told) == {"Number", "WholeNumber", "Text", "Reference", "Flag", "Timestamp"}
+    for name in told:
+        field = getattr(fields, name)
+        assert (name in ("Number", "Text")) == ("__init__" in vars(field))
+        for option, parameter in inspect.signature(field.__init__).parameters.items():
+            if "__init__" in vars(field) and parameter.kind is parameter.KEYWORD_ONLY:
+                assert f"`{option}`" in told[name], (name, option)
+    assert f"1 to {fields.KEY_PART_LENGTH} characters" in told["Text"]
+
+
+@pytest.mark.parametrize("answer", [Reject, Retry, Defer])
+def test_it_tells_an_answer_s_code(answer: type[Problem]) -> None:
+    [line] = re.findall(rf"^\| `raise {answer.__name__}\(.*$", section("What it answers"), re.M)
+    assert f"`code` is {answer.default_code} |" in line
