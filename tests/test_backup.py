@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from app.clients.credentials import ClientSecret
@@ -16,6 +17,8 @@ from app.local.servers.postgres import postgres_programs
 from tests.conftest import TEST_HANDLERS, fresh_database, other_redis
 from tests.support.papers import runnable
 from tests.support.stack import Stack, running_stack, wait_for
+
+pytestmark = pytest.mark.long
 
 ITEMS = 200
 _EFFECTS = text(

@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 
 import httpx
+import pytest
 from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret
 from app.local.servers.ports import free_port
 from tests.support.stack import Stack, wait_for
+
+pytestmark = pytest.mark.long
 
 
 def swept_at(engine: Engine) -> datetime:

@@ -15,6 +15,8 @@ import pytest
 from app.core import tracing
 from app.core.settings import Settings
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 
 

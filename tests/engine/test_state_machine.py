@@ -391,12 +391,13 @@ class BatchMachine(WhatHolds):
 
 
 @pytest.mark.slow
-def test_any_sequence_of_events(rig: Rig) -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(80, marks=pytest.mark.long)])
+def test_any_sequence_of_events(rig: Rig, examples: int) -> None:
     BatchMachine.rig = rig
     run_state_machine_as_test(
         BatchMachine,
         settings=settings(
-            max_examples=60,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

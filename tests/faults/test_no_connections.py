@@ -19,6 +19,8 @@ from tests.engine.rig import Rig
 from tests.faults.conftest import superuser
 from tests.support.stack import Stack, wait_for
 
+pytestmark = pytest.mark.long
+
 ITEMS = 4
 
 _WORKERS, _HEARTBEATS = "batchline-worker%", "batchline-heartbeat%"

@@ -30,6 +30,8 @@ from app.local.servers import (
 from app.local.servers import postgres as postgres_server
 from app.local.servers.lock import take_lock
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 # Starts both on the folder given, writes a row and a key, prints "ready" and waits for its end.
