@@ -88,7 +88,7 @@ def client_names(ids: Iterable[UUID], connection: Connection | None = None) -> d
     names = {who.client_id: who.name}
     if missing := list(set(ids) - names.keys()):
         names.update(_names(missing, connection))
-    return names
+    return dict(sorted(names.items()))
 
 
 def _names(client_ids: list[UUID], connection: Connection | None) -> dict[UUID, str]:

@@ -12,9 +12,10 @@ something is a POST, whose form has to have come from us.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, wraps
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -87,12 +88,16 @@ class Page:
         """The page as HTML, of one of its templates."""
         return render(f"{self.folder}/{template}", status, here=self.link, **values)
 
-    def live(self, template: str, **values: Any) -> Response:
+    def live(
+        self, template: str, *, passing: Mapping[str, Any] = MappingProxyType({}), **values: Any
+    ) -> Response:
         """A part of the page that a browser asks for again and again: 204 if it is as it was.
 
-        Its template's outermost element has `data-version="{{ version }}"`, and asks with that.
+        That is told by the values, before anything is made of them; those that change by
+        themselves, as time passes, are given as `passing`. Its template's outermost element has
+        `data-version="{{ version }}"`, and asks with that.
         """
-        return live(f"{self.folder}/{template}", **values)
+        return live(f"{self.folder}/{template}", passing=passing, **values)
 
     def _route(
         self, method: str, path: str, scope: str | None, *, streamed: bool = False

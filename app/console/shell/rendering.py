@@ -7,13 +7,15 @@ error, and templates lie beside their views.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from flask import Response, g, request
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Row
 
 from app.clients.credentials import Caller
 from app.console.shell import csrf
@@ -66,10 +68,6 @@ def protect(response: Response) -> Response:
     return response
 
 
-# Text that changes by itself, as time passes: what is as it was may show another.
-_PASSING = re.compile(r"(<[a-z]+ data-passing[^>]*>)[^<]*")
-
-
 def render(template: str, status: int = 200, **values: Any) -> Response:
     """A whole page. `values`: what the template names."""
     return Response(
@@ -77,20 +75,41 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
     )
 
 
-def live(template: str, **values: Any) -> Response:
-    """A part of one, or 204 where it is what the browser has (`v` in the query)."""
-    html = part(template, **values)
-    version = html.partition('data-version="')[2].partition('"')[0]
+def live(
+    template: str, *, passing: Mapping[str, Any] = MappingProxyType({}), **values: Any
+) -> Response:
+    """A part of one, or 204 where the browser has it (`v` in the query): then nothing is made.
+
+    `passing`: values that change by themselves, as time passes, which make nothing new of it.
+    """
+    version = _version(template, values)
     if version == request.args.get("v"):
         return Response(status=204, headers=HEADERS)
+    html = _html(template, {**values, **passing, "version": version})
     return Response(html, 200, HEADERS, content_type="text/html; charset=utf-8")
 
 
-def part(template: str, **values: Any) -> str:
+def part(template: str, *, passing: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> str:
     """The HTML of a part that can be asked for again, with the version that it is of."""
-    html = _html(template, {**values, "version": "-"})
-    digest = hashlib.sha256(_PASSING.sub(r"\1", html).encode()).hexdigest()[:16]
-    return html.replace('data-version="-"', f'data-version="{digest}"', 1)
+    return _html(template, {**values, **passing, "version": _version(template, values)})
+
+
+def _version(template: str, values: Mapping[str, Any]) -> str:
+    """What tells one state of a part from another: all that it is made of, but for what passes."""
+    who: Caller | None = g.get("caller")
+    # A session of its own, or of a key that may do other things, has other forms.
+    by = (template, g.get("console_token"), who and sorted(who.scopes), who and who.operations)
+    text = msgspec.json.encode((by, values), enc_hook=_plainly)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _plainly(value: Any) -> Any:
+    """Of what is no JSON: rows, and texts that are known to be JSON."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Row):
+        return tuple(value)
+    raise TypeError(f"A live part cannot be told apart by a {type(value).__name__}.")
 
 
 def _html(template: str, values: Mapping[str, Any]) -> str:

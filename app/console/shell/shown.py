@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup, escape
 
+from app.core.jsontext import dumps
 from app.core.visible import visible, visible_json
 
 LONGEST = 4000
@@ -176,6 +177,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "foreign": foreign,
     "plain": plain,
     "pretty": pretty,
+    "written": dumps,
     "editable": editable,
     "percent": percent,
 }

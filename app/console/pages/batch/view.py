@@ -126,7 +126,7 @@ def _values(batch_id: UUID) -> dict[str, Any]:
     # Forms within it are sent with the session that asked for it.
     token = csrf.token_of(g.console_token)
     found["client"] = client_names([found["batch"].client_id]).get(found["batch"].client_id)
-    return {**found, "form_token": token, **_pace(found["batch"])}
+    return {**found, "form_token": token, "passing": _pace(found["batch"])}
 
 
 def _offers(connection: Connection, batch: BatchView) -> list[Any]:

@@ -17,7 +17,6 @@ from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
 from app.console.shell.roles import SUBMIT, may
 from app.core.errors import Invalid, NotFound
-from app.core.jsontext import dumps
 from app.db import read, transaction
 from app.db.statements.operations import LIST_COSTS
 from app.operations.listing import listed
@@ -61,8 +60,16 @@ def switch(name: str) -> BaseResponse:
 
 
 def _values() -> dict[str, Any]:
+    def look(connection: Connection) -> tuple[list[dict[str, Any]], dict[str, float]]:
+        return _operations(connection), {
+            row.operation: row.seconds_per_item for row in connection.execute(LIST_COSTS)
+        }
+
+    operations, costs = read(services().engine, look)
     return {
-        "operations": read(services().engine, _operations),
+        "operations": operations,
+        # Each slice that ends makes it another.
+        "passing": {"costs": costs},
         "may_switch": caller().is_admin,
     }
 
@@ -71,19 +78,17 @@ def _operations(connection: Connection) -> list[dict[str, Any]]:
     here = services()
     found = listed(connection, here.registry, stale=here.settings.heartbeat_timeout)
     breakers = Breakers(connection)
-    costs = {row.operation: row.seconds_per_item for row in connection.execute(LIST_COSTS)}
     return [
         {
             "name": name,
             "description": str(one.description.get("description") or ""),
-            "schema": dumps(one.description.get("schema") or {}),
+            "schema": one.description.get("schema") or {},
             "queue": one.description.get("queue"),
             "attempts": one.description.get("maxAttempts"),
             "timeout": one.description.get("timeoutSeconds"),
             "concurrency": one.description.get("concurrency"),
             "rate": one.description.get("rateLimit"),
             "key": one.description.get("key") or (),
-            "cost": costs.get(name),
             "served": one.served,
             "offered": (one.here or one.served) and _may_submit(name),
             **breakers.body(name, one.description),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import Response
@@ -37,5 +39,19 @@ def _values() -> dict[str, Any]:
         here.engine,
         lambda connection: rows_of(ShownWorker, connection.execute(LIST_LIVE_WORKERS, given)),
     )
+    # Each sign of life makes these another, by less than is shown.
+    shown = [
+        replace(
+            each,
+            silent=0.0,
+            took_at=_second(each.took_at),
+            starving_since=_second(each.starving_since),
+        )
+        for each in workers
+    ]
     # Where they run is for those who run them.
-    return {"workers": workers, "with_hosts": caller().is_admin}
+    return {"workers": shown, "with_hosts": caller().is_admin}
+
+
+def _second(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(microsecond=0)
