@@ -176,8 +176,8 @@ def test_a_check_is_shown_as_one(person: Person, submit: Submit) -> None:
     for path in ("/console/batches", "/console", "/console/search?text=feed"):
         page = person.get(path, headers={"HX-Request": "true"}).text
         # The newest first.
-        [check, batch] = [page.rindex(f'href="/console/batches/{each}"') for each in ids[::-1]]
-        assert check < page.index(sign) < batch, path
+        first, second = (page.rindex(f'href="/console/batches/{each}"') for each in ids[::-1])
+        assert first < page.index(sign) < second, path
         assert page.count(sign) == 1
 
 

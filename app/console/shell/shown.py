@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup, escape
 
+from app.console.shell.asked import moment_of
 from app.core.jsontext import dumps
 from app.core.visible import visible, visible_json
 
@@ -160,6 +161,12 @@ def editable(text: str) -> str:
     return visible_json(shown)
 
 
+def in_field(text: str) -> str:
+    """A moment as it was asked for, as it stands in a field for one, which is in UTC."""
+    moment = moment_of(text)
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+
+
 def percent(part: float) -> str:
     """0.4213 as 42.1 %, in a form that SVG takes too."""
     return f"{part * 100:.1f}%"
@@ -179,5 +186,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "pretty": pretty,
     "written": dumps,
     "editable": editable,
+    "in_field": in_field,
     "percent": percent,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -65,6 +65,11 @@ class Filters:
         others = tuple(each for each in self.statuses if each != status)
         chosen = others if status in self.statuses else (*self.statuses, status)
         return Filters(chosen, self.failure, self.key).query()
+
+    def without(self, name: str) -> str:
+        """Without what it says of `failure`, or of `key`; all else stays."""
+        failure = "" if name == "failure" else self.failure
+        return replace(self, failure=failure, key="" if name == "key" else self.key).query()
 
     def asked(self) -> ItemFilter:
         """The same for the domain."""
