@@ -343,3 +343,41 @@ def test_without_scripts(
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("button", name="Reset")).to_be_visible()
     context.close()
+
+
+def test_a_page_that_gets_no_answers_says_so(
+    watched: Watched, client: ClientSecret, http: httpx.Client
+) -> None:
+    page = watched.page
+    batch = submitted(http, "demo.sleep", [{"seconds": 0}], start="manual")
+    sign_in(page, client.secret, f"/console/batches/{batch}")
+    told = page.locator("#stale")
+    expect(told).to_be_hidden()
+    page.route("**/live*", lambda route: route.abort())
+    expect(told).to_contain_text("Not up to date since")
+    expect(told).to_contain_text("the server does not answer")
+    page.unroute("**/live*")
+    page.route("**/live*", lambda route: route.fulfill(status=429, body="slower"))
+    expect(told).to_contain_text("your key has asked too often")
+    page.unroute("**/live*")
+    expect(told).to_be_hidden()
+
+
+def test_a_table_keeps_its_header(
+    watched: Watched, client: ClientSecret, http: httpx.Client
+) -> None:
+    page = watched.page
+    items = [{"asin": f"A{n}", "countryCode": "US", "percACoS": 1} for n in range(50)]
+    batch = submitted(http, "catalog.masterlist", items, start="manual")
+    page.set_viewport_size({"width": 1200, "height": 700})
+    sign_in(page, client.secret, f"/console/batches/{batch}/items")
+    page.get_by_role("link", name="49", exact=True).scroll_into_view_if_needed()
+    page.mouse.move(600, 400)
+    page.mouse.wheel(0, 5000)
+    expect(page.get_by_role("link", name="49", exact=True)).to_be_in_viewport()
+    # In sight, and not below the head of the page.
+    seen = page.get_by_role("columnheader", name="Message").evaluate(
+        "e => { const at = e.getBoundingClientRect();"
+        " return document.elementFromPoint(at.x + 9, at.y + at.height / 2) === e; }"
+    )
+    assert seen

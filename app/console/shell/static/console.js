@@ -24,6 +24,38 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden) event.preventDefault();
 });
 
+// A page that gets no answers says so: its bars stand still, while its times go on.
+let answeredAt = new Date();
+let unanswered = 0;
+const stale = document.getElementById("stale");
+
+function isPoll(event) {
+  return Boolean(event.detail.elt?.dataset.version);
+}
+
+function answered() {
+  answeredAt = new Date();
+  unanswered = 0;
+  stale.hidden = true;
+}
+
+function failed(event) {
+  if (!isPoll(event)) return;
+  unanswered += 1;
+  if (unanswered < 2) return;
+  const status = event.detail.xhr?.status;
+  const why = status === 429 ? "your key has asked too often" : status ? `the server answered ${status}` : "the server does not answer";
+  const text = `Not up to date since ${answeredAt.toLocaleTimeString()}: ${why}. It is tried again each second.`;
+  if (stale.textContent !== text) stale.textContent = text;
+  stale.hidden = false;
+}
+document.addEventListener("htmx:sendError", failed);
+document.addEventListener("htmx:responseError", failed);
+document.addEventListener("htmx:timeout", failed);
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (isPoll(event) && event.detail.successful) answered();
+});
+
 // What loses something is confirmed in a dialog; without this script, on a page.
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
