@@ -11,6 +11,7 @@ BatchlineError
 ├── Unauthenticated     401  no credentials, or wrong ones
 ├── Forbidden           403  known, but the key may not do this
 ├── NotFound            404  no such thing, or another client's
+├── TooSlow             408  its head or its body took too long to come
 ├── WrongState          409  the batch's state does not allow the move
 ├── KeyInFlight         409  the Idempotency-Key is of a request that is being carried out
 ├── AlreadyExists       409  something of the caller's has this name already
@@ -103,6 +104,14 @@ class NotFound(BatchlineError):
 
     status = 404
     title = "Not found"
+
+
+class TooSlow(BatchlineError):
+    """The request's head or body took too long to come."""
+
+    status = 408
+    title = "Too slow"
+    kind = "timeout"
 
 
 class WrongState(BatchlineError):

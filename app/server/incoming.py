@@ -16,9 +16,8 @@ from typing import Any
 
 from gunicorn.http.errors import NoMoreData
 from gunicorn.http.unreader import Unreader
-from werkzeug.exceptions import RequestTimeout
 
-from app.core.errors import Unavailable
+from app.core.errors import TooSlow, Unavailable
 from app.server.bounds import LEAST_BYTES, LEAST_WITHIN, LONGEST_HEAD
 from app.server.chunks import Chunks, sizable
 
@@ -117,7 +116,7 @@ class Incoming(Unreader):
     def chunk(self, size_hint: int | None = None) -> bytes:
         """The next bytes; none at the end.
 
-        Raises RequestTimeout for a peer that is too slow, and Unavailable after `stop`.
+        Raises TooSlow for a peer that is too slow, and Unavailable after `stop`.
         """
         if self.ended:
             return b""
@@ -148,7 +147,7 @@ class Incoming(Unreader):
             self._waited += time.monotonic() - began
             if self._waited >= LEAST_WITHIN:
                 if self._came < LEAST_BYTES:
-                    raise RequestTimeout(_TOO_SLOW)
+                    raise TooSlow(_TOO_SLOW)
                 self._waited, self._came = 0.0, 0
             if ready:
                 try:

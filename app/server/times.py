@@ -46,7 +46,7 @@ class Stop:
     """A process that stops: what has begun has its time to end, and all of it has ended by then.
 
     `within`: seconds after which it has to be over. The parent process kills it then, which would
-    leave behind what a request holds: its idempotency key for a minute.
+    leave behind what a request holds: its idempotency key for a while.
     """
 
     def __init__(self, within: float) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from flask import Request
-from werkzeug.exceptions import HTTPException, RequestTimeout
+from werkzeug.exceptions import HTTPException
 
 from app.core.computing import aside
 from app.core.errors import Malformed, TooLarge, UnsupportedType
@@ -142,8 +142,6 @@ class Body(io.RawIOBase):
     def _read_from_client(self) -> bytes:
         try:
             data: bytes = self._stream.read(_CHUNK)
-        except RequestTimeout:
-            raise  # by the server: too little came for too long
         except (OSError, HTTPException) as error:
             # The client has gone, the connection was reset, or a chunk has no end.
             raise Malformed(_CUT_SHORT) from error

@@ -135,7 +135,7 @@ def _retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
             return float(text)
         try:
             return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-        except ValueError:
+        except (ValueError, OverflowError, TypeError):  # of a date that no clock has
             return None
     return None
 

@@ -11,6 +11,8 @@ import pytest
 from flask import Flask
 
 from app.clients.idempotency_keys import Claim
+from app.core.errors import TooSlow
+from app.server import connection, refusals, times
 from app.web.problems import problem_types
 from tests.api.conftest import ITEM, Caller
 
@@ -135,6 +137,19 @@ def test_keys_in_flight_and_used_ones_are_told_apart(app: Flask, api: Caller, en
 )
 def test_every_problem_has_its_type(api: Caller, method: str, path: str, kind: str) -> None:
     assert api.send(method, path).json["type"] == f"urn:batchline:problem:{kind}"
+
+
+def test_what_is_refused_before_the_application_has_a_type_of_these() -> None:
+    """By the server, which makes its answers itself."""
+    types = {name for name, _, _ in problem_types()}
+    told = [(status, name) for _, status, name in refusals._STATUSES]
+    told += [refusals.of(ValueError("no head"))[:2]]
+    told += [each[:2] for each in (times._HEAD_LATE, times._STOPPING, connection.BUSY)]
+    statuses = {408: "timeout", 503: "busy"}
+    for status, name in told:
+        assert f"urn:batchline:problem:{name}" in types
+        assert name in (statuses.get(status, "malformed"), "unavailable")
+    assert TooSlow("late").status == times._HEAD_LATE[0]
 
 
 def test_all_types_are_in_the_papers(api: Caller) -> None:

@@ -20,8 +20,12 @@ pytestmark = pytest.mark.long
 _BYTES = 1_000_000
 
 
-def took(stack: Stack, begin: bytes, each: bytes) -> float:
-    """Seconds until the server ends a connection that goes on sending `each`, once a second."""
+def took(stack: Stack, begin: bytes, each: bytes) -> tuple[float, bytes]:
+    """Seconds until the server ends a connection that goes on sending `each`, once a second.
+
+    With what was said then.
+    """
+    said = b""
     with Talk(stack) as talk:
         talk.socket.sendall(begin)
         began = time.monotonic()
@@ -30,13 +34,14 @@ def took(stack: Stack, begin: bytes, each: bytes) -> float:
             try:
                 if each:
                     talk.socket.sendall(each)
-                if not talk.socket.recv(65536):
+                if not (more := talk.socket.recv(65536)):
                     break
+                said += more
             except TimeoutError:
                 continue
             except OSError:
                 break
-        return time.monotonic() - began
+        return time.monotonic() - began, said
 
 
 def test_each_ends_in_its_time(web: Stack, client: ClientSecret) -> None:
@@ -46,9 +51,14 @@ def test_each_ends_in_its_time(web: Stack, client: ClientSecret) -> None:
         head = pool.submit(took, web, b"GET / HTTP", b"1")
         idle = pool.submit(took, web, b"", b"")
         body = pool.submit(took, web, upload, b"\n")
-        assert bounds.HEAD_SECONDS - 1 < head.result() < bounds.HEAD_SECONDS + 8
-        assert bounds.HEAD_SECONDS - 1 < idle.result() < bounds.HEAD_SECONDS + 8
-        assert bounds.LEAST_WITHIN - 1 < body.result() < bounds.LEAST_WITHIN + 15
+        assert bounds.HEAD_SECONDS - 1 < head.result()[0] < bounds.HEAD_SECONDS + 8
+        assert bounds.HEAD_SECONDS - 1 < idle.result()[0] < bounds.HEAD_SECONDS + 8
+        assert bounds.LEAST_WITHIN - 1 < body.result()[0] < bounds.LEAST_WITHIN + 15
+        assert idle.result()[1] == b""
+        for late in (head, body):
+            answer = late.result()[1]
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"type":"urn:batchline:problem:timeout"' in answer.replace(b": ", b":")
 
 
 def test_ten_kibibytes_a_second_pass(web: Stack, client: ClientSecret) -> None:

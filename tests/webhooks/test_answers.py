@@ -195,3 +195,19 @@ def test_a_redirect_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         answer = send(receiver.url, "{}", {}, allowed=SHOWN)
     assert (answer.status, answer.taken) == (307, False)
     assert asked == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 31 Dec 9999 23:59:59 -9999999999999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 99 Jan 2020 25:00:00 GMT",
+        "tomorrow",
+    ],
+)
+def test_a_date_that_there_is_not_makes_no_failure_of_what_was_taken(date: str) -> None:
+    reply = Reply(200, headers={"Retry-After": date})
+    with receiving(lambda _: reply) as receiver:
+        answer = send(receiver.url, "{}", {}, allowed=SHOWN)
+    assert (answer.status, answer.error, answer.retry_after) == (200, None, None)

@@ -6,9 +6,10 @@ from sqlalchemy import JSON, bindparam, text
 
 # How long an answer is remembered.
 REMEMBERED_HOURS = 24
-# How long a claim lasts. Longer than a body may pause, but no longer: if the web process died with
-# the request, its caller is told for this time that it is still being carried out.
-CLAIM_SECONDS = 45
+# How long a claim lasts. Longer than a body may pause, and than one waits to be stored (30 s in
+# line, 30 s for a place, of which nobody tells it), but no longer: if the web process died with the
+# request, its caller is told for this time that it is still being carried out.
+CLAIM_SECONDS = 90
 
 _EXPIRED = f"""
     (k.status IS NULL AND k.created_at < now() - interval '{CLAIM_SECONDS} seconds'
