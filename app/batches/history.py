@@ -8,8 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.batches.item_view import ItemView
 from app.batches.queries import find_item
-from app.db.statements.item_tries import FIND_INPUT_AFTER_TRY, LIST_TRIES, TryRow
+from app.db.statements.item_tries import (
+    FIND_INPUT_AFTER_TRY,
+    LIST_LATEST_TRIES,
+    LIST_TRIES,
+    TryRow,
+)
 from app.db.statements.rows import rows_of
 from handlers.jsonbounds import REFUSED
 
@@ -46,6 +52,28 @@ def list_tries(
             found[-1], input=connection.execute(FIND_INPUT_AFTER_TRY, that).scalar_one()
         )
     return _with_inputs(found, most_bytes)
+
+
+def list_latest_tries(
+    connection: Connection, batch_id: UUID, item: ItemView, *, limit: int, characters: int
+) -> list[TryRow]:
+    """At most `limit` tries of the item, the newest first, with the beginning of each's input.
+
+    Of a text that is no longer than `characters` that is all of it.
+    """
+    asked = {
+        "batch_id": batch_id,
+        "index": item.index,
+        "limit": limit,
+        "characters": characters,
+    }
+    found: list[TryRow] = []
+    text: str | None = item.input
+    for each in rows_of(TryRow, connection.execute(LIST_LATEST_TRIES, asked)):
+        text = text if each.input is None else each.input
+        shown = "null" if text is not None and text.startswith(REFUSED) else text
+        found.append(replace(each, input=shown and shown[:characters]))
+    return found
 
 
 def _with_inputs(found: Sequence[TryRow], most_bytes: int) -> tuple[list[TryRow], bool]:

@@ -265,6 +265,11 @@ def test_a_webhook_is_tried_and_a_delivery_sent_again(
     expect(tries).to_have_text(re.compile("^[2-9]"))
     page.get_by_role("button", name="Rotate").click()
     expect(page.get_by_role("status").first).to_contain_text("whsec_")
+    # Loaded anew, it makes no other secret.
+    page.reload()
+    expect(page.get_by_role("button", name="Rotate")).to_be_visible()
+    expect(page.get_by_text("whsec_")).to_have_count(0)
+    expect(page).to_have_url(re.compile(f"/console/webhooks/{hook.json()['id']}$"))
     assert watched.errors == []
 
 

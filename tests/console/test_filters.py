@@ -12,6 +12,22 @@ from app.clients.credentials import ClientSecret
 from tests.console.conftest import Person
 
 
+def test_the_address_of_an_answer_leads_to_what_it_was_of(
+    app: Flask, person: Person, client: ClientSecret
+) -> None:
+    api, head = app.test_client(), {"Authorization": f"Bearer {client.secret}"}
+    sent = {"operation": "demo.sleep", "items": [{"seconds": 0}], "start": "manual"}
+    batch = (api.post("/v1/batches", json=sent, headers=head).json or {})["id"]
+    hook = api.post("/v1/webhooks", json={"url": "https://localhost:9/"}, headers=head).json or {}
+    for path, leads_to in (
+        (f"/console/batches/{batch}/items/0/edit", f"/console/batches/{batch}/items/0"),
+        (f"/console/webhooks/{hook['id']}/rotate", f"/console/webhooks/{hook['id']}"),
+        ("/console/batches/act?status=OPEN", "/console/batches?status=OPEN"),
+    ):
+        answer = person.get(path)
+        assert (answer.status_code, answer.location) == (303, leads_to)
+
+
 @pytest.mark.parametrize("page", ["/console/batches", "/console/activity"])
 @pytest.mark.parametrize(
     ("asked", "shown"),

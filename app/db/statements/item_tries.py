@@ -130,6 +130,25 @@ LIST_TRIES = text(
     """
 )
 
+# The same from the newest on, for people: the beginning of each input, of :characters. By the
+# primary keys.
+LIST_LATEST_TRIES = text(
+    f"""
+    SELECT number, attempt, at, status, code, message, input FROM (
+        (SELECT number, attempt, at, status, code, message,
+                left(input::text, :characters) AS input
+         FROM item_tries WHERE batch_id = :batch_id AND index = :index
+         ORDER BY number DESC LIMIT :limit)
+        UNION ALL
+        SELECT {CURRENT}, {_ATTEMPT}, finished_at, status, code, message,
+               left(input::text, :characters)
+        FROM items
+        WHERE batch_id = :batch_id AND index = :index
+          AND status <> '{PENDING}' AND kept_at IS DISTINCT FROM finished_at
+    ) found ORDER BY number DESC LIMIT :limit
+    """
+)
+
 # The input of tries up to :number that have none of their own: the next that was changed, else the
 # item's. By the primary keys.
 FIND_INPUT_AFTER_TRY = text(

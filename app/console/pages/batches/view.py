@@ -61,6 +61,12 @@ def live() -> Response:
     return page.live("live.html", **_SEARCHES.again(asked, lambda: _values(filters)))
 
 
+@page.get("/batches/act")
+def back() -> BaseResponse:
+    """Whoever asks for the address of what several were done again is led to the list."""
+    return redirect(filters_of(request.args).url(), 303)
+
+
 @page.post("/batches/act")
 def act_on_several() -> BaseResponse:
     """Do one thing with all that were chosen; those whose state does not allow it are told of.

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.batches.actions.chosen import act_on_items
 from app.batches.actions.edit import edit_item
 from app.batches.choices import UNSUCCESSFUL, Choice
-from app.batches.history import list_tries
+from app.batches.history import list_latest_tries
 from app.batches.queries import find_batch, find_item
 from app.console.shell.page import Page
 from app.console.shell.rendering import part
@@ -29,7 +29,8 @@ from app.web.services import services
 
 page = Page(__name__)
 MOST_TRIES = 50
-_MOST_BYTES = 1024 * 1024
+# Characters of a try's input, one more than are shown.
+_OF_AN_INPUT = 121
 _PATH = "/batches/<uuid:batch_id>/items/<int:index>"
 _LAST = 2**31 - 1
 
@@ -62,6 +63,7 @@ def _page(
         status,
         batch=values["batch"],
         item=values["item"],
+        refused=bool(refusal),
         live=part("item/live.html", **values),
     )
 
@@ -73,18 +75,15 @@ def _values(
 
     def look(connection: Connection) -> dict[str, Any]:
         number = min(index, _LAST)
+        item = find_item(connection, client_id, batch_id, number)
+        tries = list_latest_tries(
+            connection, batch_id, item, limit=MOST_TRIES + 1, characters=_OF_AN_INPUT
+        )
         return {
             "batch": find_batch(connection, client_id, batch_id),
-            "item": find_item(connection, client_id, batch_id, number),
-            "tries": list_tries(
-                connection,
-                client_id,
-                batch_id,
-                number,
-                after=0,
-                limit=MOST_TRIES,
-                most_bytes=_MOST_BYTES,
-            )[0],
+            "item": item,
+            "tries": tries[:MOST_TRIES],
+            "more_tries": len(tries) > MOST_TRIES,
         }
 
     found = read(services().engine, look)
@@ -110,6 +109,14 @@ def retry(batch_id: UUID, index: int) -> BaseResponse:
 def cancel(batch_id: UUID, index: int) -> BaseResponse:
     """Have it end CANCELED before it has begun."""
     return _act(batch_id, index, "cancel")
+
+
+@page.get(f"{_PATH}/edit")
+def back(batch_id: UUID, index: int) -> BaseResponse:
+    """Whoever asks for the address of a refused edit again is led to the item."""
+    client_id, number = owner_of(batch_id), min(index, _LAST)
+    read(services().engine, lambda found: find_item(found, client_id, batch_id, number))
+    return redirect(f"/console/batches/{batch_id}/items/{index}", 303)
 
 
 @page.post(f"{_PATH}/edit")

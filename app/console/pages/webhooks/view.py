@@ -60,6 +60,14 @@ def live(webhook_id: UUID) -> Response:
     return page.live("live.html", **values)
 
 
+@page.get("/webhooks/<uuid:webhook_id>/rotate")
+def back(webhook_id: UUID) -> BaseResponse:
+    """Whoever asks for the address of a new secret again is led to the webhook."""
+    client_id = caller().client_id
+    read(services().engine, lambda found: get_webhook(found, client_id, webhook_id))
+    return redirect(f"{PATH}/{webhook_id}", 303)
+
+
 @page.post("/webhooks/<uuid:webhook_id>/rotate", scope=WEBHOOKS)
 def rotate(webhook_id: UUID) -> Response:
     """Give it another secret, which is shown this once."""

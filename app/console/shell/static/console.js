@@ -125,6 +125,11 @@ Idiomorph.defaults.callbacks.beforeNodeRemoved = (old) => !isHeld(old);
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
   name !== "checked" && !(name === "open" && node.tagName === "DETAILS");
 
+// The answer to a form that shows what is at another address: loaded anew, it is that, and sends
+// nothing again.
+const shown = document.querySelector("[data-address]");
+if (shown) history.replaceState(null, "", shown.dataset.address);
+
 // What is sent once: a second click in the same moment sends nothing.
 const MOMENT = 1500;
 document.addEventListener("submit", (event) => {
