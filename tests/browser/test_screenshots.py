@@ -107,6 +107,8 @@ def test_every_page_in_every_look(
     with stack.http(client) as http:
         batch, check = fill(stack, http), checked(stack, http)
         running = http.get("/v1/batches", params={"operation": "demo.sleep"}).json()["data"][0]
+        hook = http.post("/v1/webhooks", json={"url": "https://localhost:9/"}).json()["id"]
+        http.post(f"/v1/webhooks/{hook}/test").raise_for_status()
         for look, options in LOOKS.items():
             context = chromium.new_context(base_url=stack.url, **options)
             page = context.new_page()
@@ -122,6 +124,13 @@ def test_every_page_in_every_look(
                 )
                 assert wide <= 0, (name, look)
                 page.screenshot(path=folder / f"{name}-{look}.png", full_page=name != "operations")
+            page.goto(f"/console/webhooks/{hook}")
+            page.screenshot(path=folder / f"webhook-{look}.png")
+            page.wait_for_load_state()
+            page.keyboard.press("/")
+            page.keyboard.type("feed")
+            expect(page.get_by_role("option")).to_have_count(3)
+            page.screenshot(path=folder / f"palette-{look}.png")
             page.goto(f"/console/batches/{running['id']}")
             page.get_by_role("button", name="Cancel batch").click()
             page.screenshot(path=folder / f"dialog-{look}.png")

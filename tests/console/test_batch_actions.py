@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from app.audit.reading import AuditEntry
 from app.batches.batch_view import BatchView
 from app.console.pages.batch.actions import offer, offers
+from app.console.pages.batch.view import _pace
 from app.core.lifecycle import BATCH_STATUSES
 
 ENDED = {"Reset", "Delete"}
@@ -64,3 +67,16 @@ def test_what_loses_something_says_how_many(action: str, says: str) -> None:
     assert asked.confirmed
     assert says in asked.sentence
     assert not any(offer(each, batch("OPEN")).confirmed for each in ("start", "pause", "retry"))
+
+
+def test_what_has_stood_still_has_no_pace() -> None:
+    """The time since it began would count the hours of a pause, or a run before a retry."""
+    began = datetime.now(UTC) - timedelta(seconds=100)
+    going = batch("RUNNING", processed=500, running=0, pending=500)
+    cast(Any, going).started_at, cast(Any, going).finished_at = began, None
+    pace = _pace(going, [])
+    assert pace["rate"] == pytest.approx(5, rel=0.1)
+    assert pace["left"] == pytest.approx(100, rel=0.1)
+    for action in ("batch.pause", "batch.resume", "batch.retry", "items.retry"):
+        entry = cast(AuditEntry, SimpleNamespace(action=action))
+        assert _pace(going, [entry]) == {"rate": None, "left": None}

@@ -23,6 +23,7 @@ PAGES = (
     "/console/submit/{check}",
     "/console/operations",
     "/console/workers",
+    "/console/webhooks",
     "/console/webhooks/{hook}",
     "/console/activity",
 )

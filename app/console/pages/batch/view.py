@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from flask import Response, g, redirect, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.audit.reading import AuditFilter, list_audit
+from app.audit.reading import AuditEntry, AuditFilter, list_audit
 from app.batches.actions import act, remove
 from app.batches.batch_view import BatchView
 from app.batches.failures.reading import list_failures
@@ -35,6 +36,7 @@ page = Page(__name__)
 MOST_FAILURES = 50
 MOST_ENTRIES = 20
 _DELIVERIES_LOOKED_AT = 200
+_STOOD = frozenset({"batch.pause", "batch.resume", "batch.retry", "items.retry"})
 _ACTIONS = ["start", "approve", "reject", "pause", "resume", "cancel", "retry", "reset", "delete"]
 
 
@@ -126,7 +128,7 @@ def _values(batch_id: UUID) -> dict[str, Any]:
     # Forms within it are sent with the session that asked for it.
     token = csrf.token_of(g.console_token)
     found["client"] = client_names([found["batch"].client_id]).get(found["batch"].client_id)
-    return {**found, "form_token": token, "passing": _pace(found["batch"])}
+    return {**found, "form_token": token, "passing": _pace(found["batch"], found["activity"])}
 
 
 def _offers(connection: Connection, batch: BatchView) -> list[Any]:
@@ -137,9 +139,14 @@ def _offers(connection: Connection, batch: BatchView) -> list[Any]:
     return offers(batch, may_approve=may_approve)
 
 
-def _pace(batch: BatchView) -> dict[str, float | None]:
-    """Items a second since it began, and the seconds that it will take at that pace."""
-    if batch.started_at is None or not batch.summary.processed:
+def _pace(batch: BatchView, activity: Sequence[AuditEntry]) -> dict[str, float | None]:
+    """Items a second since it began, and the seconds that it will take at that pace.
+
+    Neither where it has stood still meanwhile, as `activity` says: the time since it began is then
+    not what those items took.
+    """
+    stood = any(entry.action in _STOOD for entry in activity)
+    if stood or batch.started_at is None or not batch.summary.processed:
         return {"rate": None, "left": None}
     until = batch.finished_at or datetime.now(UTC)
     seconds = max(0.001, (until - batch.started_at).total_seconds())

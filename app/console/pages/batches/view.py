@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -129,7 +130,8 @@ def _values(filters: Filters) -> dict[str, Any]:
     )
     return {
         "filters": filters,
-        "batches": as_they_wait(found[:PAGE_SIZE]),
+        # Without what the list does not show, which is most of what one takes where it is kept.
+        "batches": [replace(each, metadata=None) for each in as_they_wait(found[:PAGE_SIZE])],
         "clients": client_names(each.client_id for each in found),
         "before": before,
         "next": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else end,

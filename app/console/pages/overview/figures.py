@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +22,8 @@ from app.db.statements.overview import count_in_line, count_unfinished, find_old
 from app.db.statements.rows import rows_of
 
 LATEST = 8
-_FRESH = 0.8
+# With the half second after which a page asks again: within a second, as all that is live.
+_FRESH = 0.4
 _DAY_FRESH = 20.0
 _MOST_KEPT = 200
 
@@ -117,7 +118,7 @@ class Board:
         self._kept: dict[UUID | None, _Kept] = {}
 
     def figures(self, client_id: UUID | None) -> Figures:
-        """Those of a client, or of all for None; up to a second old."""
+        """Those of a client, or of all for None; up to `_FRESH` seconds old."""
         kept = self._kept_for(client_id)
         with kept.lock:
             if kept.figures is None or self._clock() >= kept.until:
@@ -161,7 +162,11 @@ class Board:
             ],
             hour=ended_lately(connection, client_id, minutes=60, step=1),
             day=self._day(connection, client_id, kept),
-            latest=list_batches(connection, client_id, limit=LATEST)[0],
+            # Without what is not shown of them, which is most of what would be kept.
+            latest=[
+                replace(each, metadata=None)
+                for each in list_batches(connection, client_id, limit=LATEST)[0]
+            ],
         )
 
     def _day(self, connection: Connection, client_id: UUID | None, kept: _Kept) -> list[Ended]:

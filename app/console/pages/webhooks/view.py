@@ -19,7 +19,7 @@ from app.events.listeners import listener
 from app.web.auth import caller
 from app.web.services import services
 from app.webhooks.delivery_log import list_deliveries, resend
-from app.webhooks.registering import get_webhook, list_webhooks, rotate_secret
+from app.webhooks.registering import WebhookEntry, get_webhook, list_webhooks, rotate_secret
 from app.webhooks.trying import send_test
 
 PATH = "/console/webhooks"
@@ -35,11 +35,13 @@ page = Page(__name__, link=Link("Webhooks", PATH), scope=WEBHOOKS)
 @page.get("/webhooks")
 def show() -> Response:
     """A client's own, newest first."""
-    client_id = caller().client_id
-    found = read(
-        services().engine, lambda connection: list_webhooks(connection, client_id, limit=MOST)
-    )
-    return page.answer("page.html", webhooks=found)
+    return page.answer("page.html", live=part("webhooks/list.html", webhooks=_list()))
+
+
+@page.get("/webhooks/live")
+def live_list() -> Response:
+    """Its rows."""
+    return page.live("list.html", webhooks=_list())
 
 
 @page.get("/webhooks/<uuid:webhook_id>")
@@ -103,6 +105,13 @@ def _one(webhook_id: UUID, *, secret: str | None = None, sent: str = "") -> Resp
     values = _look(webhook_id)
     shown = part("webhooks/live.html", **values)
     return page.answer("one.html", **values, secret=secret, sent=sent, live=shown)
+
+
+def _list() -> list[WebhookEntry]:
+    client_id = caller().client_id
+    return read(
+        services().engine, lambda connection: list_webhooks(connection, client_id, limit=MOST)
+    )
 
 
 def _look(webhook_id: UUID) -> dict[str, Any]:
