@@ -185,7 +185,10 @@ def process(runtime: Runtime, claimed: ClaimedSlice) -> bool:
                 fail_slice(runtime, claimed, _cause(error))
                 return False
             time.sleep(random.uniform(0.5, 1.5) * 0.05 * 4 ** (tries - 1))  # noqa: S311 (jitter)
-            singly = singly or not away
+            if not (singly or away):
+                # In bulk nobody knows which item it was; one by one each has all its tries.
+                singly, tries = True, 0
+                broke_at.clear()
 
 
 def _cause(error: Exception) -> str:
