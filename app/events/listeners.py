@@ -79,6 +79,9 @@ class Listener:
     def webhook_tried(self, outcome: str) -> None:
         """A webhook delivery was tried. `outcome`: a label of `batchline_webhook_tries_total`."""
 
+    def refused(self, numbers: dict[str, int]) -> None:
+        """The web server refused so many requests by itself, by kind."""
+
 
 _listener: Listener = Listener()
 

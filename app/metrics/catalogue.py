@@ -99,6 +99,12 @@ WEBHOOK_TRIES = Metric(
     "Tries to deliver a webhook, by outcome: delivered, retried, failed (for good), gone (410).",
     ("outcome",),
 )
+REFUSALS = Metric(
+    "batchline_refusals_total",
+    "counter",
+    "Requests that the web server refused by itself, by the end of the problem's type.",
+    ("kind",),
+)
 
 # Read when they are asked for.
 BATCHES = Metric(
@@ -181,6 +187,7 @@ COUNTED = (
     SWEEPS,
     SWEEP_REPAIRS,
     WEBHOOK_TRIES,
+    REFUSALS,
 )
 READ = (
     BATCHES,

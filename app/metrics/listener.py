@@ -139,6 +139,13 @@ class RedisListener(Listener):
         additions.count(catalogue.WEBHOOK_TRIES, outcome)
         self._write(additions)
 
+    def refused(self, numbers: dict[str, int]) -> None:
+        """Count them."""
+        additions = Additions()
+        for kind, number in numbers.items():
+            additions.count(catalogue.REFUSALS, kind, by=number)
+        self._write(additions)
+
     def _label(self, operation: str | None) -> str:
         if operation is None:
             return _MIXED

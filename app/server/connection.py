@@ -232,7 +232,7 @@ class Connection:
 
     def refuse(self, status: int, kind: str, detail: str) -> None:
         """Tell the peer so, and close."""
-        self._web.log.debug("Refused %s: %s %s", self.peer, status, detail)
+        self._web.refused.note(kind, self.peer)
         self.incoming.only_arrived = True
         with suppress(OSError):
             self.outgoing.send(refusals.answer(status, kind, detail))
@@ -281,6 +281,7 @@ class Connection:
         if self.state == ASKS:
             if not self.withdraw():
                 return False
+            self._web.refused.note(BUSY[1], self.peer)
             with suppress(OSError):
                 self.outgoing.send(refusals.answer(*BUSY))
         elif self.state == HELD:

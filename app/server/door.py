@@ -15,6 +15,7 @@ from app.server.balance import Waiting
 from app.server.connection import BUSY, Connection
 from app.server.crowd import Crowd
 from app.server.loop import READ, Loop
+from app.server.refused import Refused
 
 _AT_ONCE = 8
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -37,9 +38,11 @@ class Door:
         waiting: Waiting,
         connect: Connect,
         log: Any,
+        refused: Refused,
     ) -> None:
         self._listeners, self._loop, self._crowd = listeners, loop, crowd
         self._waiting, self._connect, self._log = waiting, connect, log
+        self._refused = refused
         self._is_open = False
         self._lacked_at = float("-inf")
 
@@ -85,6 +88,7 @@ class Door:
                     self._lacks(error)
                 return
             if len(self._crowd) >= self._crowd.most and not self._crowd.make_room():
+                self._refused.note(BUSY[1], peer)
                 _turn_away(sock)
             else:
                 self._crowd.add(self._connect(sock, peer, listener.getsockname()))

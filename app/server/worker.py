@@ -32,6 +32,7 @@ from app.server.known_clients import KnownClients
 from app.server.loop import Loop
 from app.server.memory import give_back_large_blocks
 from app.server.places import Places
+from app.server.refused import Refused
 from app.server.serving import Serving
 from app.server.times import Stop, overdue
 from app.web.turns import TURN
@@ -63,12 +64,15 @@ class WebWorker(Worker):
         queued = max(1, min(bounds.QUEUED, self.cfg.threads // 20))
         self.queued = self._long_places(queued)
         self.known = KnownClients()
+        self.refused = Refused(self.threads.later)
         self.keepalive = self.cfg.keepalive
         most = min(self.cfg.worker_connections, bounds.most_connections())
         self.crowd = Crowd(most, self._tell)
         connect = partial(Connection, self)
         waiting = Waiting(self.age)
-        self._door = Door(self.sockets, self.loop, self.crowd, waiting, connect, self.log)
+        self._door = Door(
+            self.sockets, self.loop, self.crowd, waiting, connect, self.log, self.refused
+        )
         self._hasty: deque[tuple[float, Connection]] = deque()
         self._tell(0)
         super().init_process()
@@ -141,6 +145,7 @@ class WebWorker(Worker):
     def _look(self) -> None:
         self.work.look()
         self.storing.look()
+        self.refused.tell()
         now = time.monotonic()
         self._each(lambda connection: overdue(connection, now, self.keepalive))
 

@@ -15,6 +15,7 @@ from app.server.answering import After
 from app.server.connection import FLUSH, GONE, IDLE, Connection
 from app.server.crowd import Crowd
 from app.server.loop import Loop
+from app.server.refused import Refused
 
 _EACH = 2_000_000
 """Bytes of an answer: more than the kernel keeps for a peer."""
@@ -34,6 +35,7 @@ class House:
             crowd=self.crowd,
             loop=self.loop,
             threads=SimpleNamespace(later=lambda task: task()),
+            refused=Refused(lambda task: task()),
         )
 
     def connected(self) -> tuple[Connection, socket.socket]:
