@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from app.batches.breakers.changing import close_by_hand, open_by_hand
 from app.batches.queries import find_batch
@@ -17,6 +19,7 @@ from app.db.statements.waiting_for_breakers import WAKE_FOR_PROBES
 from handlers import Registry
 from tests.engine.breaking import Downstream, registry_with
 from tests.engine.rig import Message, Rig
+from tests.engine.test_told_events import listen
 
 OF = 4
 
@@ -71,6 +74,48 @@ def come_back(rig: Rig, downstream: Downstream) -> None:
 
 def rest_is_over(rig: Rig) -> None:
     rig.run("UPDATE breakers SET probe_at = now() WHERE probe_at IS NOT NULL")
+
+
+@pytest.mark.parametrize("operation", ["calls.out", "calls.in", "calls.many"])
+def test_closed_it_costs_no_statement(rig: Rig, operation: str) -> None:
+    seen: list[str] = []
+
+    def see(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    batch_id = rig.submit(operation, items(20))
+    event.listen(rig.engine, "before_cursor_execute", see)
+    try:
+        settle_down(rig, batch_id)
+    finally:
+        event.remove(rig.engine, "before_cursor_execute", see)
+    assert rig.batch(batch_id).status == "SUCCESS"
+    of_breakers = [each for each in seen if re.search(r"\bbreakers? |\bbreaker_", each)]
+    # Whether anything is open comes with the claim, in the statement that there is anyway.
+    assert all("claim" in each for each in of_breakers), of_breakers
+
+
+def test_it_is_told_once_that_it_opens_and_once_that_it_closes(
+    rig: Rig, downstream: Downstream
+) -> None:
+    """And not of the tries between."""
+    listen(rig, ["operation.breaker_opened", "operation.breaker_closed"])
+    downstream.away = True
+    batch_id = rig.submit("calls.out", items(10))
+    settle_down(rig, batch_id)
+    rest_is_over(rig)
+    rig.sweep()
+    settle_down(rig, batch_id)
+    come_back(rig, downstream)
+    rig.run_out(batch_id)
+    rows = rig.rows(
+        """SELECT d.event, d.body FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
+           WHERE w.client_id = :client ORDER BY d.id""",
+        client=rig.client_id,
+    )
+    assert [row.event for row in rows] == ["operation.breaker_opened", "operation.breaker_closed"]
+    for row in rows:
+        assert json.loads(row.body)["data"] == {"operation": "calls.out", "base": None}
 
 
 @pytest.mark.parametrize("operation", ["calls.out", "calls.in", "calls.many"])
