@@ -1,6 +1,7 @@
 """`batchline doctor`: what is wrong with an installation, a line each, with its cure.
 
-It changes nothing, and looks at each part by itself, so that one that is away hides no other.
+It changes nothing but a key of its own in Redis, and looks at each part by itself, so that one that
+is away hides no other.
 """
 
 from __future__ import annotations

@@ -32,12 +32,19 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
         ) as connection:
             connection.ensure_connection(max_retries=1, timeout=_PATIENCE)
             depths = queue_depths(connection)
+            release = _release(connection)
     except Exception as error:  # each transport raises its own
         said = str(error) or type(error).__name__
         yield wrong("broker", said, cure_of(said, "BROKER_URL (or REDIS_URL)"))
         return
     waiting = ", ".join(f"{count:,} in {name}" for name, count in depths.items())
-    yield fine("broker", f"messages: {waiting}")
+    yield fine("broker", f"{release}messages: {waiting}")
     own = settings.explicit_broker_url or ""
     if own.startswith("redis") and own != settings.redis_url:
         yield from look_at_server("broker", own, "BROKER_URL")
+
+
+def _release(connection: Connection) -> str:
+    """What a RabbitMQ says that it is; of a Redis nothing, which is looked at by itself."""
+    said = getattr(connection.connection, "server_properties", None) or {}
+    return f"{said.get('product', 'AMQP')} {said['version']}, " if "version" in said else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,10 @@ from app.doctor.finding import Finding, doubtful, fine, wrong
 _PATIENCE = 5.0
 _FULL = 0.8
 _OLDEST = (6, 2)
+_APART_SECONDS = 5.0
+# A key and a channel of doctor's own, which nobody reads; gone after some seconds.
+_KEY = "batchline:doctor"
+_SCRIPT = "return redis.call('SET', KEYS[1], '1', 'PX', '5000')"
 
 
 def look_at_redis(settings: Settings) -> Iterator[Finding]:
@@ -33,6 +38,8 @@ def look_at_server(about: str, url: str, setting: str) -> Iterator[Finding]:
         except (redis.RedisError, OSError) as error:
             yield wrong(about, str(error), cure_of(str(error), setting))
             return
+        yield from _may(client, about, setting)
+        yield from _clock(client, about)
     release = str(info.get("redis_version", "?"))
     yield fine(about, f"{release}, {info.get('used_memory_human', '?')} used")
     if _number(release) < _OLDEST:
@@ -50,6 +57,33 @@ def look_at_server(about: str, url: str, setting: str) -> Iterator[Finding]:
     if most and int(info.get("used_memory", 0)) > most * _FULL:
         yield doubtful(
             about, "it has used most of its maxmemory", "raise maxmemory, or add workers"
+        )
+
+
+def _may(client: redis.Redis, about: str, setting: str) -> Iterator[Finding]:
+    """What processes do there: scripts that write, and messages to who listens."""
+    try:
+        client.eval(_SCRIPT, 1, _KEY)
+        client.publish(_KEY, b"")
+    except redis.RedisError as error:
+        cure = f"let the user of {setting} do it: ACL SETUSER … ~* &* +@all -@dangerous +info"
+        yield wrong(about, f"a key cannot be written by a script, or told of: {error}", cure)
+
+
+def _clock(client: redis.Redis, about: str) -> Iterator[Finding]:
+    before = time.time()
+    try:
+        seconds, microseconds = client.time()
+    except redis.RedisError as error:
+        yield doubtful(about, f"it does not tell its time: {error}", "let the user do TIME")
+        return
+    apart = seconds + microseconds / 1_000_000 - (before + time.time()) / 2
+    if abs(apart) > _APART_SECONDS:
+        ahead = "behind" if apart > 0 else "ahead of"
+        yield doubtful(
+            "clock",
+            f"this machine is {abs(apart):,.0f} s {ahead} {about}",
+            "set both by NTP: messages that nobody has acknowledged are sent again by it",
         )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import socketserver
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
@@ -29,10 +32,12 @@ Usage = namedtuple("Usage", "total used free")
 
 
 class _Speaker(socketserver.StreamRequestHandler):
-    """Redis' protocol: to HELLO and INFO what it was told to say, to everything else OK."""
+    """Redis' protocol: to HELLO, INFO, EVAL and TIME what it was told, to everything else OK."""
 
     hello = b"%1\r\n+proto\r\n:3\r\n"
     info = b""
+    script = b"+OK\r\n"
+    ahead = 0
 
     def handle(self) -> None:
         while head := self.rfile.readline():
@@ -41,14 +46,19 @@ class _Speaker(socketserver.StreamRequestHandler):
                 self.rfile.readline()
                 words.append(self.rfile.readline().strip().upper())
             info = b"$%d\r\n%s\r\n" % (len(self.info), self.info)
-            self.wfile.write({b"HELLO": self.hello, b"INFO": info}.get(words[0], b"+OK\r\n"))
+            now = b"*2\r\n+%d\r\n+0\r\n" % (time.time() + self.ahead)
+            told = {b"HELLO": self.hello, b"INFO": info, b"EVAL": self.script, b"TIME": now}
+            told[b"PUBLISH"] = b":0\r\n"
+            self.wfile.write(told.get(words[0], b"+OK\r\n"))
 
 
 @contextmanager
-def redis_that_says(info: dict[str, str], hello: bytes = _Speaker.hello) -> Iterator[str]:
+def redis_that_says(
+    info: dict[str, str], hello: bytes = _Speaker.hello, **more: Any
+) -> Iterator[str]:
     """The URL of a server that says so of itself."""
     lines = "".join(f"{name}:{value}\r\n" for name, value in info.items()).encode()
-    speaker = type("Speaker", (_Speaker,), {"hello": hello, "info": lines})
+    speaker = type("Speaker", (_Speaker,), {"hello": hello, "info": lines, **more})
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), speaker) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -84,6 +94,22 @@ def test_a_redis(
     with redis_that_says({**usual, **info}) as url:
         [said] = amiss(look_at_redis(replace(settings, redis_url=url)))
     assert (said[0], found in said[1], cure in said[2]) == (level, True, True), said
+
+
+def test_a_redis_whose_user_may_not_do_what_processes_do(settings: Settings) -> None:
+    refused = b"-NOPERM User web has no permissions to run the 'eval' command\r\n"
+    with redis_that_says({"redis_version": "7.2.4"}, script=refused) as url:
+        [said] = amiss(look_at_redis(replace(settings, redis_url=url)))
+    assert (said[0], "'eval'" in said[1]) == (Level.WRONG, True)
+    assert said[2].startswith("let the user of REDIS_URL do it: ACL SETUSER")
+
+
+@pytest.mark.parametrize(("ahead", "word"), [(60, "behind"), (-60, "ahead of")])
+def test_a_redis_whose_clock_is_another(settings: Settings, ahead: int, word: str) -> None:
+    with redis_that_says({"redis_version": "7.2.4"}, ahead=ahead) as url:
+        [said] = amiss(look_at_redis(replace(settings, redis_url=url)))
+    assert said[0] == Level.WARNING
+    assert re.fullmatch(rf"this machine is (59|60|61) s {word} Redis", said[1])
 
 
 def test_a_redis_that_is_too_old_to_be_spoken_to(settings: Settings) -> None:
