@@ -174,6 +174,7 @@ def _handle(error: Exception) -> Response | HTTPException:
             method=request.method,
             path=shown_path(),
             status=problem.status,
+            type=problem.type,
             exc_info=error if problem.status == 500 else None,
             error=str(error),
         )

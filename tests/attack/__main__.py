@@ -13,7 +13,7 @@ from app.core.settings import load_settings
 from app.db import make_engine
 from app.db.migrations import upgrade
 from app.local.servers import start_postgres, start_valkey
-from tests.attack.kinds import Row, Target, all_attacks
+from tests.attack.kinds import Row, Target, all_attacks, without_quotas
 from tests.attack.measuring import tried
 from tests.support.stack import running_stack
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in options.names or attacks:
                 # A stack and clients of its own each time: no attack rests on what another left.
                 attacker = create_client(engine, f"attacker {name}")
+                without_quotas(engine, settings, attacker)
                 other = create_client(engine, f"other {name}")
                 with running_stack(settings) as stack:
                     row = tried(attacks[name], Target(stack, attacker, other, options.short))

@@ -29,4 +29,4 @@ def _under_way(target: Target) -> Iterator[None]:
         yield
 
 
-ATTACK = Attack("565 event streams of one client", "half of the waiting places", _under_way)
+ATTACK = Attack("565 event streams of one client", "nine tenths of the waiting places", _under_way)

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from sqlalchemy import Engine
+
 from app.clients.credentials import ClientSecret
+from app.clients.quotas import STREAMS_AT_ONCE, SUBMISSIONS_AT_ONCE, default_quotas, set_quotas
+from app.core.settings import Settings
 from tests.support.stack import Stack
 
 
@@ -67,6 +71,12 @@ class Row:
     def held(self) -> bool:
         """Whether nothing was wrong."""
         return not self.wrong
+
+
+def without_quotas(engine: Engine, settings: Settings, attacker: ClientSecret) -> None:
+    """Let no quota hold the attacker back: an attack is to meet the limit that its row names."""
+    none = dict.fromkeys((STREAMS_AT_ONCE, SUBMISSIONS_AT_ONCE))
+    set_quotas(engine, attacker.client_id, none, default_quotas(settings))
 
 
 def all_attacks() -> dict[str, Attack]:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from app.clients.credentials import ClientSecret, create_client
 from app.core.settings import Settings
 from tests.attack import __main__ as command
-from tests.attack.kinds import Attack, Row, Target, all_attacks
+from tests.attack.kinds import Attack, Row, Target, all_attacks, without_quotas
 from tests.attack.measuring import tried
 from tests.support.stack import running_stack
 
@@ -26,6 +26,7 @@ def test_nobody_else_sees_an_error(
     settings: Settings, engine: Engine, client: ClientSecret, own_processes: None
 ) -> None:
     other = create_client(engine, f"beside {client.client_id}")
+    without_quotas(engine, settings, client)
     with running_stack(settings) as stack:
         target = Target(stack, client, other, short=True)
         rows = [tried(attack, target, timed=False) for attack in all_attacks().values()]
