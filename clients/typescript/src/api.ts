@@ -1376,6 +1376,7 @@ export interface components {
              *     - `urn:batchline:problem:forbidden` (403): The client is known, but its key lacks the scope, or may not submit that operation.
              *     - `urn:batchline:problem:not-found` (404): Nothing there, or another client's: the two are not told apart.
              *     - `urn:batchline:problem:method-not-allowed` (405): The path does not take this method.
+             *     - `urn:batchline:problem:timeout` (408): The request's head or body took too long to come.
              *     - `urn:batchline:problem:already-exists` (409): There is one with this name or code already; the message names it.
              *     - `urn:batchline:problem:key-in-flight` (409): A request with this `Idempotency-Key` is being carried out: send this one again later.
              *     - `urn:batchline:problem:wrong-state` (409): The batch's state does not allow the move; the message names the state.
