@@ -16,6 +16,7 @@ from werkzeug.test import EnvironBuilder
 from app.api.incoming import body_of, received
 from app.core.errors import BatchlineError
 from app.core.settings import Settings
+from app.formats import Spool
 from app.web.idempotency import Attempt
 
 SIZE = 12_000_000
@@ -62,8 +63,14 @@ def peak(settings: Settings, body: bytes, *, zipped: bool) -> tuple[int, int]:
     ],
 )
 def test_a_json_body_is_never_held(
-    settings: Settings, form: Callable[[], bytes], count: int, zipped: bool
+    settings: Settings,
+    form: Callable[[], bytes],
+    count: int,
+    zipped: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # There is no caller whose share of the disk it could be.
+    monkeypatch.setattr("app.api.incoming.new_spool", Spool)
     wide = replace(settings, max_body_bytes=2 * SIZE)
     held, found = peak(wide, form(), zipped=zipped)
     assert found == count

@@ -206,3 +206,52 @@ def test_what_an_operation_costs(engine: Engine, person: Person) -> None:
     section = person.get("/console/operations").text.split('id="demo.sleep"')[1]
     assert "35 ms</span> an item" in section.split("</section>")[0]
     assert person.get("/console/operations/live").status_code == 200
+
+
+def test_workers_are_shown_with_what_they_are_at(
+    app: Flask, engine: Engine, person: Person, client: ClientSecret
+) -> None:
+    """One's own batches by name; of others' only that there is one."""
+    others = create_client(engine, f"others {uuid4()}")
+    worker, pid = uuid4(), 4_000_000 + uuid4().int % 1000
+    batches = {each.client_id: uuid4() for each in (client, others)}
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """INSERT INTO workers (id, hostname, pid, queue, slots, operations, undoes)
+                   VALUES (:id, 'here', :pid, 'fast', 2, '{}', true)"""
+            ),
+            {"id": worker, "pid": pid},
+        )
+        for client_id, batch_id in batches.items():
+            connection.execute(
+                text(
+                    """INSERT INTO batches (id, client_id, name, operation, status, total)
+                       VALUES (:batch, :client, :name, 'demo.sleep', 'RUNNING', 1)"""
+                ),
+                {"batch": batch_id, "client": client_id, "name": f"of {client_id}"},
+            )
+            connection.execute(
+                text(
+                    """INSERT INTO slices (batch_id, wave, number, queue, phase, first_index,
+                                           last_index, size, state, claim, worker_id, claimed_at)
+                       VALUES (:batch, 1, 0, 'fast', 'run', 0, 0, 1, 'CLAIMED', :claim, :worker,
+                               now())"""
+                ),
+                {"batch": batch_id, "claim": uuid4(), "worker": worker},
+            )
+    try:
+        boss = signed_in(app, create_client(engine, f"boss {uuid4()}", ["admin"]).secret)
+        for reader, seen in ((person, {client.client_id}), (boss, set(batches))):
+            page = reader.get("/console/workers").text
+            [row] = [each for each in page.split("<tr>") if f">{pid}<" in each]
+            assert row.count("another client") == len(batches) - len(seen)
+            for client_id, batch_id in batches.items():
+                assert (f"of {client_id}" in row) == (client_id in seen)
+                assert (f'href="/console/batches/{batch_id}"' in row) == (client_id in seen)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(
+                text("DELETE FROM batches WHERE id = ANY(:ids)"), {"ids": list(batches.values())}
+            )
+            connection.execute(text("DELETE FROM workers WHERE id = :id"), {"id": worker})

@@ -115,6 +115,7 @@ NOTE_DEATH = "UPDATE workers SET ended = %s WHERE machine = %s AND pid = %s"
 class ShownWorker:
     """A live worker process, as people are shown it. `silent`: seconds since its last sign."""
 
+    id: UUID
     hostname: str
     pid: int
     queue: str
@@ -130,10 +131,35 @@ class ShownWorker:
 # Who gave a sign within :stale seconds: by ix_workers_heartbeat_at.
 LIST_LIVE_WORKERS = text(
     """
-    SELECT hostname, pid, queue, slots, busy, started_at, took_at, starving_since,
+    SELECT id, hostname, pid, queue, slots, busy, started_at, took_at, starving_since,
            CAST(extract(epoch FROM now() - heartbeat_at) AS float) AS silent,
            cardinality(operations) AS operations
     FROM workers WHERE heartbeat_at > now() - make_interval(secs => :stale)
     ORDER BY queue, hostname, pid LIMIT :limit
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWork:
+    """A slice that a worker process is at. `operation`: None where its items name theirs."""
+
+    worker_id: UUID
+    batch_id: UUID
+    client_id: UUID
+    name: str | None
+    operation: str | None
+    claimed_at: datetime
+
+
+# What workers are at, the longest first; there is at most one slice for each slot. By
+# ix_slices_state, and the batches by their id.
+LIST_WORK_UNDER_WAY = text(
+    """
+    SELECT s.worker_id, s.batch_id, b.client_id, b.name,
+           coalesce(s.operation, b.operation) AS operation, s.claimed_at
+    FROM slices s JOIN batches b ON b.id = s.batch_id
+    WHERE s.state = 'CLAIMED' AND s.worker_id IS NOT NULL
+    ORDER BY s.claimed_at LIMIT :limit
     """
 )

@@ -1,0 +1,184 @@
+"""`python -m benchmarks.failures`: what failures cost while they are written, and when read.
+
+A batch of which every item fails is run by turns with its failures grouped and without, one by one
+and in bulk. Then a batch of a million failed items is loaded into the tables, and its failures and
+the items of one of them are listed, at any depth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from statistics import median, quantiles
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+
+from app.core.ids import new_id
+from benchmarks.failing_handlers import BARE, CAUSES
+from benchmarks.stack import Stack, running_stack
+from benchmarks.targets import Target, table
+
+_HANDLERS = {"HANDLERS": "handlers,benchmarks.failing_handlers"}
+_MOST = 1.03
+_LISTED, _PAGE = 0.1, 0.05
+_GROUPS = 1000
+_AT_ONCE = 100_000
+# Half of all in one cause, so that it is deep; the others in as many as there may be beside it.
+_FAILURE = f"CASE WHEN n % 2 = 0 THEN 'f0' ELSE 'f' || (1 + n / 2 % {_GROUPS - 1}) END"
+_BATCH = """
+    INSERT INTO batches (id, client_id, operation, status, total, failed, started_at, finished_at)
+    VALUES (%(batch)s, %(client)s, 'failing.bulk', 'FAILED', %(items)s, %(items)s, now(), now())
+"""
+_ITEMS = f"""
+    INSERT INTO items (batch_id, index, key, input, status, attempts, code, message, failure,
+                       started_at, finished_at)
+    SELECT %(batch)s, n, NULL, '{{"n": 1}}', 'FAILED', 1, 409, 'Order ' || n || ' was closed',
+           {_FAILURE.replace("%", "%%")}, now(), now()
+    FROM generate_series(%(first)s::bigint, %(last)s) AS n
+"""
+_COUNTS = """
+    INSERT INTO failure_counts (batch_id, failure, status, spread, count)
+    SELECT batch_id, failure, status, spread, ceil(number / 8.0)
+    FROM (SELECT batch_id, failure, status, count(*) AS number FROM items
+          WHERE batch_id = %(batch)s GROUP BY 1, 2, 3) AS found, generate_series(0, 7) AS spread
+"""
+_CAUSES = """
+    INSERT INTO failures (batch_id, failure, number, operation, status, code, message)
+    SELECT DISTINCT ON (failure) batch_id, failure, substr(failure, 2)::int, 'failing.bulk', status,
+           409, 'Order … of shop ' || failure || ' was closed'
+    FROM failure_counts WHERE batch_id = %(batch)s
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=20_000, help="of a batch that fails")
+    parser.add_argument("--repeat", type=int, default=9, help="runs of each, by turns")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="failed items in the tables")
+    parser.add_argument("--reads", type=int, default=50, help="of each list")
+    options = parser.parse_args(arguments)
+    with running_stack(None, {}, settings=_HANDLERS) as stack:
+        targets = _write(stack, options.items, options.repeat)
+        targets += _read(stack, options.stored, options.reads)
+    rows = [target.cells() for target in targets]
+    print("\n".join(table(["figure", "measured", "target", "reached"], rows)))
+
+
+def _write(stack: Stack, items: int, repeat: int) -> list[Target]:
+    targets = []
+    for way in ("alone", "bulk"):
+        times: dict[str, list[float]] = {"": [], BARE: []}
+        for end in times:
+            _run(stack, f"failing.{way}{end}", items)  # so that the operation's cost is known
+        for _ in range(repeat):
+            for end, taken in times.items():
+                taken.append(_run(stack, f"failing.{way}{end}", items))
+        # Side by side, so that what the machine does besides falls on both.
+        ratios = [one / other for one, other in zip(times[""], times[BARE], strict=True)]
+        print(
+            f"{items:,} items that all fail, {way}: {median(times['']):.3f} s grouped by {CAUSES}"
+            f" causes, {median(times[BARE]):.3f} s not grouped; ratios "
+            + ", ".join(f"{each:.3f}" for each in sorted(ratios)),
+            flush=True,
+        )
+        what = f"time of a batch in which everything fails ({way}), as a multiple of ungrouped"
+        targets.append(Target(what, median(ratios), _MOST, at_least=False))
+    return targets
+
+
+def _run(stack: Stack, operation: str, items: int) -> float:
+    body = json.dumps({"operation": operation, "items": [{"n": n} for n in range(items)]})
+    headers = {"Content-Type": "application/json"}
+    batch = stack.http.post("/v1/batches", content=body, headers=headers).raise_for_status().json()
+    while batch["finishedAt"] is None:
+        batch = stack.http.get(f"/v1/batches/{batch['id']}", params={"wait": 60}).json()
+    assert batch["summary"]["failed"] == items, batch
+    took = _seconds(batch["startedAt"], batch["finishedAt"])
+    stack.http.delete(f"/v1/batches/{batch['id']}").raise_for_status()
+    return took
+
+
+def _seconds(first: str, last: str) -> float:
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+def _read(stack: Stack, items: int, reads: int) -> list[Target]:
+    path = f"/v1/batches/{_load(stack, items)}"
+    cursors = _cursors(stack, path, items // 2)
+    asked: list[tuple[str, Callable[[], Any], float]] = [
+        (
+            f"s, p95: a page of the failures of {items:,} failed items",
+            lambda: stack.http.get(f"{path}/failures"),
+            _LISTED,
+        ),
+        (
+            f"s, p95: all {_GROUPS:,} of them in one page",
+            lambda: stack.http.get(f"{path}/failures", params={"limit": 1000}),
+            _LISTED,
+        ),
+    ]
+    for depth, cursor in cursors.items():
+        query = {"failure": "f0", **({"cursor": cursor} if cursor else {})}
+        asked.append(
+            (
+                f"s, p95: a page of one failure's items, {depth:.0%} deep",
+                partial(stack.http.get, f"{path}/items", params=query),
+                _PAGE,
+            )
+        )
+    return [Target(what, _p95(reads, ask), bound, at_least=False) for what, ask, bound in asked]
+
+
+def _p95(reads: int, ask: Callable[[], Any]) -> float:
+    taken = []
+    for _ in range(reads):
+        began = time.perf_counter()
+        ask().raise_for_status()
+        taken.append(time.perf_counter() - began)
+    return quantiles(taken, n=20)[-1]
+
+
+def _cursors(stack: Stack, path: str, items: int) -> dict[float, str | None]:
+    """Where a page begins at the start, in the middle and at the end of one failure's items."""
+    found: dict[float, str | None] = {0.0: None}
+    wanted, seen, cursor = [0.5, 0.99], 0, None
+    while wanted:
+        query: dict[str, Any] = {"failure": "f0", "limit": 1000}
+        query |= {"cursor": cursor} if cursor else {}
+        page = stack.http.get(f"{path}/items", params=query).raise_for_status().json()
+        seen, cursor = seen + len(page["data"]), page["next"]
+        if seen >= wanted[0] * items:
+            found[wanted.pop(0)] = cursor
+    return found
+
+
+def _load(stack: Stack, items: int) -> UUID:
+    batch_id = new_id()
+    values = {
+        "batch": str(batch_id),
+        "client": str(stack.client.client_id),
+        "items": items,
+    }
+    connection = psycopg2.connect(stack.dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(_BATCH, values)
+        for first in range(0, items, _AT_ONCE):
+            last = min(items, first + _AT_ONCE) - 1
+            cursor.execute(_ITEMS, {**values, "first": first, "last": last})
+        cursor.execute(_COUNTS, values)
+        cursor.execute(_CAUSES, values)
+        cursor.execute("VACUUM ANALYZE items, failures, failure_counts")
+    connection.close()
+    return batch_id
+
+
+if __name__ == "__main__":
+    main()
