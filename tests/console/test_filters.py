@@ -64,3 +64,20 @@ def test_a_chip_of_an_item_list_takes_itself_away(
         address = unescape(chip.partition('href="')[2].partition('"')[0])
         left = {other: value for other, value in asked.items() if other != name}
         assert parse_qs(address.partition("?")[2]) == left
+
+
+def test_what_narrows_the_batches_down_stands_there_and_can_be_taken_away(person: Person) -> None:
+    asked = {
+        "status": ["FAILED"],
+        "text": ["a <b> c"],
+        "operation": ["demo.sleep"],
+        "createdAfter": ["2026-01-01T10:20"],
+    }
+    html = person.get("/console/batches", query_string=asked).text
+    [_, chips] = html.split('<nav class="chips" aria-label="Filters">', 1)
+    links = [
+        parse_qs(unescape(each.split('"', 1)[0]).partition("?")[2])
+        for each in chips.split("</nav>", 1)[0].split('href="')[1:]
+    ]
+    without = [{k: v for k, v in asked.items() if k != name} for name in list(asked)[1:]]
+    assert links == [*without, {}]

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that holds: what it says, and the address without it."""
+
+    label: str
+    value: str
+    without: str
 
 
 def text_of(query: Mapping[str, str], name: str, most: int = LONGEST_TEXT) -> str:

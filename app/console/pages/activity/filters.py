@@ -10,19 +10,10 @@ from werkzeug.datastructures import MultiDict
 
 from app.audit.reading import AuditFilter
 from app.clients.checks import client_id_of
-from app.console.shell.asked import address, moment_of, text_of
+from app.console.shell.asked import Chip, address, moment_of, text_of
 
 PATH = "/console/activity"
 _LONGEST = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter that holds: what it says, and the address without it."""
-
-    label: str
-    value: str
-    without: str
 
 
 @dataclass(frozen=True, slots=True)

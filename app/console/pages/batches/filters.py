@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
 from app.batches.queries import BatchFilter
 from app.clients.checks import client_id_of
-from app.console.shell.asked import address, moment_of, text_of
+from app.console.shell.asked import Chip, address, moment_of, text_of
 from app.core.lifecycle import BATCH_STATUSES
 
 PATH = "/console/batches"
@@ -42,7 +42,16 @@ class Filters:
         """The address with that status too, or without it if it is among them."""
         others = tuple(each for each in self.statuses if each != status)
         chosen = others if status in self.statuses else (*self.statuses, status)
-        return Filters(chosen, self.operation, self.text, self.created_after, self.client).url()
+        return replace(self, statuses=chosen).url()
+
+    def chips(self) -> list[Chip]:
+        """Those that hold beside the statuses, but for the client, whose name the form shows."""
+        said = (
+            ("text", self.text, replace(self, text="")),
+            ("operation", self.operation, replace(self, operation="")),
+            ("after", self.created_after.replace("T", " "), replace(self, created_after="")),
+        )
+        return [Chip(label, value, others.url()) for label, value, others in said if value]
 
     def asked(self) -> BatchFilter:
         """The same for the domain."""
