@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale bench-console lock clean install install-dev
+.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale bench-console bench-failures lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -30,7 +30,7 @@ check: format-check lint types walls audit test test-long ## The whole gate, for
 
 ##@ Parts of the gate
 
-test-long: $(VENV)/.dev-installed ## Run the tests that provoke one fault after the other
+test-long: $(VENV)/.dev-installed browser ## Run the tests that provoke one fault after the other, and those in a browser
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 format: $(VENV)/.dev-installed ## Write the code in the one format
@@ -91,6 +91,9 @@ bench-fairness: $(VENV)/.dev-installed ## Measure a small batch beside a large o
 
 bench-console: $(VENV)/.dev-installed ## Measure the console's pages beside ten million items
 	$(BIN)/python -m benchmarks.console $(ARGS)
+
+bench-failures: $(VENV)/.dev-installed ## Measure batches in which everything fails, and the lists of a million failures
+	$(BIN)/python -m benchmarks.failures $(ARGS)
 
 bench-scale: $(VENV)/.dev-installed ## Measure what is asked of a very large batch (ARGS="--items 5000000")
 	$(BIN)/python -m benchmarks.scale $(ARGS)
