@@ -9,7 +9,9 @@ import pytest
 
 from app.batches.actions.chosen import ItemAction, act_on_items
 from app.batches.choices import Choice
+from app.batches.failures.identity import OTHER
 from app.batches.long_work import Pace
+from app.batches.queries import ItemFilter, list_items
 from app.core.errors import WrongState
 from app.db.statements.item_choices import LOCK_READY_SLICES, cancel_chosen_items
 from tests.engine.rig import Message, Rig
@@ -74,6 +76,33 @@ def test_in_steps_by_their_failure(rig: Rig) -> None:
     rig.run_out(batch_id)
     assert rig.batch(batch_id).failed == 8
     assert [each[3] for each in shown(failures(rig, batch_id))] == [4, 4]
+
+
+def test_by_the_failure_of_those_beyond_the_thousandth(rig: Rig) -> None:
+    batch_id = rig.submit(
+        "log.one",
+        [{"uid": n, "do": ("succeed", "reject")[n % 2]} for n in range(8)],
+        start="manual",
+    )
+    rig.run(
+        """INSERT INTO failures (batch_id, failure, number, operation, status, code, message)
+           SELECT :id, 'f' || n, n, 'log.one', 'FAILED', 500, 'Another ' || n
+           FROM generate_series(0, 999) AS n""",
+        id=batch_id,
+    )
+    rig.act(batch_id, "start")
+    rig.run_out(batch_id)
+    beyond = [1, 3, 5, 7]
+    assert [item.index for item in rig.items(batch_id) if item.failure == OTHER] == beyond
+    with rig.engine.connect() as connection:
+        which = ItemFilter(failure=OTHER)
+        page, _ = list_items(connection, rig.client_id, batch_id, which=which, limit=10)
+    assert [item.index for item in page] == beyond
+    assert act(rig, batch_id, "retry", failure=OTHER) == len(beyond)
+    rig.deliver_all()
+    rig.run_out(batch_id)
+    assert [item.index for item in rig.items(batch_id) if item.failure == OTHER] == beyond
+    assert [row.count for row in failures(rig, batch_id) if row.failure == OTHER] == [len(beyond)]
 
 
 def test_a_batch_that_still_runs_is_not_retried(rig: Rig) -> None:

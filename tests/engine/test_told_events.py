@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from app.batches.ramp import Ramp
 from tests.engine.rig import Message, Rig
 
 EVENTS = ["batch.started", "batch.paused", "batch.finished"]
@@ -97,6 +99,28 @@ def test_pauses_are_told_and_what_goes_on_does_not_begin_again(told: Rig) -> Non
         ("paused", "PAUSED"),
         ("finished", "SUCCESS"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("ramp", "does", "why"),
+    [
+        (Ramp((4,), "approve", Decimal(100)), "succeed", None),
+        (Ramp((4,), "auto"), "reject", "ramp"),
+    ],
+    ids=["each step is looked at", "too much of one failed"],
+)
+def test_a_step_of_a_ramp_that_holds_it_is_a_pause(
+    told: Rig, ramp: Ramp, does: str, why: str | None
+) -> None:
+    batch_id = told.submit("log.one", _items(10, do=does), ramp=ramp)
+    told.run_until(lambda batch: batch.ramp_held, batch_id)
+    told.deliver_all()
+    assert events_of(told, batch_id) == [("started", "RUNNING"), ("paused", "PAUSED")]
+    [body] = told.rows(
+        "SELECT body FROM webhook_deliveries WHERE batch_id = :id AND event = 'batch.paused'",
+        id=batch_id,
+    )[0]
+    assert json.loads(body)["data"]["stopReason"] == why
 
 
 @pytest.mark.parametrize("count", [1, 20])
