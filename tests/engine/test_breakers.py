@@ -277,6 +277,28 @@ def test_what_went_well_elsewhere_counts(rig: Rig, downstream: Downstream) -> No
     assert status(rig) == "open"
 
 
+def test_failures_of_several_workers_open_it_together(
+    rig_engine: Engine, rig_settings: Settings, rig_registry: Registry, downstream: Downstream
+) -> None:
+    """What one is at when another opens it begins no further item."""
+    rig = Rig(rig_engine, rig_settings, registry_with(downstream, rig_registry, of=8))
+    downstream.away = True
+    downstream.after = 60.0
+    batch_id = rig.submit("calls.out", items(10))
+    rig.deliver(rig.messages.pop(0))
+    slices = [message for message in rig.messages if message.number is not None]
+    # Whatever it was cut into: both have claimed before either has tried anything.
+    workers = [rig.worker() for _ in slices]
+    claimed = [rig.claim(message, worker) for message, worker in zip(slices, workers, strict=True)]
+    assert len(claimed) == 2
+    for slice_, worker in zip(claimed, workers, strict=True):
+        assert slice_ is not None
+        rig.finish(slice_, worker)
+    assert status(rig) == "open"
+    assert len(downstream.seen) == 8, "five of the first, and three of the second"
+    assert sum(item.attempts for item in rig.items(batch_id)) == 8
+
+
 def test_by_hand_it_stays_open_without_tries(rig: Rig, downstream: Downstream) -> None:
     with transaction(rig.engine) as connection:
         assert open_by_hand(connection, "calls.out", "")
