@@ -21,7 +21,7 @@ from app.db import transaction
 from app.db.statements.breakers import BreakerRow
 from tests.console.conftest import Person
 
-NOTHING = Figures({}, None, {}, [Workers("fast", 3, 6, 0)], [], [Ended()] * 60, [], [])
+NOTHING = Figures({}, None, {}, [Workers("fast", 3, 6, 0)], [], [Ended()] * 60, [], [], [])
 
 
 def breaker(operation: str, base: str = "", status: str = "open") -> BreakerRow:

@@ -1,11 +1,14 @@
 """How things stand for a client, or for all: what the console's first page asks for.
 
-Only what is unfinished is looked at, so the cost is that of the work under way. No item is read.
+Only what is unfinished is looked at, so the cost is that of the work under way; and of what has
+ended the latest. No item is read.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
@@ -45,6 +48,74 @@ def find_oldest_waiting(*, of_client: bool) -> TextClause:
                             ELSE s.completed + s.failed + s.invalid END)
             FROM slices s WHERE s.batch_id = b.id), 0)
         ORDER BY b.since LIMIT 1
+        """
+    )
+
+
+LATEST_ENDED = 2000
+"""Of all clients' batches together so many that ended last are looked at for such that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """A failure of the latest batches: how many items of how many of them have it.
+
+    `batch_id`: the newest of them. `operation`, `code`: none of failures beyond a batch's
+    thousandth, which have no message of their own.
+    """
+
+    failure: str
+    operation: str | None
+    code: int | None
+    count: int
+    batches: int
+    batch_id: UUID
+    message: str
+
+
+@cache
+def list_latest_causes(*, of_client: bool) -> TextClause:
+    """The :limit most frequent CauseRows of the :batches newest batches in which items failed.
+
+    Of the client :client_id by ix_batches_client_id_status_id, of all by ix_batches_finished_at;
+    those that run by ix_batches_unfinished. Then by the counts' primary key: a thousand failures a
+    batch at the most.
+    """
+    ended = (
+        " UNION ALL ".join(
+            f"""(SELECT b.id FROM batches b WHERE b.client_id = :client_id AND b.status = '{status}'
+                 ORDER BY b.id DESC LIMIT :batches)"""
+            for status in ("PARTIAL", "FAILED")
+        )
+        if of_client
+        else f"""(SELECT b.id FROM (
+                    SELECT b.id, b.status FROM batches b WHERE b.finished_at IS NOT NULL
+                    ORDER BY b.finished_at DESC LIMIT {LATEST_ENDED}) b
+                  WHERE b.status IN ('PARTIAL', 'FAILED') ORDER BY b.id DESC LIMIT :batches)"""
+    )
+    return text(
+        f"""
+        WITH latest AS MATERIALIZED (
+            SELECT id FROM ({ended} UNION ALL
+                (SELECT b.id FROM batches b
+                 WHERE b.finished_at IS NULL AND b.status IN ('RUNNING', 'PAUSED')
+                   AND EXISTS (SELECT FROM failure_counts c WHERE c.batch_id = b.id)
+                   {_client(of_client)} ORDER BY b.id DESC LIMIT :batches)) AS found
+            ORDER BY id DESC LIMIT :batches
+        ), counted AS (
+            SELECT c.failure, c.batch_id, sum(c.count)::bigint AS count
+            FROM failure_counts c JOIN latest ON latest.id = c.batch_id
+            GROUP BY c.failure, c.batch_id HAVING sum(c.count) > 0
+        ), causes AS MATERIALIZED (
+            SELECT failure, sum(count)::bigint AS count, count(*) AS batches,
+                   (array_agg(batch_id ORDER BY batch_id DESC))[1] AS batch_id
+            FROM counted GROUP BY failure ORDER BY 2 DESC, failure LIMIT :limit
+        )
+        SELECT causes.failure, f.operation, f.code, causes.count, causes.batches, causes.batch_id,
+               coalesce(f.message, 'Other failures') AS message
+        FROM causes LEFT JOIN failures f
+             ON f.batch_id = causes.batch_id AND f.failure = causes.failure
+        ORDER BY causes.count DESC, causes.failure
         """
     )
 

@@ -18,13 +18,22 @@ from app.core.lifecycle import BREAKER_CLOSED
 from app.db import read
 from app.db.statements.breakers import LIST_BREAKERS, BreakerRow
 from app.db.statements.gauges import COUNT_WORKERS
-from app.db.statements.overview import count_in_line, count_unfinished, find_oldest_waiting
+from app.db.statements.overview import (
+    CauseRow,
+    count_in_line,
+    count_unfinished,
+    find_oldest_waiting,
+    list_latest_causes,
+)
 from app.db.statements.rows import rows_of
 
 LATEST = 8
+CAUSES, CAUSES_OF = 5, 30
+"""Failures that are shown, and of how many batches, the newest in which items failed."""
 # With the half second after which a page asks again: within a second, as all that is live.
 _FRESH = 0.4
-_DAY_FRESH = 20.0
+_SELDOM = 20.0
+"""Seconds for which what costs more is kept: the day, and the causes."""
 _MOST_KEPT = 200
 
 
@@ -61,6 +70,7 @@ class Figures:
     hour: list[Ended]
     day: list[Ended]
     latest: list[BatchView]
+    causes: list[CauseRow]
 
     @property
     def items_waiting(self) -> int:
@@ -99,8 +109,9 @@ class _Kept:
     lock: threading.Lock = field(default_factory=threading.Lock)
     until: float = float("-inf")
     figures: Figures | None = None
-    day_until: float = float("-inf")
+    seldom_until: float = float("-inf")
     day: list[Ended] = field(default_factory=list)
+    causes: list[CauseRow] = field(default_factory=list)
 
 
 class Board:
@@ -137,6 +148,7 @@ class Board:
     def _look(self, connection: Connection, client_id: UUID | None, kept: _Kept) -> Figures:
         of_client = client_id is not None
         given = {"client_id": client_id} if of_client else {}
+        self._look_seldom(connection, client_id, kept)
         oldest = connection.execute(find_oldest_waiting(of_client=of_client), given).one_or_none()
         return Figures(
             unfinished={
@@ -161,7 +173,8 @@ class Board:
                 if row.status != BREAKER_CLOSED
             ],
             hour=ended_lately(connection, client_id, minutes=60, step=1),
-            day=self._day(connection, client_id, kept),
+            day=kept.day,
+            causes=kept.causes,
             # Without what is not shown of them, which is most of what would be kept.
             latest=[
                 replace(each, metadata=None)
@@ -169,8 +182,11 @@ class Board:
             ],
         )
 
-    def _day(self, connection: Connection, client_id: UUID | None, kept: _Kept) -> list[Ended]:
-        if self._clock() >= kept.day_until:
-            kept.day = ended_lately(connection, client_id, minutes=24 * 60, step=15)
-            kept.day_until = self._clock() + _DAY_FRESH
-        return kept.day
+    def _look_seldom(self, connection: Connection, client_id: UUID | None, kept: _Kept) -> None:
+        if self._clock() < kept.seldom_until:
+            return
+        kept.day = ended_lately(connection, client_id, minutes=24 * 60, step=15)
+        given = {"client_id": client_id, "batches": CAUSES_OF, "limit": CAUSES}
+        found = connection.execute(list_latest_causes(of_client=client_id is not None), given)
+        kept.causes = rows_of(CauseRow, found)
+        kept.seldom_until = self._clock() + _SELDOM
