@@ -147,8 +147,13 @@ def client(engine: Engine) -> ClientSecret:
 
 
 @pytest.fixture(scope="session")
-def stack(settings: Settings) -> Iterator[Stack]:
-    """Web, worker, slow worker and beat as processes, on the session's servers."""
+def stack(settings: Settings, engine: Engine) -> Iterator[Stack]:
+    """Web, worker, slow worker and beat as processes, on the session's servers.
+
+    What tests without workers have left to be done is not done: it would keep these busy for long.
+    """
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM batches WHERE status IN ('PENDING', 'RUNNING')"))
     with running_stack(settings, handlers=TEST_HANDLERS) as stack:
         yield stack
 
