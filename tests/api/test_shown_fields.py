@@ -203,8 +203,8 @@ SHOWN: dict[str, dict[str, Any]] = {
             "description": "What it waits for before it goes on: `approval`, `ramp` (`resume`, "
             "after a step), `schedule` (its time), `worker` (no live one has its operation), "
             "`breaker` (its operation is left alone: what that needs is away, or asked for a "
-            "pause) or `retry` (of items that are to be tried again later); the first of these that "
-            "holds, null where it does not wait.",
+            "pause) or `retry` (of items that are to be tried again later); the first of these "
+            "that holds, null where it does not wait.",
         },
         "summary": {"$ref": "#/components/schemas/Summary"},
         "doing": {
