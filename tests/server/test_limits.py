@@ -155,7 +155,7 @@ def test_without_a_file_for_another_connection(settings: Settings, client: Clien
         web.rlimit(psutil.RLIMIT_NOFILE, (3, before[1]))
         body = LINE * 10_000
         answer = talk.send(*post(client, f"Content-Length: {len(body)}"), body=body).answer()
-        assert (answer.status, answer.json["type"]) == (503, "urn:batchline:problem:unavailable")
+        assert (answer.status, answer.json["type"]) == (503, "urn:batchline:problem:busy")
         web.rlimit(psutil.RLIMIT_NOFILE, before)
         with Talk(stack) as talk:
             talk.send(*post(client, f"Content-Length: {len(body)}"), body=body)
