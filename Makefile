@@ -21,17 +21,19 @@ run: $(VENV)/.run-installed ## Start everything, submit the examples, stay up un
 TEST_JOBS ?= 2
 FAST_JOBS ?= 3
 test: $(VENV)/.dev-installed ## Run the tests, but for those of test-long (ARGS=tests/api for some)
-	$(BIN)/python -m pytest -m "not long" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m "not long and not whole" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(VENV)/.dev-installed ## Run those that need neither the stack nor processes of their own
-	$(BIN)/python -m pytest -m "not stack and not processes and not slow and not long" -n $(FAST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m "not stack and not processes and not slow and not long and not whole" -n $(FAST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format-check lint types walls audit test test-long ## The whole gate, for people and for CI
 
 ##@ Parts of the gate
 
+# Five: of ARGS there are none of that kind.
 test-long: $(VENV)/.dev-installed browser ## Run the tests that provoke one fault after the other, and those in a browser
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m whole -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m long $(ARGS) || [ $$? = 5 ]
 
 format: $(VENV)/.dev-installed ## Write the code in the one format
 	$(BIN)/ruff format .

@@ -31,7 +31,7 @@ _OURS = set(Settings.__dataclass_fields__) | {"broker_url"}
 TEST_HANDLERS = "tests.support.handlers"
 
 
-# What a test needs says what kind it is; only `slow` and `long` are given by hand.
+# What a test needs says what kind it is; only `slow`, `whole` and `long` are given by hand.
 _MARKS = {
     "postgres_url": "postgres",
     "redis_url": "redis",

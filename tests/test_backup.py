@@ -18,7 +18,7 @@ from tests.conftest import TEST_HANDLERS, fresh_database, other_redis
 from tests.support.papers import runnable
 from tests.support.stack import Stack, running_stack, wait_for
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.whole
 
 ITEMS = 200
 _EFFECTS = text(

@@ -119,7 +119,7 @@ def test_items_that_end_their_process_fail_alone(
     assert effects == 19
 
 
-@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.timeout(180)
 @pytest.mark.usefixtures("own_processes")
 def test_a_killed_workers_items_run_elsewhere_and_more_workers_take_their_share(

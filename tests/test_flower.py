@@ -13,7 +13,7 @@ from app.clients.credentials import ClientSecret
 from app.local.servers.ports import free_port
 from tests.support.stack import Stack, wait_for
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.whole
 
 
 def swept_at(engine: Engine) -> datetime:

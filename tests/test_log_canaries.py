@@ -37,7 +37,7 @@ PROCESSES = ("web", "worker", "slow", "beat", "flower")
 HANDLERS = "tests.support.handlers,tests.support.canaries"
 
 
-@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("own_processes")
@@ -220,7 +220,7 @@ def test_what_an_interpreter_says_is_an_object_too() -> None:
         assert secret not in done.stderr
 
 
-@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.usefixtures("own_processes")
 def test_serve_adds_no_prefix_makes_no_demo_client_and_tells_no_secret(tmp_path: Path) -> None:
     home = tmp_path / "home"

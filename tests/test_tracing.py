@@ -15,7 +15,7 @@ import pytest
 from app.core import tracing
 from app.core.settings import Settings
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.whole
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ import pytest
 from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.whole
 
 DIED = "died each of the 4 times it was tried, the last time by"
 

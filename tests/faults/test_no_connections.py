@@ -19,7 +19,7 @@ from tests.engine.rig import Rig
 from tests.faults.conftest import superuser
 from tests.support.stack import Stack, wait_for
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.whole
 
 ITEMS = 4
 

@@ -15,7 +15,7 @@ from app.core.settings import Settings
 from app.messaging.broker import configure
 from tests.support.stack import Stack, running_stack, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.slow, pytest.mark.whole]
 
 PATIENCE = 3.0
 TEST_HANDLERS = "tests.support.handlers"

@@ -15,7 +15,7 @@ from app.local.servers.guarded import Guarded
 from tests.conftest import TEST_HANDLERS
 from tests.support.stack import Stack, running_stack, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.slow, pytest.mark.whole]
 
 SHIPPED = {"asin": "B000000001", "countryCode": "US", "percACoS": 2.7}
 

@@ -51,7 +51,7 @@ def pids(served: Served, name: str) -> set[int]:
     return found
 
 
-@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_new_code_is_run_and_wrong_code_is_not(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     assert "everything is stopped" in served.wait_for("everything is stopped").string
 
 
-@pytest.mark.long
+@pytest.mark.whole
 def test_another_worker_by_hand_takes_its_share(serve: Callable[..., Served]) -> None:
     served = serve("--demo").wait_until_ready()
     script = f'set -a; . "{served.home}/env"; set +a; cd "{ROOT}"; exec {served.worker_line}'
@@ -265,7 +265,7 @@ def wait_for_workers(served: Served, number: int) -> set[str]:
         time.sleep(0.2)
 
 
-@pytest.mark.long
+@pytest.mark.whole
 def test_kill_9_leaves_no_process_and_all_data(serve: Callable[..., Served]) -> None:
     begun = time.monotonic()
     first = serve("--demo").wait_until_ready()
@@ -297,7 +297,7 @@ signal.pause()
 """
 
 
-@pytest.mark.long
+@pytest.mark.whole
 def test_the_death_of_its_parent_ends_it(serve: Callable[..., Served]) -> None:
     served = serve("--demo", launcher=LAUNCHER).wait_until_ready()
     running = served.processes()
@@ -307,7 +307,7 @@ def test_the_death_of_its_parent_ends_it(serve: Callable[..., Served]) -> None:
     served.assert_all_gone(running)
 
 
-@pytest.mark.long
+@pytest.mark.whole
 def test_whatever_dies_is_started_again(serve: Callable[..., Served]) -> None:
     served = serve("--demo").wait_until_ready()
     marks = {
@@ -341,7 +341,7 @@ def guarded_process(served: Served, mark: str) -> psutil.Process:
     raise AssertionError(mark)
 
 
-@pytest.mark.long
+@pytest.mark.whole
 def test_two_on_one_home_is_refused_in_a_line(serve: Callable[..., Served]) -> None:
     first = serve("--demo").wait_until_ready()
     second = serve()

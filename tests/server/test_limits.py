@@ -124,7 +124,7 @@ def test_who_takes_nothing_of_an_answer_gives_way(narrow: Stack, client: ClientS
         wait_for(lambda: gets_in(narrow), within=20, what=narrow.tail)
 
 
-@pytest.mark.long
+@pytest.mark.whole
 def test_without_a_file_for_another_connection(settings: Settings, client: ClientSecret) -> None:
     with a_web_process(settings) as stack, ExitStack() as held:
         answered = held.enter_context(Talk(stack))

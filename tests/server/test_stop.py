@@ -19,7 +19,7 @@ from tests.server.talking import Talk, get
 from tests.server.test_connections import GET, LINE, post
 from tests.support.stack import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.long]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.whole]
 
 
 def test_it_ends_by_itself(settings: Settings, client: ClientSecret, engine: Engine) -> None:

@@ -30,7 +30,7 @@ from app.local.servers import (
 from app.local.servers import postgres as postgres_server
 from app.local.servers.lock import take_lock
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.whole
 
 ROOT = Path(__file__).parents[2]
 
