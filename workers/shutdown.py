@@ -6,7 +6,6 @@ all of its time, and leaves the threads of a pool of threads running.
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import threading
@@ -25,8 +24,6 @@ from workers.engine.process.stop_sign import StopSign
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_GIVING_BACK = 10.0
-
 stop_sign = StopSign()
 
 
@@ -36,31 +33,16 @@ def stop(settings: Settings, own_id: Callable[[], UUID | None], *, at_once: bool
     `own_id`: the worker id under which this process itself holds slices, if it does.
     """
     stop_sign.set()
-    killing = threading.Event()
-    thread = threading.Thread(
+    threading.Thread(
         target=_end_in_time,
-        args=(settings, own_id, 0.0 if at_once else settings.worker_stop_seconds, killing),
+        args=(settings, own_id, 0.0 if at_once else settings.worker_stop_seconds),
         name="stop",
         daemon=True,
-    )
-    thread.start()
-
-    # With its children dead the process has nothing left to do, and would end by itself before what
-    # they held was given back.
-    @atexit.register
-    def wait() -> None:
-        if killing.is_set():
-            thread.join(_LONGEST_GIVING_BACK)
+    ).start()
 
 
-def _end_in_time(
-    settings: Settings,
-    own_id: Callable[[], UUID | None],
-    seconds: float,
-    killing: threading.Event,
-) -> None:
+def _end_in_time(settings: Settings, own_id: Callable[[], UUID | None], seconds: float) -> None:
     time.sleep(seconds)
-    killing.set()
     # Normally the process has ended before this. If not, it is ended here, whatever it is doing.
     try:
         children = [child.pid for child in active_children() if child.pid]
