@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 
 from marshmallow import Schema, fields
 from sqlalchemy import text
@@ -16,19 +17,23 @@ from tests.support import children, limits, misbehaving  # noqa: F401 (they regi
 
 
 class ProbeSchema(Schema):
-    """`do` says how the item behaves; `key` which record it touches."""
+    """`do` says how the item behaves; `key` which record it touches; `begun` names a file that is
+    there once it has begun."""
 
     do = Text(load_default="succeed")
     key = Reference(load_default=None)
     seconds = Number(load_default=0)
     times = WholeNumber(load_default=1)
     waits_for = Text(load_default=None)
+    begun = Text(load_default=None)
     payload = fields.Raw(load_default=None)
 
 
 def behave(item: Item, context: Context) -> Outcome:
     """Do as the item asks. Effects go to the record `<key>` of the collection `probe`."""
     do = item.data["do"]
+    if item.data["begun"]:
+        Path(item.data["begun"]).touch()
     if seconds := float(item.data["seconds"]):
         time.sleep(seconds)
     if do == "reject":
