@@ -30,10 +30,11 @@ check: format-check lint types walls audit test test-long ## The whole gate, for
 
 ##@ Parts of the gate
 
-# Five: of ARGS there are none of that kind.
+# With ARGS there may be none of either kind, which pytest tells by a five.
+NONE_IS_WELL = $(if $(ARGS),|| [ $$? = 5 ])
 test-long: $(VENV)/.dev-installed browser ## Run the tests that provoke one fault after the other, and those in a browser
-	$(BIN)/python -m pytest -m whole -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
-	$(BIN)/python -m pytest -m long $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m whole -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS) $(NONE_IS_WELL)
+	$(BIN)/python -m pytest -m long $(ARGS) $(NONE_IS_WELL)
 
 format: $(VENV)/.dev-installed ## Write the code in the one format
 	$(BIN)/ruff format .

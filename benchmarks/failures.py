@@ -15,16 +15,14 @@ from datetime import datetime
 from functools import partial
 from statistics import median, quantiles
 from typing import Any
-from uuid import UUID
 
-import psycopg2
-
-from app.core.ids import new_id
+from app.local.serve.shipped import ROOT
 from benchmarks.failing_handlers import BARE, CAUSES
+from benchmarks.loading import load
 from benchmarks.stack import Stack, running_stack
 from benchmarks.targets import Target, table
 
-_HANDLERS = {"HANDLERS": "handlers,benchmarks.failing_handlers"}
+_HANDLERS = {"HANDLERS": "benchmarks.failing_handlers", "PYTHONPATH": str(ROOT)}
 _MOST = 1.03
 _LISTED, _PAGE = 0.1, 0.05
 _GROUPS = 1000
@@ -54,6 +52,8 @@ _CAUSES = """
            409, 'Order … of shop ' || failure || ' was closed'
     FROM failure_counts WHERE batch_id = %(batch)s
 """
+
+_THEN = (_COUNTS, _CAUSES, "VACUUM ANALYZE items, failures, failure_counts")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -110,7 +110,8 @@ def _seconds(first: str, last: str) -> float:
 
 
 def _read(stack: Stack, items: int, reads: int) -> list[Target]:
-    path = f"/v1/batches/{_load(stack, items)}"
+    batch_id = load(stack, _BATCH, _ITEMS, items, at_once=_AT_ONCE, then=_THEN)
+    path = f"/v1/batches/{batch_id}"
     cursors = _cursors(stack, path, items // 2)
     asked: list[tuple[str, Callable[[], Any], float]] = [
         (
@@ -157,27 +158,6 @@ def _cursors(stack: Stack, path: str, items: int) -> dict[float, str | None]:
         if seen >= wanted[0] * items:
             found[wanted.pop(0)] = cursor
     return found
-
-
-def _load(stack: Stack, items: int) -> UUID:
-    batch_id = new_id()
-    values = {
-        "batch": str(batch_id),
-        "client": str(stack.client.client_id),
-        "items": items,
-    }
-    connection = psycopg2.connect(stack.dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(_BATCH, values)
-        for first in range(0, items, _AT_ONCE):
-            last = min(items, first + _AT_ONCE) - 1
-            cursor.execute(_ITEMS, {**values, "first": first, "last": last})
-        cursor.execute(_COUNTS, values)
-        cursor.execute(_CAUSES, values)
-        cursor.execute("VACUUM ANALYZE items, failures, failure_counts")
-    connection.close()
-    return batch_id
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ import httpx
 import psycopg2
 
 from app.clients.credentials import create_client
-from app.core.ids import new_id
 from benchmarks.batchline import Batchline
 from benchmarks.feed import ASIN_SQL, OPERATION, Feeds
+from benchmarks.loading import load
 from benchmarks.stack import Stack, running_stack
 
 # A feed's numbers begin here, and those of the large batch before.
@@ -174,23 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _load(stack: Stack, items: int) -> UUID:
-    batch_id = new_id()
-    values = {
-        "batch": str(batch_id),
-        "client": str(stack.client.client_id),
-        "operation": OPERATION,
-        "items": items,
-        "keys": max(1, items // 2),
-    }
-    connection = psycopg2.connect(stack.dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(_BATCH, values)
-        for first in range(0, items, _AT_ONCE):
-            last = min(items, first + _AT_ONCE) - 1
-            cursor.execute(_ITEMS, {**values, "first": first, "last": last})
-    connection.close()
-    return batch_id
+    more = {"operation": OPERATION, "keys": max(1, items // 2)}
+    return load(stack, _BATCH, _ITEMS, items, at_once=_AT_ONCE, more=more)
 
 
 if __name__ == "__main__":

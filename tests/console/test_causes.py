@@ -15,9 +15,9 @@ from app.db.statements.overview import CauseRow
 from tests.console.conftest import Person
 
 _BATCH = text(
-    """INSERT INTO batches (id, client_id, operation, status, total, failed, started_at,
+    """INSERT INTO batches (id, client_id, operation, status, total, failed, dry_run, started_at,
                             finished_at)
-       VALUES (:id, :client, 'demo.sleep', :status, :count, :count, now(),
+       VALUES (:id, :client, 'demo.sleep', :status, :count, :count, :dry_run, now(),
                CASE WHEN :status <> 'RUNNING' THEN now() END)"""
 )
 _FAILURE = text(
@@ -30,10 +30,22 @@ _COUNT = text(
 )
 
 
-def failed(engine: Engine, client_id: UUID, causes: dict[str, int], status: str = "FAILED") -> UUID:
+def failed(
+    engine: Engine,
+    client_id: UUID,
+    causes: dict[str, int],
+    status: str = "FAILED",
+    *,
+    dry_run: bool = False,
+) -> UUID:
     """A batch in which so many items failed by each of the causes; each counted in two parts."""
     batch_id = new_id()
-    this: dict[str, Any] = {"id": batch_id, "client": client_id, "status": status}
+    this: dict[str, Any] = {
+        "id": batch_id,
+        "client": client_id,
+        "status": status,
+        "dry_run": dry_run,
+    }
     with engine.begin() as connection:
         connection.execute(_BATCH, {**this, "count": sum(causes.values())})
         for number, (failure, count) in enumerate(causes.items()):
@@ -54,12 +66,16 @@ def test_the_most_frequent_first_over_batches(engine: Engine, client: ClientSecr
     failed(engine, client.client_id, {"a": 3, "b": 4})
     running = failed(engine, client.client_id, {"a": 5, "gone": 0}, "RUNNING")
     partial = failed(engine, client.client_id, {"b": 1, "c": 1}, "PARTIAL")
+    failed(engine, client.client_id, {}, "CANCELED")
+    canceled = failed(engine, client.client_id, {"c": 1}, "CANCELED")
+    failed(engine, client.client_id, {"tried out": 90}, dry_run=True)
+    failed(engine, client.client_id, {"tried out": 90}, "RUNNING", dry_run=True)
     failed(engine, create_client(engine, f"other {uuid4()}").client_id, {"theirs": 900})
     found = causes_of(engine, client.client_id)
     assert [(one.failure, one.count, one.batches, one.batch_id) for one in found] == [
         ("a", 8, 2, running),
         ("b", 5, 2, partial),
-        ("c", 1, 1, partial),
+        ("c", 2, 2, canceled),
     ]
     assert (found[0].operation, found[0].code) == ("demo.sleep", 409)
     # For all clients together the latest are everybody's.

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import event
 
 from app.batches.actions.chosen import ItemAction, act_on_items
 from app.batches.choices import Choice
@@ -114,6 +115,27 @@ def test_a_batch_that_still_runs_is_not_retried(rig: Rig) -> None:
         act(rig, batch_id, "retry", indexes=(0,))
     with pytest.raises(WrongState, match="SUCCESS"):
         act(rig, batch_id, "cancel", indexes=(0,))
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_where_the_state_does_not_allow_it_nothing_is_looked_for(
+    rig: Rig, action: ItemAction
+) -> None:
+    """To find what is chosen may take long: whoever only asks for a refusal does not get that."""
+    batch_id = ended(rig) if action == "cancel" else rig.submit("log.one", [{"uid": 1}])
+    seen: list[str] = []
+
+    def see(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(rig.engine, "before_cursor_execute", see)
+    try:
+        with pytest.raises(WrongState):
+            act(rig, batch_id, action, key="k")
+    finally:
+        event.remove(rig.engine, "before_cursor_execute", see)
+    assert seen
+    assert not [each for each in seen if "FROM items" in each]
 
 
 def test_order_by_key_is_kept(rig: Rig) -> None:

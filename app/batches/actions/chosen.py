@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -15,11 +15,12 @@ from app.batches.admission import admit
 from app.batches.choices import UNSUCCESSFUL, Choice
 from app.batches.long_work import IN_REQUEST, Pace, Work, begin, continue_long_work
 from app.batches.long_work.canceling_chosen import count, work_to_cancel
+from app.batches.queries import find_batch
 from app.clients.quotas import OPEN_BATCHES, PENDING_ITEMS, Quotas
 from app.core import lifecycle
 from app.core.errors import WrongState
 from app.core.lifecycle import FAILED, INVALID
-from app.db import transaction
+from app.db import read, transaction
 from app.db.statements.batches import BatchRow
 from app.db.statements.item_choices import (
     ChosenItems,
@@ -54,10 +55,12 @@ def act_on_items(
     PENDING): that is done before, and nobody waits for it but the caller. As many as make one step
     are then chosen by their indexes.
     """
-    with transaction(engine) as connection:
-        found = _look(connection, batch_id, action, choice, pace)
+    found = read(
+        engine, lambda connection: _look(connection, client_id, batch_id, action, choice, pace)
+    )
     with transaction(engine) as connection:
         batch = lock_batch(connection, client_id, batch_id)
+        require(batch, *_ALLOWED[action])
         act = _retry if action == "retry" else _cancel
         selected, moved = act(connection, batch, found, pace)
         _record(connection, batch, action, choice, items=selected)
@@ -66,6 +69,12 @@ def act_on_items(
     if moved.more:
         continue_long_work(engine, batch_id, pace)
     return selected
+
+
+_ALLOWED: Mapping[ItemAction, tuple[Sequence[str], str]] = {
+    "retry": (lifecycle.BATCH_ENDED, "have items retried"),
+    "cancel": (lifecycle.BATCH_UNENDED, "have items canceled"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,15 @@ class _Found:
 
 
 def _look(
-    connection: Connection, batch_id: UUID, action: ItemAction, choice: Choice, pace: Pace
+    connection: Connection,
+    client_id: UUID,
+    batch_id: UUID,
+    action: ItemAction,
+    choice: Choice,
+    pace: Pace,
 ) -> _Found:
-    """What is chosen, found without a lock. Whose batch it is, and its state, is seen later."""
+    """What is chosen, found without a lock, where the batch's state allows the action just then."""
+    require(find_batch(connection, client_id, batch_id), *_ALLOWED[action])
     if action == "retry":
         choice = replace(choice, statuses=choice.statuses or UNSUCCESSFUL)
     else:
@@ -100,7 +115,6 @@ def _look(
 
 
 def _retry(connection: Connection, batch: BatchRow, found: _Found, pace: Pace) -> tuple[int, Moved]:
-    require(batch, lifecycle.BATCH_ENDED, "have items retried")
     given = found.given
     counts = row_of(
         ChosenItems,
@@ -123,7 +137,6 @@ def _retry(connection: Connection, batch: BatchRow, found: _Found, pace: Pace) -
 def _cancel(
     connection: Connection, batch: BatchRow, found: _Found, pace: Pace
 ) -> tuple[int, Moved]:
-    require(batch, lifecycle.BATCH_UNENDED, "have items canceled")
     work = work_to_cancel(connection, batch, found.given, found.count)
     if not work.total:
         raise _nothing(batch, "canceled")

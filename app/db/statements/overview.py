@@ -12,6 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from app.core.lifecycle import NOT_ALL_WELL
+
 
 @cache
 def count_unfinished(*, of_client: bool) -> TextClause:
@@ -53,7 +55,8 @@ def find_oldest_waiting(*, of_client: bool) -> TextClause:
 
 
 LATEST_ENDED = 2000
-"""Of all clients' batches together so many that ended last are looked at for such that failed."""
+"""Of batches that did not end well so many, the newest, are looked at for such in which items
+failed: of a client's for each way to end, of all clients' of those that ended last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +80,24 @@ class CauseRow:
 def list_latest_causes(*, of_client: bool) -> TextClause:
     """The :limit most frequent CauseRows of the :batches newest batches in which items failed.
 
-    Of the client :client_id by ix_batches_client_id_status_id, of all by ix_batches_finished_at;
-    those that run by ix_batches_unfinished. Then by the counts' primary key: a thousand failures a
-    batch at the most.
+    What was only tried out is left out. Of the client :client_id by ix_batches_client_id_status_id,
+    of all by ix_batches_finished_at; those that run by ix_batches_unfinished. Then by the counts'
+    primary key: a thousand failures a batch at the most.
     """
-    ended = (
-        " UNION ALL ".join(
-            f"""(SELECT b.id FROM batches b WHERE b.client_id = :client_id AND b.status = '{status}'
-                 ORDER BY b.id DESC LIMIT :batches)"""
-            for status in ("PARTIAL", "FAILED")
+    if of_client:
+        latest = " UNION ALL ".join(
+            _with_failures(f"b.client_id = :client_id AND b.status = '{status}'", "b.id")
+            for status in NOT_ALL_WELL
         )
-        if of_client
-        else f"""(SELECT b.id FROM (
-                    SELECT b.id, b.status FROM batches b WHERE b.finished_at IS NOT NULL
-                    ORDER BY b.finished_at DESC LIMIT {LATEST_ENDED}) b
-                  WHERE b.status IN ('PARTIAL', 'FAILED') ORDER BY b.id DESC LIMIT :batches)"""
-    )
+    else:
+        latest = _with_failures("b.finished_at IS NOT NULL", "b.finished_at")
     return text(
         f"""
         WITH latest AS MATERIALIZED (
-            SELECT id FROM ({ended} UNION ALL
+            SELECT id FROM ({latest} UNION ALL
                 (SELECT b.id FROM batches b
                  WHERE b.finished_at IS NULL AND b.status IN ('RUNNING', 'PAUSED')
+                   AND NOT b.dry_run
                    AND EXISTS (SELECT FROM failure_counts c WHERE c.batch_id = b.id)
                    {_client(of_client)} ORDER BY b.id DESC LIMIT :batches)) AS found
             ORDER BY id DESC LIMIT :batches
@@ -118,6 +117,14 @@ def list_latest_causes(*, of_client: bool) -> TextClause:
         ORDER BY causes.count DESC, causes.failure
         """
     )
+
+
+def _with_failures(condition: str, newest_by: str) -> str:
+    return f"""(SELECT b.id FROM (
+                    SELECT b.id, b.failed, b.invalid, b.dry_run FROM batches b
+                    WHERE {condition} ORDER BY {newest_by} DESC LIMIT {LATEST_ENDED}) b
+                WHERE b.failed + b.invalid > 0 AND NOT b.dry_run
+                ORDER BY b.id DESC LIMIT :batches)"""
 
 
 @cache
