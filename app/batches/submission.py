@@ -27,6 +27,7 @@ from app.batches.phase import first_phase
 from app.batches.ramp import Ramp
 from app.clients.quotas import Quotas
 from app.core import lifecycle
+from app.core.correlation import current_request
 from app.core.errors import AlreadyExists, FieldError, Invalid
 from app.core.ids import new_id
 from app.db import transaction
@@ -51,7 +52,8 @@ class Submission:
     has to approve it. `ramp`: the steps that it begins with. `dry_run`: nothing has any effect;
     with `dry_effects`, handlers are called all the same, and what they did is undone.
     `operation`: None where every item names its own. `scheduled_at`: aware.
-    `reference`: the id that a dialect gave it, unique for the client and dialect.
+    `reference`: the id that a dialect gave it, unique for the client and dialect. `request_id`: of
+    the request that submits it, for the logs.
     `own_operations`: whether an item that is `{"operation": ..., "data": ...}` names its own; a
     dialect's are all of its one. `operations`: patterns of those that it may be of, as its key
     says; none: any. `quotas`: the client's; None where they are not asked.
@@ -77,6 +79,7 @@ class Submission:
     operations: tuple[str, ...] = ()
     quotas: Quotas | None = None
     id: UUID = field(default_factory=new_id)
+    request_id: str | None = field(default_factory=current_request)
 
     @property
     def first_status(self) -> str:

@@ -1,8 +1,9 @@
 """Correlation: ids in every log line, which say what request and what batch it belongs to.
 
-A request gets an id, its caller's or a new one. Every task that it sends carries the id in its
-headers, and so does every task that those send in turn; so all lines about a batch can be found by
-the id of the request that submitted it. What the sweep sends again has lost it.
+A request gets an id, its caller's or a new one. A batch keeps that of the request that submitted it
+(`request_id` in its row), and whoever works on the batch has it on their lines, whichever message
+brought them to it. Tasks carry the id in their headers as well: for what they do before they know
+which batch that is for, and for those that are about none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
@@ -45,6 +47,18 @@ def begin_task(request_id: Any, arguments: Mapping[str, Any]) -> None:
     if isinstance(request_id, str):
         found[_KEY] = request_id
     bind_contextvars(**found)
+
+
+def work_on(batch_id: UUID, client_id: UUID, request_id: str | None, **where: int) -> None:
+    """Bind the ids of the batch that is worked on from here, in place of all that were bound.
+
+    `request_id`: of the request that submitted it; None where that is not known. `where`: its
+    `wave` and `slice`, where it is one of them.
+    """
+    clear_contextvars()
+    bind_contextvars(batch=str(batch_id), clientId=str(client_id), **where)
+    if request_id is not None:
+        bind_contextvars(**{_KEY: request_id})
 
 
 def note(**ids: Any) -> None:

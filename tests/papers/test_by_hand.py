@@ -95,7 +95,7 @@ def test_it_ends_in_a_batch(
     try:
         told = run(look, tmp_path)
         assert " wrong " not in told
-        [secret] = re.findall(r"\bbls_\w+", told)
+        [secret] = re.findall(r"\bbls_[\w-]+", told)
         answer = run(submit, tmp_path, BATCHLINE_SECRET=secret)
         assert json.loads(answer)["status"] == "SUCCESS", answer
     finally:

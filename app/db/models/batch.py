@@ -80,7 +80,8 @@ class Batch(Base):
     `stalled`: items tried since the last one that ended, which was at `progress_at`. `due_at`: when
     it should be moved on again. `turn_at`: since when it waits in line to be moved on; null while
     there is nothing to do for it. `queue`: the workers that its operation needs, whose line that
-    is. `held`: the breakers that it, or some of its items, waits for.
+    is. `held`: the breakers that it, or some of its items, waits for. `request_id`: of the request
+    that submitted it, for the logs; null where there was none.
 
     `doing`: what is under way in steps, null for nothing (app/batches/long_work). `doing_index`:
     how far it is; `doing_done` of `doing_total` items; `doing_statuses`: which are to be retried,
@@ -141,6 +142,7 @@ class Batch(Base):
     queue: Mapped[str] = mapped_column(server_default="fast")
     held: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     revision: Mapped[int] = mapped_column(server_default=text("0"))
+    request_id: Mapped[str | None]
 
     doing: Mapped[str | None]
     doing_index: Mapped[int | None]

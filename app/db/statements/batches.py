@@ -58,6 +58,7 @@ class BatchRow:
     doing_where: dict[str, Any] | None
     ramp: dict[str, Any] | None
     ramp_end: int | None
+    request_id: str | None
 
     @property
     def ramped(self) -> bool:

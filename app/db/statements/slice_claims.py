@@ -42,6 +42,7 @@ class TakenSlice:
     slice_operation: str | None
     passes: int
     dry_effects: bool
+    request_id: str | None
 
 
 # A worker takes the slice, if it is READY and its batch may run. One with a limit only where that
@@ -57,7 +58,7 @@ CLAIM_SLICE = text(
     RETURNING s.first_index, s.last_index, s.picks, s.size, s.queue, s.limited, s.phase,
               s.claimed_at, b.operation, b.client_id, b.max_failures, b.max_failure_percent,
               b.min_processed, b.metadata::text AS metadata,
-              s.operation AS slice_operation, s.passes, b.dry_effects
+              s.operation AS slice_operation, s.passes, b.dry_effects, b.request_id
     """
 )
 

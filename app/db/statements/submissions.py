@@ -25,14 +25,14 @@ def write_batch_at_once(columns: Mapping[str, str]) -> TextClause:
                 id, client_id, operation, name, scheduled_at, on_invalid, max_failures,
                 max_failure_percent, min_processed, approval, contributors, ramp, ramp_end,
                 ramp_wave, dry_run, dry_effects,
-                metadata, dialect, reference, status, phase, queue, total, mixed, may_repeat,
-                turn_at)
+                metadata, dialect, reference, request_id, status, phase, queue, total, mixed,
+                may_repeat, turn_at)
             VALUES (
                 :id, :client_id, :operation, :name, :scheduled_at, :on_invalid, :max_failures,
                 CAST(:max_failure_percent AS numeric), :min_processed, :approval,
                 CAST(:contributors AS uuid[]), CAST(:ramp AS json), :ramp_end, :ramp_wave,
                 :dry_run, :dry_effects,
-                :metadata, :dialect, :reference, :status, :phase, :queue, :total,
+                :metadata, :dialect, :reference, :request_id, :status, :phase, :queue, :total,
                 :mixed, :may_repeat, CASE WHEN :status = 'PENDING' THEN clock_timestamp() END)
             RETURNING *
         ), filled AS (

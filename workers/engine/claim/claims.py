@@ -68,6 +68,8 @@ class ClaimedSlice:
     # The one operation of its items, where they have one, and how often it has been passed on.
     slice_operation: str | None = None
     passes: int = 0
+    # Of the request that submitted its batch.
+    request_id: str | None = None
 
     @property
     def calls_handlers(self) -> bool:
@@ -125,6 +127,7 @@ def claim_slice(
         slice_operation=row.slice_operation,
         passes=row.passes,
         dry_effects=row.dry_effects,
+        request_id=row.request_id,
     )
 
 

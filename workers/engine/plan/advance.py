@@ -21,7 +21,7 @@ from app.batches.phase import working_phase
 from app.batches.settling import settle
 from app.batches.stop import drop_ready_slices, request_stop, tally_so_far
 from app.core import lifecycle
-from app.core.correlation import note
+from app.core.correlation import work_on
 from app.db import sqlstate, transaction
 from app.db.statements.batch_progress import (
     END_VALIDATION_OF_BATCH,
@@ -87,7 +87,6 @@ def advance(runtime: Runtime, batch_id: UUID, *, its_turn: bool = True) -> str |
         row = connection.execute(lock_batch_row(soon=True), {"batch_id": batch_id})
         return row_of(BatchRow, row)
 
-    note(batch=batch_id)
     try:
         return advance_locked(runtime, lock, its_turn=its_turn)
     except DBAPIError as error:
@@ -110,6 +109,7 @@ def advance_locked(
             batch = lock(connection)
             if batch is None:
                 return None
+            work_on(batch.id, batch.client_id, batch.request_id)
             if _is_kept_by_long_work(batch, went_on=went_on):
                 todo = _leave_line(connection, batch)
                 todo.long_work = None if went_on else batch.doing
@@ -133,7 +133,6 @@ def _move(runtime: Runtime, connection: Connection, batch: BatchRow, *, its_turn
             # All that could have run has been canceled, item by item.
             settle(connection, batch.id)
         return _leave_line(connection, batch)
-    note(clientId=batch.client_id)
     if batch.stopping:
         drop_ready_slices(connection, batch.id)
     # Counted first: what ends after that is not folded here, and its own end brings the batch on.

@@ -114,4 +114,5 @@ def _claim(
         metadata=loads(row.metadata) if row.metadata else {},
         whole=planned.size == batch.total and batch.phase != "validate",
         dry_effects=batch.dry_effects,
+        request_id=batch.request_id,
     )

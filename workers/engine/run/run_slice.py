@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.batches.guards import Allowance
 from app.batches.stop import tally_so_far
-from app.core.correlation import note
+from app.core.correlation import work_on
 from app.core.errors import BatchlineError
 from app.db import is_away, transaction
 from app.events.listeners import listener
@@ -83,7 +83,8 @@ def run_claimed(runtime: Runtime, claimed: ClaimedSlice) -> bool:
 
     Raises LostClaim where it is not, in the end; else as `run_slice`.
     """
-    note(batch=claimed.batch_id, clientId=claimed.client_id)
+    where = {} if claimed.whole else {"wave": claimed.wave, "slice": claimed.number}
+    work_on(claimed.batch_id, claimed.client_id, claimed.request_id, **where)
     claimed = replace(claimed, began=time.monotonic())
     try:
         return process(runtime, claimed)
