@@ -37,3 +37,11 @@ def doubtful(about: str, found: str, cure: str) -> Finding:
 def wrong(about: str, found: str, cure: str) -> Finding:
     """It does not work."""
     return Finding(Level.WRONG, about, found, cure)
+
+
+def clock(whose: str, ahead: float, most: float, cure: str) -> Finding | None:
+    """That a server's clock is `ahead` of this machine's by more than `most` s, or behind."""
+    if abs(ahead) <= most:
+        return None
+    where = "behind" if ahead > 0 else "ahead of"
+    return doubtful("clock", f"this machine is {abs(ahead):,.0f} s {where} {whose}", cure)

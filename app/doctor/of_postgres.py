@@ -17,7 +17,7 @@ from app.db import make_engine
 from app.db.migrations import WrongRevision, pending
 from app.db.statements.doctor import DESCRIBE_SERVER, LIST_FORBIDDEN_TABLES
 from app.doctor.connecting import cure_of
-from app.doctor.finding import Finding, doubtful, fine, wrong
+from app.doctor.finding import Finding, clock, doubtful, fine, wrong
 
 _ABOUT = "Postgres"
 # Multiranges, which statements here use.
@@ -51,7 +51,11 @@ def look_at_postgres(settings: Settings) -> Iterator[Finding]:
             before = time.time()
             server = connection.execute(DESCRIBE_SERVER).one()
             yield from _server(server)
-            yield from _clock(float(server.clock) - (before + time.time()) / 2)
+            ahead = float(server.clock) - (before + time.time()) / 2
+            cure = "set it by NTP: receivers of webhooks go by it, and whoever reads logs"
+            yield clock("Postgres", ahead, _APART_SECONDS, cure) or fine(
+                "clock", "this machine's and Postgres' agree"
+            )
             if server.schema is None:
                 cure = _grant_to(server.role)
                 yield wrong(_ABOUT, "the role may use no schema of its search_path", cure)
@@ -73,18 +77,6 @@ def _server(server: Row[Any]) -> Iterator[Finding]:
             f"{used} are used",
             "raise max_connections, or put PgBouncer before it",
         )
-
-
-def _clock(apart: float) -> Iterator[Finding]:
-    if abs(apart) > _APART_SECONDS:
-        ahead = "behind" if apart > 0 else "ahead of"
-        yield doubtful(
-            "clock",
-            f"this machine is {abs(apart):,.0f} s {ahead} Postgres",
-            "set it by NTP: receivers of webhooks go by it, and whoever reads logs",
-        )
-    else:
-        yield fine("clock", "this machine's and Postgres' agree")
 
 
 def _tables(connection: Connection, role: str) -> Iterator[Finding]:

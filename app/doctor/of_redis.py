@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from app.core.settings import Settings
 from app.doctor.connecting import cure_of
-from app.doctor.finding import Finding, doubtful, fine, wrong
+from app.doctor.finding import Finding, clock, doubtful, fine, wrong
 
 _PATIENCE = 5.0
 _FULL = 0.8
@@ -77,14 +77,10 @@ def _clock(client: redis.Redis, about: str) -> Iterator[Finding]:
     except redis.RedisError as error:
         yield doubtful(about, f"it does not tell its time: {error}", "let the user do TIME")
         return
-    apart = seconds + microseconds / 1_000_000 - (before + time.time()) / 2
-    if abs(apart) > _APART_SECONDS:
-        ahead = "behind" if apart > 0 else "ahead of"
-        yield doubtful(
-            "clock",
-            f"this machine is {abs(apart):,.0f} s {ahead} {about}",
-            "set both by NTP: messages that nobody has acknowledged are sent again by it",
-        )
+    ahead = seconds + microseconds / 1_000_000 - (before + time.time()) / 2
+    cure = "set both by NTP: messages that nobody has acknowledged are sent again by it"
+    if apart := clock(about, ahead, _APART_SECONDS, cure):
+        yield apart
 
 
 def _number(release: str) -> tuple[int, ...]:

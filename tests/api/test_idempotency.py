@@ -16,6 +16,8 @@ from sqlalchemy import Engine, text
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.idempotency_keys import Claim, forget_expired
 from app.core.errors import KeyInFlight
+from app.db.statements.idempotency_keys import CLAIM_SECONDS
+from app.server import bounds
 from tests.api.conftest import ITEM, MASTERLIST, Caller
 
 NDJSON = "application/x-ndjson"
@@ -241,3 +243,9 @@ def test_an_append_is_made_once(api: Caller) -> None:
         assert answer.headers.get("Idempotent-Replayed") == replayed
         assert answer.json["summary"]["total"] == 3
     assert api.get(f"/v1/batches/{batch_id}").json["summary"]["total"] == 3
+
+
+def test_a_claim_outlasts_what_its_request_may_have_to_wait_for() -> None:
+    """While it waits nobody tells that it is under way: another with its key would take it."""
+    assert CLAIM_SECONDS > bounds.LINE_SECONDS + bounds.STORING_SECONDS
+    assert CLAIM_SECONDS > bounds.LEAST_WITHIN + bounds.STORING_SECONDS

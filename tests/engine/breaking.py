@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from uuid import UUID
 
+from app.batches.queries import find_batch
 from handlers import Breaker, Context, Item, Outcome, Registry, Reject, Retry
 from handlers.operation import Operation
 from tests.engine.operations import LoggedSchema
+from tests.engine.rig import Rig
+
+# Failures that open a breaker in these tests.
+OF = 4
 
 
 class Downstream:
@@ -67,3 +74,43 @@ def registry_with(downstream: Downstream, others: Registry, **breaker: Any) -> R
     made.add(Operation("calls.in", call, **options))
     made.add(Operation("calls.many", call_many, bulk=True, in_database=False, **options))
     return made
+
+
+def items(count: int, **data: Any) -> list[dict[str, Any]]:
+    return [{"uid": uid, **data} for uid in range(count)]
+
+
+def breaker(rig: Rig, operation: str) -> Any:
+    found = rig.rows("SELECT * FROM breakers WHERE operation = :name", name=operation)
+    return found[0] if found else None
+
+
+def status(rig: Rig, operation: str = "calls.out") -> str:
+    found = breaker(rig, operation)
+    return "closed" if found is None else str(found.status)
+
+
+def waiting_for(rig: Rig, batch_id: UUID) -> str | None:
+    with rig.engine.connect() as connection:
+        return find_batch(connection, rig.client_id, batch_id).waiting_for
+
+
+def settle_down(rig: Rig, batch_id: UUID) -> None:
+    """Deliver what comes, but what is sent for the breaker's next try."""
+    for _ in range(500):
+        soon = [message for message in rig.messages if message.delay < 0.1]
+        if not soon:
+            return
+        rig.messages.remove(soon[0])
+        time.sleep(soon[0].delay)
+        rig.deliver(soon[0])
+    raise AssertionError(rig.slices(batch_id))
+
+
+def come_back(rig: Rig, downstream: Downstream) -> None:
+    downstream.away = False
+    rest_is_over(rig)
+
+
+def rest_is_over(rig: Rig) -> None:
+    rig.run("UPDATE breakers SET probe_at = now() WHERE probe_at IS NOT NULL")

@@ -13,10 +13,9 @@ from app.batches.queries import find_batch
 from app.core.settings import Settings
 from app.db import transaction
 from handlers import Registry
-from tests.engine.breaking import Downstream, registry_with
+from tests.engine.breaking import OF, Downstream, come_back, registry_with, settle_down, status
 from tests.engine.ramping import ended_of, submit_ramped, until_held
 from tests.engine.rig import Rig
-from tests.engine.test_breakers import OF, come_back, settle_down, status
 
 
 @pytest.fixture
