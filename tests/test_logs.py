@@ -121,6 +121,7 @@ def check(entry: dict[str, Any]) -> None:
     assert datetime.fromisoformat(entry["timestamp"]).utcoffset() is not None
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("own_processes")
 def test_every_line_of_every_process_is_an_object_and_none_tells_a_secret(
     own_settings: Settings, own_client: ClientSecret

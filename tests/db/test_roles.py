@@ -140,6 +140,7 @@ def test_what_a_later_migration_makes_is_its_too(own_engine: Engine, its_engine:
         connection.execute(text("DELETE FROM later"))
 
 
+@pytest.mark.whole
 def test_processes_work_as_it(its_stack: Stack, its_engine: Engine) -> None:
     client = create_client(its_engine, "of the role")
     items = [{"do": "succeed"}] * 300 + [{"do": "reject"}] * 5

@@ -42,7 +42,7 @@ def _submit(http: httpx.Client, operation: str, seconds: float = 0.0) -> httpx.R
     return http.post("/v1/batches", json={"operation": operation, "items": items})
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.timeout(180)
 def test_it_is_away_as_long_as_it_takes_no_writes(
     own_stack: Stack, own_client: ClientSecret, own_engine: Engine, server_url: str

@@ -24,7 +24,7 @@ def beatless(own_settings: Settings, own_engine: Engine) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_schedules_begin_all_the_same(
     beatless: Stack, own_client: ClientSecret, own_engine: Engine
 ) -> None:

@@ -27,7 +27,7 @@ from tests.conftest import other_redis
 from tests.papers.shell import run
 from tests.support.papers import runnable
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.whole]
 
 
 def by_superuser(url: str, *statements: str) -> None:

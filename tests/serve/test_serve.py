@@ -196,6 +196,7 @@ def masterlist(number: int) -> list[dict[str, Any]]:
     return [{"asin": f"A{n}", "countryCode": "US", "percACoS": 1.5} for n in range(number)]
 
 
+@pytest.mark.whole
 def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     served = serve("--examples").wait_until_ready()
     said = "\n".join(served.lines)

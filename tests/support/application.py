@@ -18,12 +18,15 @@ from app.web.services import EXTENSION
 from app.web.watch import batch_watch
 from tests.support.stack import wait_for
 
+_open: list[Flask] = []
+
 
 @contextmanager
 def application(settings: Settings) -> Iterator[Flask]:
     """An application for `settings`, for as long as the block lasts."""
     before = listener()
     app = create_app(settings)
+    _open.append(app)
     told = listener()
     try:
         yield app
@@ -38,6 +41,7 @@ def application(settings: Settings) -> Iterator[Flask]:
         services.redis.close()
         assert isinstance(told, RedisListener)
         told._redis.close()
+        _open.remove(app)
         close_dispatcher(services.dispatcher)
     assert services.spools.held == 0, "a spool was not closed"
     for places in (services.submissions, services.streams):
@@ -46,9 +50,15 @@ def application(settings: Settings) -> Iterator[Flask]:
 
 
 def close_dispatcher(dispatcher: Dispatcher) -> None:
-    """Close its connections to the broker."""
+    """Close its connections to the broker, with the last application that is open.
+
+    Kombu shares its pools between all in a process who send to one broker. One that is closed is so
+    for all of them: what they accept would be left to the sweep, and take seconds.
+    """
+    if _open:
+        return
     pools: list[Any] = [dispatcher.celery.amqp.producer_pool, dispatcher.celery.pool]
     for pool in pools:
         pool.force_close_all()
-    # Kombu shares its pools between all who send to one broker: who comes next has new ones.
+    # Who comes next has new ones.
     pools_of_kombu.reset()
