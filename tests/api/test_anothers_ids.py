@@ -43,7 +43,12 @@ Ids = Mapping[str, Any]
 
 @pytest.fixture
 def theirs(engine: Engine, client: ClientSecret, api: Caller) -> Ids:
-    """What a client has, by the names that paths have for it."""
+    """What a client has."""
+    return belongings(engine, client, api)
+
+
+def belongings(engine: Engine, client: ClientSecret, api: Caller) -> Ids:
+    """Give the client, who calls by `api`, what there is; by the names that paths have for it."""
     hook = api.post("/v1/webhooks", {"url": f"https://example.com/{MARK}"}).json["id"]
     batch_id = api.opened([{**ITEM, "asin": MARK}], name=MARK, metadata={"a": MARK})
     now = datetime.now(UTC)

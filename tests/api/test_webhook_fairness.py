@@ -16,6 +16,7 @@ from app.clients.credentials import ClientSecret, create_client
 from app.webhooks.claiming import MOST_OF_CLIENT
 from tests.support.receiver import Receiver, Reply, receiving
 from tests.support.stack import Stack, wait_for
+from tests.support.telling import told_within
 
 WEBHOOKS = 50
 # Seconds that a hanging receiver takes; and an item, longer than all its threads are looked at.
@@ -52,17 +53,6 @@ def hanging_webhooks(stack: Stack, client: ClientSecret) -> Iterator[Receiver]:
         finally:
             for webhook_id in made:
                 http.delete(f"/v1/webhooks/{webhook_id}").raise_for_status()
-
-
-def told_within(stack: Stack, client: ClientSecret) -> float:
-    """Seconds from the end of a batch of the client's until its receiver is told."""
-    with receiving() as receiver, stack.http(client) as http:
-        http.post("/v1/webhooks", json={"url": receiver.url}).raise_for_status()
-        batch_id = submit(http, "test.bulk")
-        stack.finished(http, batch_id)
-        ended = time.monotonic()
-        receiver.wait_for(1)
-        return time.monotonic() - ended
 
 
 def test_a_client_whose_receivers_hang_holds_no_other_up(

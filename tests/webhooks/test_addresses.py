@@ -78,6 +78,20 @@ NEVER = [
     "64:ff9b:1::808:808",
     "no address",
 ]
+# Metadata as the host of a URL, in the ways in which systems take an address.
+SPELLED = [
+    "2852039166",
+    "0xa9fea9fe",
+    "0xA9.0xFE.0xA9.0xFE",
+    "0251.0376.0251.0376",
+    "169.254.43518",
+    "169.0376.0xa9.254",
+    "169.254.169.254.",
+    "[::ffff:a9fe:a9fe]",
+    "[::ffff:169.254.169.254]",
+    "[fd00:ec2::254]",
+    "[fe80::a9fe:a9fe%25eth0]",
+]
 EVERYTHING = hosts_and_networks(f"0.0.0.0/0,::/0,metadata.example,{','.join(METADATA[:-2])}")
 MOST_OPEN = Policy(private=True, listed=EVERYTHING, show_answers=True)
 
@@ -143,22 +157,7 @@ def test_a_listed_network_is_open_and_nothing_beside_it(allowed: str, address: s
         assert policy.refusal(other, "x.example", secure=True)
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "2852039166",
-        "0xa9fea9fe",
-        "0xA9.0xFE.0xA9.0xFE",
-        "0251.0376.0251.0376",
-        "169.254.43518",
-        "169.0376.0xa9.254",
-        "169.254.169.254.",
-        "[::ffff:a9fe:a9fe]",
-        "[::ffff:169.254.169.254]",
-        "[fd00:ec2::254]",
-        "[fe80::a9fe:a9fe%25eth0]",
-    ],
-)
+@pytest.mark.parametrize("host", SPELLED)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_literal_address_is_known_however_it_is_spelled(scheme: str, host: str) -> None:
     for policy in (Policy(), MOST_OPEN):
