@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+import structlog
 
 from app.clients.credentials import create_client
 from app.core.settings import load_settings
@@ -15,7 +18,7 @@ from app.db.migrations import upgrade
 from app.local.servers import start_postgres, start_valkey
 from tests.attack.kinds import Row, Target, all_attacks, without_quotas
 from tests.attack.measuring import tried
-from tests.support.stack import running_stack
+from tests.attack.stacks import attacked_stack
 
 _TITLES = ("attack", "limit", "others' p95, idle", "under attack", "memory's peak", "held")
 
@@ -30,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.names) - set(attacks)
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
+    # An attack that has an application in this process is no reason to log its requests here.
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet)
     rows = []
     with tempfile.TemporaryDirectory(prefix="batchline-attack-") as folder:
         home = Path(folder)
@@ -39,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     "DATABASE_URL": postgres.url,
                     "REDIS_URL": valkey.url,
                     "BATCHLINE_HOME": str(home),
-                    "WEBHOOK_ALLOW_PRIVATE": "1",
                 }
             )
             engine = make_engine(settings.database_url or "", name="batchline-attack")
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 attacker = create_client(engine, f"attacker {name}")
                 without_quotas(engine, settings, attacker)
                 other = create_client(engine, f"other {name}")
-                with running_stack(settings) as stack:
+                with attacked_stack(settings) as stack:
                     row = tried(attacks[name], Target(stack, attacker, other, options.short))
                 rows.append(row)
                 print(_line(row), file=sys.stderr, flush=True)

@@ -23,12 +23,14 @@ def peers(
     trickle: Callable[[int], bytes] | None = None,
     every: float = 1.0,
     again: bool = True,
+    take: int = 65536,
     receive_buffer: int | None = None,
 ) -> Iterator[list[socket.socket]]:
     """`number` connections that have sent `begin`. Each `every` seconds each sends `trickle(n)`.
 
     `again`: one that the server closes is opened anew, so that the attack goes on.
-    `receive_buffer`: bytes that the kernel takes for a peer that never reads.
+    `take`: bytes that a peer which sends nothing more reads as often; 0 if it never reads.
+    `receive_buffer`: bytes that the kernel takes for a peer beforehand.
     """
     _allow_files(number)
     done = threading.Event()
@@ -57,7 +59,7 @@ def peers(
                 try:
                     if trickle is not None:
                         peer.send(trickle(turn))
-                    elif receive_buffer is None and peer.recv(65536) == b"":
+                    elif take and peer.recv(take) == b"":
                         raise ConnectionResetError
                 except BlockingIOError:
                     continue

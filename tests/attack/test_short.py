@@ -17,18 +17,19 @@ from app.core.settings import Settings
 from tests.attack import __main__ as command
 from tests.attack.kinds import Attack, Row, Target, all_attacks, without_quotas
 from tests.attack.measuring import tried
-from tests.support.stack import running_stack
+from tests.attack.stacks import attacked_stack
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def test_nobody_else_sees_an_error(
-    settings: Settings, engine: Engine, client: ClientSecret, own_processes: None
+    own_settings: Settings, own_engine: Engine, own_client: ClientSecret, own_processes: None
 ) -> None:
-    other = create_client(engine, f"beside {client.client_id}")
-    without_quotas(engine, settings, client)
-    with running_stack(settings) as stack:
-        target = Target(stack, client, other, short=True)
+    """On a database of its own: deliveries are made by workers that may not go inside."""
+    other = create_client(own_engine, f"beside {own_client.client_id}")
+    without_quotas(own_engine, own_settings, own_client)
+    with attacked_stack(own_settings) as stack:
+        target = Target(stack, own_client, other, short=True)
         rows = [tried(attack, target, timed=False) for attack in all_attacks().values()]
     assert all(row.held for row in rows), command.table(rows)
 
