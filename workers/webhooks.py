@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import BatchlineError
-from app.db import make_engine, transaction
+from app.db import make_engine, pools, transaction
 from app.events.listeners import listener
 from app.events.notify import notify_senders
 from app.messaging.broker import SLOW_QUEUE
@@ -34,8 +34,6 @@ from workers.wiring import call_webhook, consumed_queues
 
 log = structlog.get_logger(__name__)
 
-# Connections: a claim and an answer take a few milliseconds, and none is held in between.
-_CONNECTIONS = 2
 # Seconds before a worker's end in which what is still being sent is given back.
 _TO_GIVE_BACK = 1.0
 # Seconds between two looks for deliveries that are too old to keep, unless there are more of them.
@@ -99,7 +97,9 @@ def _start(sender: object = None, **_: object) -> None:
     if type(pool).__module__.endswith("prefork") or SLOW_QUEUE not in consumed_queues():
         return  # a parent, whose children do it; or not its line
     made = Sender(
-        make_engine(settings.database_url or "", name="batchline-webhooks", pool_size=_CONNECTIONS),
+        make_engine(
+            settings.database_url or "", name="batchline-webhooks", pool_size=pools.WEBHOOKS
+        ),
         allowed=policy_of(settings),
         noted=lambda outcome: listener().webhook_tried(outcome),
     )

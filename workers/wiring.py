@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from app.core.ids import new_id
 from app.core.tracing import trace_worker
-from app.db import make_engine
+from app.db import make_engine, pools
 from app.events.listeners import listen_with
 from app.messaging.broker import (
     ADVANCE_TASK,
@@ -78,7 +78,7 @@ def _make() -> Runtime:
     settings.require_servers()
     worker_id = new_id()
     database = settings.database_url or ""
-    engine = make_engine(database, name=session_name(worker_id), pool_size=_slots + 4)
+    engine = make_engine(database, name=session_name(worker_id), pool_size=pools.of_slots(_slots))
 
     def send_advance(batch_id: UUID, delay: float) -> None:
         # Seconds. What is due later than this is left to the sweep.
@@ -119,7 +119,7 @@ def _make() -> Runtime:
         registry=registry,
         heartbeat=Heartbeat(
             worker_id,
-            make_engine(database, name=heartbeat_name(worker_id), pool_size=1),
+            make_engine(database, name=heartbeat_name(worker_id), pool_size=pools.HEARTBEAT),
             queue=_consuming,
             slots=_slots,
             interval=settings.heartbeat_interval,

@@ -12,6 +12,7 @@ from app.core.errors import SettingsError
 from app.core.settings import Settings
 from app.doctor.finding import Finding, wrong
 from app.doctor.of_broker import look_at_broker
+from app.doctor.of_connections import look_at_connections
 from app.doctor.of_machine import look_at_machine
 from app.doctor.of_postgres import look_at_postgres
 from app.doctor.of_redis import look_at_redis
@@ -24,6 +25,7 @@ _PARTS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "settings": look_at_settings,
     "machine": look_at_machine,
     "Postgres": look_at_postgres,
+    "connections": look_at_connections,
     "Redis": look_at_redis,
     "broker": look_at_broker,
     "workers": look_at_workers,

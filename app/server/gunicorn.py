@@ -16,16 +16,7 @@ from typing import Any
 from app.core.log_lines import print_objects_if_asked
 from app.core.settings import load_settings
 from app.server.bounds import MOST_CONNECTIONS
-
-# Beyond so many Postgres is busy before they are.
-_MOST_PROCESSES = 4
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1
-
+from app.server.processes import web_processes
 
 print_objects_if_asked()
 _settings = load_settings()
@@ -46,7 +37,7 @@ _mapped = [
 forwarded_allow_ips = ",".join(_proxies + _mapped)
 
 worker_class = "app.server.worker.WebWorker"
-workers = _settings.web_workers or min(_MOST_PROCESSES, _cores())
+workers = web_processes(_settings)
 threads = _settings.web_threads
 # Open connections, idle or not, as far as the limit of open files allows.
 worker_connections = MOST_CONNECTIONS

@@ -17,7 +17,7 @@ from app.clients.recent_callers import RecentCallers
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, load_settings
 from app.core.tracing import trace_web
-from app.db import make_engine
+from app.db import make_engine, pools
 from app.events.listeners import listen_with
 from app.formats import SpoolBudget
 from app.messaging.dispatch import Dispatcher
@@ -27,10 +27,6 @@ from app.web.places import Places
 from app.web.rates import Rates
 from app.web.services import EXTENSION, Services
 from handlers.load import load_handlers
-
-# Requests hold a connection only while they use it, and most of a request's time is spent
-# elsewhere; what waits (`?wait=`, events) holds none.
-MOST_CONNECTIONS = 20
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -49,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     engine = make_engine(
         settings.database_url or "",
         name="batchline-web",
-        pool_size=min(settings.web_threads, MOST_CONNECTIONS),
+        pool_size=pools.of_web(settings.web_threads),
     )
     own = load_handlers(settings.handlers, http_bases=settings.http_handler_bases)
     impatient = impatient_redis(settings.redis_url or "")
