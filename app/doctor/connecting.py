@@ -18,8 +18,19 @@ _CURES = (
     ("remaining connection slots", "raise Postgres' max_connections, or put PgBouncer between"),
     ("does not exist", "make it (CREATE DATABASE … ENCODING 'UTF8'), or change {setting}"),
     ("username-password", "put the user and password right in {setting}"),
-    ("authenticat", "put the password into {setting}: redis://:password@host"),
+    # RabbitMQ's, which names how it authenticates.
+    (
+        "refused for user",
+        "let the user of {setting} do it: rabbitmqctl set_permissions -p VHOST USER '.*' '.*' '.*'",
+    ),
     ("access_refused", "put the user and password right in {setting}"),
+    ("not_allowed - vhost", "rabbitmqctl add_vhost …, or put its name right in {setting}"),
+    ("authenticat", "put the password into {setting}: redis://:password@host"),
+    (
+        "no permissions",
+        "let the user of {setting} do it: ACL SETUSER … ~* &* +@all -@dangerous +info",
+    ),
+    ("misconf", "see the log of the server of {setting}: it cannot save to its disk"),
     ("unknown command", "set {setting} to Redis 6.2 or newer, or to Valkey"),
     ("db index", "change the number at the end of {setting}, or raise Redis' databases"),
     ("name or service not known", "put the host's name right in {setting}, or the name service"),

@@ -1,10 +1,12 @@
-"""The broker, and what waits in its queues."""
+"""The broker: what waits in its queues, and whether its user may send and take."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from uuid import uuid4
 
-from kombu import Connection
+from kombu import Connection, Producer, Queue
 
 from app.core.settings import Settings
 from app.doctor.connecting import cure_of
@@ -24,6 +26,9 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
         "socket_connect_timeout": _PATIENCE,
         "max_retries": 0,
     }
+    if not (settings.broker_url or "").startswith("redis"):
+        # RabbitMQ alone: one that has an alarm lets those who send wait.
+        options |= {"read_timeout": _PATIENCE, "write_timeout": _PATIENCE}
     # Kombu keeps the transport that a process first asked for by a name.
     use_one_client()
     try:
@@ -32,6 +37,7 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
         ) as connection:
             connection.ensure_connection(max_retries=1, timeout=_PATIENCE)
             depths = queue_depths(connection)
+            _send_and_take(connection)
             release = _release(connection)
     except Exception as error:  # each transport raises its own
         said = str(error) or type(error).__name__
@@ -42,6 +48,29 @@ def look_at_broker(settings: Settings) -> Iterator[Finding]:
     own = settings.explicit_broker_url or ""
     if own.startswith("redis") and own != settings.redis_url:
         yield from look_at_server("broker", own, "BROKER_URL")
+
+
+def _send_and_take(connection: Connection) -> None:
+    """Do what processes do, with a queue of its own. Raises what the broker's library raises.
+
+    It is called as those are that answers to remote control come by: a broker may let its users
+    have queues by their names.
+    """
+    name = f"{uuid4()}.reply.celery.pidbox"
+    with connection.channel() as channel:
+        queue = Queue(name, durable=False, exclusive=True, auto_delete=True)(channel)
+        queue.declare()
+        try:
+            Producer(channel).publish("", routing_key=name)
+            # What was refused until now RabbitMQ says when something is asked.
+            message = queue.get()
+            if message is not None:
+                message.ack()
+        except Exception:
+            with suppress(Exception):
+                queue.purge()
+            raise
+        queue.delete()
 
 
 def _release(connection: Connection) -> str:

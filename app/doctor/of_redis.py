@@ -13,14 +13,12 @@ from redis.retry import Retry
 from app.core.settings import Settings
 from app.doctor.connecting import cure_of
 from app.doctor.finding import Finding, clock, doubtful, fine, wrong
+from app.doctor.redis_rights import look_at_rights
 
 _PATIENCE = 5.0
 _FULL = 0.8
 _OLDEST = (6, 2)
 _APART_SECONDS = 5.0
-# A key and a channel of doctor's own, which nobody reads; gone after some seconds.
-_KEY = "batchline:doctor"
-_SCRIPT = "return redis.call('SET', KEYS[1], '1', 'PX', '5000')"
 
 
 def look_at_redis(settings: Settings) -> Iterator[Finding]:
@@ -38,7 +36,7 @@ def look_at_server(about: str, url: str, setting: str) -> Iterator[Finding]:
         except (redis.RedisError, OSError) as error:
             yield wrong(about, str(error), cure_of(str(error), setting))
             return
-        yield from _may(client, about, setting)
+        yield from look_at_rights(client, about, setting)
         yield from _clock(client, about)
     release = str(info.get("redis_version", "?"))
     yield fine(about, f"{release}, {info.get('used_memory_human', '?')} used")
@@ -58,16 +56,6 @@ def look_at_server(about: str, url: str, setting: str) -> Iterator[Finding]:
         yield doubtful(
             about, "it has used most of its maxmemory", "raise maxmemory, or add workers"
         )
-
-
-def _may(client: redis.Redis, about: str, setting: str) -> Iterator[Finding]:
-    """What processes do there: scripts that write, and messages to who listens."""
-    try:
-        client.eval(_SCRIPT, 1, _KEY)
-        client.publish(_KEY, b"")
-    except redis.RedisError as error:
-        cure = f"let the user of {setting} do it: ACL SETUSER … ~* &* +@all -@dangerous +info"
-        yield wrong(about, f"a key cannot be written by a script, or told of: {error}", cure)
 
 
 def _clock(client: redis.Redis, about: str) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from app.core.errors import SettingsError
 from app.core.secret_files import SUFFIX
 from app.core.settings import Settings, flower_is_open, variables_given
 from app.doctor.finding import Finding, doubtful, fine, wrong
+from app.doctor.of_bases import look_at_bases
 
 _ABOUT = "settings"
 # How alike a name must be to one of ours to be taken for a mistake.
@@ -39,6 +40,7 @@ def look_at_settings(
             "webhooks may go to every private address (WEBHOOK_ALLOW_PRIVATE)",
             "name those that are meant in WEBHOOK_ALLOW",
         )
+    yield from look_at_bases(settings.http_handler_bases)
     if settings.resend_after <= settings.sweep_interval:
         yield doubtful(
             _ABOUT,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from app.core.settings import Settings
 from app.db.statements.doctor import COUNT_LIVE_WORKERS, FIND_LAST_SWEEP
-from app.doctor.finding import Finding, fine, wrong
+from app.db.statements.served_operations import KnownOperation
+from app.doctor.finding import Finding, doubtful, fine, wrong
 from app.doctor.of_postgres import connected
 from app.operations.known import list_operations
 from app.operations.lacking import queues_without_worker
@@ -59,6 +60,25 @@ def _alive(connection: Connection, own: Registry, settings: Settings) -> Iterato
             f"no live worker has {', '.join(missing)}",
             "give workers the same HANDLERS and packages as this process",
         )
+    yield from _other_bases(own, known)
+
+
+def _other_bases(own: Registry, known: list[KnownOperation]) -> Iterator[Finding]:
+    """Operations that this process has for other bases than the one that told of them last."""
+    told = {one.name: (one.description or {}).get("bases") for one in known if one.served}
+    for one in own:
+        bases = told.get(one.name)
+        if bases is not None and set(bases) != set(one.bases):
+            here = _listed(one.bases)
+            yield doubtful(
+                "operations",
+                f"{one.name} has the bases {_listed(bases)} elsewhere, and {here} here",
+                "give web, workers and this process the same HTTP_HANDLER_BASES",
+            )
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _sweep(connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -129,6 +129,23 @@ def test_why_postgres_lets_nobody_in_says_what_helps(
         ("Authentication required.", "put the password into X"),
         ("HELLO must be called with the client already authenticated", "put the password into X"),
         ("Basic.Login: (403) ACCESS_REFUSED - Login was refused", "user and password right in X"),
+        (
+            "Connection.open: (403) ACCESS_REFUSED - Login was refused using authentication "
+            "mechanism AMQPLAIN. For details see the broker logfile.",
+            "user and password right in X",
+        ),
+        (
+            "Queue.declare: (403) ACCESS_REFUSED - access to queue 'control' in vhost '/' refused "
+            "for user 'shop'",
+            "rabbitmqctl set_permissions",
+        ),
+        (
+            "Connection.open: (530) NOT_ALLOWED - access to vhost '/' refused for user 'shop'",
+            "rabbitmqctl set_permissions",
+        ),
+        ("Connection.open: (530) NOT_ALLOWED - vhost shop not found", "rabbitmqctl add_vhost"),
+        ("User shop has no permissions to run the 'info' command", "let the user of X do it: ACL"),
+        ("MISCONF Redis is configured to save RDB snapshots", "cannot save to its disk"),
         ("DB index is out of range", "the number at the end of X"),
         ("Error -2 connecting to a:6379. Name or service not known.", "host's name right in X"),
         ('FATAL: permission denied for database "other"', "GRANT CONNECT"),

@@ -48,7 +48,8 @@ class _Speaker(socketserver.StreamRequestHandler):
             info = b"$%d\r\n%s\r\n" % (len(self.info), self.info)
             now = b"*2\r\n+%d\r\n+0\r\n" % (time.time() + self.ahead)
             told = {b"HELLO": self.hello, b"INFO": info, b"EVAL": self.script, b"TIME": now}
-            told[b"PUBLISH"] = b":0\r\n"
+            told |= dict.fromkeys((b"PUBLISH", b"ZADD", b"SADD", b"INCR"), b":0\r\n")
+            told[b"SUBSCRIBE"] = b">3\r\n+subscribe\r\n+doctor\r\n:1\r\n"
             self.wfile.write(told.get(words[0], b"+OK\r\n"))
 
 
