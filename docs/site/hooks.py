@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from api_reference import reference  # beside this file, where mkdocs looks, too
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -80,57 +81,4 @@ def _reference() -> str:
     # It connects to nothing before it is asked something that needs it.
     nowhere = {"DATABASE_URL": "postgresql://localhost/none", "REDIS_URL": "redis://localhost/0"}
     answer = create_app(load_settings(nowhere)).test_client().get("/openapi.json")
-    document: dict[str, Any] = answer.get_json()
-    lines = [
-        "# API reference",
-        "",
-        "From `/openapi.json`, which every running server has, with schemas and examples; `/docs` "
-        "there lets you try it.",
-    ]
-    for tag in document.get("tags", []):
-        lines += ["", f"## {tag['name']}", "", tag.get("description", "")]
-        for path, methods in document["paths"].items():
-            shared = methods.get("parameters", [])
-            for method, operation in methods.items():
-                if method != "parameters" and tag["name"] in operation.get("tags", ()):
-                    lines += _operation(document, method, path, shared, operation)
-    return "\n".join(lines) + "\n"
-
-
-def _operation(
-    document: dict[str, Any],
-    method: str,
-    path: str,
-    shared: list[Any],
-    operation: dict[str, Any],
-) -> list[str]:
-    lines = ["", f"### {method.upper()} {path}", "", f"**{operation.get('summary', '')}**", ""]
-    lines += [operation.get("description", "")]
-    parameters = [_resolved(document, one) for one in [*shared, *operation.get("parameters", [])]]
-    if parameters:
-        lines += ["", "| parameter | in | |", "| --- | --- | --- |"]
-        lines += [
-            f"| `{one['name']}` | {one['in']} | {_cell(one.get('description', ''))} |"
-            for one in parameters
-        ]
-    kinds = operation.get("requestBody", {}).get("content", {})
-    if kinds:
-        lines += ["", "Body: " + ", ".join(f"`{kind}`" for kind in kinds)]
-    lines += ["", "| answer | |", "| --- | --- |"]
-    for status, answer in operation.get("responses", {}).items():
-        found = _resolved(document, answer)
-        lines.append(f"| {status} | {_cell(found.get('description', ''))} |")
-    return lines
-
-
-def _resolved(document: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in one:
-        return one
-    found: Any = document
-    for part in one["$ref"].removeprefix("#/").split("/"):
-        found = found[part]
-    return dict(found)
-
-
-def _cell(text: str) -> str:
-    return " ".join(str(text).split()).replace("|", r"\|")
+    return reference(answer.get_json())
