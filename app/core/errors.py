@@ -170,7 +170,7 @@ class KeyReused(Invalid):
 
 
 class TooMany(BatchlineError):
-    """Too many requests; `retry_after` says when to come back."""
+    """Too many requests; `Retry-After` says when to come back."""
 
     status = 429
     title = "Too many requests"

@@ -1386,7 +1386,7 @@ export interface components {
              *     - `urn:batchline:problem:invalid` (422): Readable, but at least one field is at fault; `errors` names each.
              *     - `urn:batchline:problem:key-reused` (422): This `Idempotency-Key` was used for another request, which differs from this one.
              *     - `urn:batchline:problem:quota` (429): The client would have more than one of its quotas allows, which `quota` names.
-             *     - `urn:batchline:problem:too-many` (429): Too many requests; `retry_after` says when to come back.
+             *     - `urn:batchline:problem:too-many` (429): Too many requests; `Retry-After` says when to come back.
              *     - `urn:batchline:problem:internal` (500): A fault of ours, which has been logged.
              *     - `urn:batchline:problem:busy` (503): All of something that is shared is taken: connections, memory, places.
              *     - `urn:batchline:problem:commit-unknown` (503): The database went away while it was told to commit: what was to be done may have been.
