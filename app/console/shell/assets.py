@@ -15,7 +15,7 @@ from flask import Blueprint, Response, abort, request
 from app.web.prepared import Prepared
 
 _CONSOLE = Path(__file__).parents[1]
-_FILES = {
+FILES = {
     "console.css": _CONSOLE / "shell/static/console.css",
     "console.js": _CONSOLE / "shell/static/console.js",
     "palette.js": _CONSOLE / "shell/static/palette.js",
@@ -31,7 +31,7 @@ _YEAR = 31_536_000
 def _prepared() -> dict[str, tuple[str, Prepared]]:
     """By the name that templates have for it: the name in its URL, and the file."""
     found = {}
-    for name, path in _FILES.items():
+    for name, path in FILES.items():
         body = path.read_bytes()
         stem, dot, ending = name.partition(".")
         url_name = f"{stem}-{hashlib.sha256(body).hexdigest()[:12]}{dot}{ending}"
