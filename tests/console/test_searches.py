@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.console.pages.batches.searches import Searches
+from app.console.shell.searches import Searches
 from tests.support.clock import Clock
 
 

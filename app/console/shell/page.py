@@ -23,7 +23,7 @@ from flask import Blueprint, Response, g, redirect, request
 
 from app.clients.credentials import Caller
 from app.console.shell import csrf, forms, sessions
-from app.console.shell.rendering import live, render
+from app.console.shell.rendering import live, render, unchanged
 from app.console.shell.roles import READ, WRITE, may
 from app.console.shell.sign_in_form import HOME, form
 from app.core import correlation
@@ -89,15 +89,25 @@ class Page:
         return render(f"{self.folder}/{template}", status, here=self.link, **values)
 
     def live(
-        self, template: str, *, passing: Mapping[str, Any] = MappingProxyType({}), **values: Any
+        self,
+        template: str,
+        *,
+        passing: Mapping[str, Any] = MappingProxyType({}),
+        told_by: Any = None,
+        **values: Any,
     ) -> Response:
         """A part of the page that a browser asks for again and again: 204 if it is as it was.
 
         That is told by the values, before anything is made of them; those that change by
         themselves, as time passes, are given as `passing`. Its template's outermost element has
-        `data-version="{{ version }}"`, and asks with that.
+        `data-version="{{ version }}"`, and asks with that. `told_by` tells it instead of the
+        values, where these are much to read: then `unchanged` is asked before.
         """
-        return live(f"{self.folder}/{template}", passing=passing, **values)
+        return live(f"{self.folder}/{template}", passing=passing, told_by=told_by, **values)
+
+    def unchanged(self, template: str, told_by: Any) -> Response | None:
+        """204 where the browser has the part that this tells from others, else None."""
+        return unchanged(f"{self.folder}/{template}", told_by)
 
     def _route(
         self, method: str, path: str, scope: str | None, *, streamed: bool = False

@@ -76,25 +76,45 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def live(
-    template: str, *, passing: Mapping[str, Any] = MappingProxyType({}), **values: Any
+    template: str,
+    *,
+    passing: Mapping[str, Any] = MappingProxyType({}),
+    told_by: Any = None,
+    **values: Any,
 ) -> Response:
     """A part of one, or 204 where the browser has it (`v` in the query): then nothing is made.
 
     `passing`: values that change by themselves, as time passes, which make nothing new of it.
+    `told_by`: what tells one state of it from another instead of the values, if they need not be
+    looked at for that.
     """
-    version = _version(template, values)
+    version = _version(template, values if told_by is None else told_by)
     if version == request.args.get("v"):
         return Response(status=204, headers=HEADERS)
     html = _html(template, {**values, **passing, "version": version})
     return Response(html, 200, HEADERS, content_type="text/html; charset=utf-8")
 
 
-def part(template: str, *, passing: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> str:
+def unchanged(template: str, told_by: Any) -> Response | None:
+    """204 where the browser has the part that this tells from others; None where it has not."""
+    if _version(template, told_by) == request.args.get("v"):
+        return Response(status=204, headers=HEADERS)
+    return None
+
+
+def part(
+    template: str,
+    *,
+    passing: Mapping[str, Any] = MappingProxyType({}),
+    told_by: Any = None,
+    **values: Any,
+) -> str:
     """The HTML of a part that can be asked for again, with the version that it is of."""
-    return _html(template, {**values, **passing, "version": _version(template, values)})
+    version = _version(template, values if told_by is None else told_by)
+    return _html(template, {**values, **passing, "version": version})
 
 
-def _version(template: str, values: Mapping[str, Any]) -> str:
+def _version(template: str, values: Any) -> str:
     """What tells one state of a part from another: all that it is made of, but for what passes."""
     who: Caller | None = g.get("caller")
     # A session of its own, or of a key that may do other things, has other forms.

@@ -14,9 +14,9 @@ from app.batches.queries import list_batches
 from app.clients.checks import client_id_of
 from app.clients.credentials import list_clients
 from app.console.pages.batches.filters import PATH, Filters, filters_of
-from app.console.pages.batches.searches import Searches
 from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
+from app.console.shell.searches import Searches
 from app.core.errors import BatchlineError, Invalid
 from app.core.lifecycle import BATCH_STATUSES
 from app.db import read

@@ -14,15 +14,18 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from app.audit.reading import AuditFilter, list_audit
 from app.batches.actions.chosen import act_on_items
 from app.batches.batch_view import BatchView
 from app.batches.choices import Choice
 from app.batches.export import Lines, csv_header, csv_rows, ndjson, resubmission
+from app.batches.fields import JsonText
 from app.batches.item_pages import read_items
 from app.batches.item_view import ItemView, size_of
 from app.batches.queries import ItemFilter, find_batch, list_items
 from app.console.shell.page import Page
 from app.console.shell.rendering import part
+from app.console.shell.searches import Searches
 from app.core.errors import Invalid, NotFound
 from app.core.lifecycle import ITEM_STATUSES_SHOWN
 from app.db import read
@@ -35,6 +38,9 @@ page = Page(__name__)
 PAGE_SIZE = 50
 # Bytes of inputs and results that a page reads.
 _MOST_BYTES = 4 * 1024 * 1024
+_LEFT_OUT = JsonText("null")
+_ENTRIES = 20
+_SEARCHES = Searches()
 _LONGEST_KEY = 1000
 _LAST = 2**31 - 1
 _FORMATS: Mapping[str, tuple[bytes, Lines, str, str]] = {
@@ -89,16 +95,37 @@ def filters_of(query: MultiDict[str, str]) -> Filters:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A page of items that is asked for, and its batch as it was just before they are read.
+
+    `state`: what tells one state of that page from another, once the batch has ended; else None.
+    """
+
+    batch: BatchView
+    filters: Filters
+    after: int
+    state: tuple[Any, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Its items, without what it does not show; `next`: behind which there are more."""
+
+    items: list[ItemView]
+    next: int | None
+
+
 @page.get("/batches/<uuid:batch_id>/items")
 def show(batch_id: UUID) -> Response:
     """The list, by index."""
-    values = _values(batch_id)
+    asked = _ask(batch_id)
     return page.answer(
         "page.html",
-        batch=values["batch"],
-        filters=values["filters"],
+        batch=asked.batch,
+        filters=asked.filters,
         statuses=ITEM_STATUSES_SHOWN,
-        live=part("items/live.html", **values),
+        live=part("items/live.html", told_by=asked.state, **_values(asked, _look(asked))),
     )
 
 
@@ -106,41 +133,77 @@ def show(batch_id: UUID) -> Response:
 def live(batch_id: UUID) -> Response:
     """Its rows. Where the batch is gone, the browser loads the page, which says so."""
     try:
-        values = _values(batch_id)
+        asked = _ask(batch_id)
+        if asked.state is not None and (same := page.unchanged("live.html", asked.state)):
+            return same
+        found = _look_again(asked)
     except NotFound:
         if "HX-Request" not in request.headers:
             raise
         return Response(status=200, headers={"HX-Refresh": "true"})
-    return page.live("live.html", **values)
+    return page.live("live.html", told_by=asked.state, **_values(asked, found))
 
 
-def _values(batch_id: UUID) -> dict[str, Any]:
+def _ask(batch_id: UUID) -> _Asked:
     filters, after = filters_of(request.args), _index(request.args.get("after", ""))
     client_id = owner_of(batch_id)
 
-    def look(connection: Connection) -> tuple[BatchView, list[ItemView], int | None]:
+    def look(connection: Connection) -> _Asked:
         batch = find_batch(connection, client_id, batch_id)
-        items, end = list_items(
+        state = (filters, after, _changes_of(connection, batch)) if batch.ended else None
+        return _Asked(batch, filters, after, state)
+
+    return read(services().engine, look)
+
+
+def _changes_of(connection: Connection, batch: BatchView) -> tuple[Any, ...]:
+    """What is another once anything has changed an item of the ended batch.
+
+    Nothing does by itself. What somebody does stands in the audit; an edit there alone. Several
+    entries, as they are of the clocks of several processes: the newest may not be the last.
+    """
+    which = AuditFilter(None, batch_id=batch.id)
+    entries, _ = list_audit(connection, which, limit=_ENTRIES)
+    return (batch.id, batch.revision, [entry.id for entry in entries])
+
+
+def _look(asked: _Asked) -> _Found:
+    batch = asked.batch
+    items, end = read(
+        services().engine,
+        lambda connection: list_items(
             connection,
-            client_id,
-            batch_id,
-            which=filters.asked(),
-            after=after,
+            batch.client_id,
+            batch.id,
+            which=asked.filters.asked(),
+            after=asked.after,
             limit=PAGE_SIZE + 1,
             most_bytes=_MOST_BYTES,
-        )
-        return batch, items, end
-
-    batch, items, end = read(services().engine, look)
+        ),
+    )
     # Where inputs are large, a page ends early: whether there is more is then seen on the next.
     if len(items) > PAGE_SIZE or size_of(items) >= _MOST_BYTES:
         end = items[:PAGE_SIZE][-1].index
+    shown = [replace(each, input=_LEFT_OUT, result=None) for each in items[:PAGE_SIZE]]
+    return _Found(shown, end)
+
+
+def _look_again(asked: _Asked) -> _Found:
+    """No index finds a key: of an unfinished batch it is looked for again as a search is."""
+    if asked.state is not None or not asked.filters.key:
+        return _look(asked)
+    whose = (asked.batch.client_id, asked.batch.id, asked.filters, asked.after)
+    found: _Found = _SEARCHES.again(whose, lambda: _look(asked))
+    return found
+
+
+def _values(asked: _Asked, found: _Found) -> dict[str, Any]:
     return {
-        "batch": batch,
-        "items": items[:PAGE_SIZE],
-        "filters": filters,
-        "after": after,
-        "next": end,
+        "batch": asked.batch,
+        "items": found.items,
+        "filters": asked.filters,
+        "after": asked.after,
+        "next": found.next,
     }
 
 
