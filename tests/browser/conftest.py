@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,14 +38,23 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def watched(chromium: Browser, stack: Stack) -> Iterator[Watched]:
     """A page that has nothing of another's; addresses are those of the running system."""
-    context = chromium.new_context(base_url=stack.url, viewport={"width": 1200, "height": 1600})
+    with watching(chromium, stack, viewport={"width": 1200, "height": 1600}) as found:
+        yield found
+
+
+@contextmanager
+def watching(chromium: Browser, stack: Stack, **options: Any) -> Iterator[Watched]:
+    """The same, in a window that is as `options` say: its size, its colours, its scripts."""
+    context = chromium.new_context(base_url=stack.url, **options)
     context.set_default_timeout(_PATIENCE_MS)
     found = Watched(context.new_page())
     found.page.on("console", lambda said: _note(found, said.type, said.text))
     found.page.on("pageerror", lambda error: found.errors.append(str(error)))
     found.page.on("request", lambda asked: found.hosts.add(urlsplit(asked.url).netloc))
-    yield found
-    context.close()
+    try:
+        yield found
+    finally:
+        context.close()
 
 
 def _note(found: Watched, kind: str, text: str) -> None:

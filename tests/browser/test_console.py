@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,16 +9,17 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.keys import create_key
 from tests.browser.conftest import Watched
+from tests.browser.looks import violations
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.long
+
 
 PAGES = (
     "/console",
@@ -141,89 +141,6 @@ def test_rows_that_are_ticked_stay_so_and_are_canceled(
     assert watched.errors == []
 
 
-def test_the_palette_is_used_by_keyboard_alone(
-    watched: Watched, stack: Stack, client: ClientSecret, http: httpx.Client
-) -> None:
-    page = watched.page
-    ids = {
-        name: submitted(
-            http, "demo.sleep", [], start="manual", name=name, metadata={"by": f"{name}-x"}
-        )
-        for name in ("first", "second", "second too")
-    }
-    sign_in(page, client.secret, "/console/workers")
-    page.wait_for_load_state()
-    page.keyboard.press("/")
-    field = page.get_by_role("combobox", name="Find a batch")
-    expect(field).to_be_focused()
-    page.keyboard.type("second")
-    options = page.get_by_role("dialog").get_by_role("option")
-    # The two, and the list of all that are like that.
-    expect(options).to_have_count(3)
-    expect(options.nth(0)).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("ArrowDown")
-    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
-    expect(field).to_have_attribute("aria-activedescendant", "found-2")
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("ArrowUp")
-    expect(options.nth(2)).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    # Who is quicker than the answer gets there too.
-    page.wait_for_load_state()
-    page.keyboard.press("/")
-    page.keyboard.type("first-x")
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{stack.url}/console/batches/{ids['first']}")
-    page.wait_for_load_state()
-    page.keyboard.press("/")
-    page.keyboard.type(ids["second"])
-    expect(options.nth(0)).to_contain_text("second")
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{stack.url}/console/batches/{ids['second']}")
-    assert watched.errors == []
-    assert watched.hosts == {urlsplit(stack.url).netloc}
-
-
-def tab_to(page: Page, name: str) -> None:
-    """By the tabulator alone, to whatever is called so."""
-    for _ in range(200):
-        page.keyboard.press("Tab")
-        found = page.evaluate(
-            "() => { const e = document.activeElement;"
-            " return e.getAttribute('aria-label') || e.textContent.trim(); }"
-        )
-        if found == name:
-            return
-    raise AssertionError(f"no {name!r} on {page.url}")
-
-
-def test_every_page_and_an_action_by_keyboard_alone(
-    watched: Watched, client: ClientSecret, http: httpx.Client
-) -> None:
-    page = watched.page
-    batch = submitted(http, "demo.sleep", [{"seconds": 0}], start="manual", name="by keys")
-    page.goto("/console")
-    page.keyboard.type(client.secret)
-    page.keyboard.press("Enter")
-    for name in ("Overview", "Operations", "Workers", "Webhooks", "Activity", "Batches"):
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-        tab_to(page, name)
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    tab_to(page, "by keys")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("by keys")
-    tab_to(page, "Cancel batch")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_contain_text("1 of its 1 item")
-    tab_to(page, "Confirm")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Reset")).to_be_visible()
-    assert http.get(f"/v1/batches/{batch}").json()["status"] == "CANCELED"
-    assert watched.errors == []
-
-
 def test_an_admin_sees_a_client_s_and_switches_a_breaker(
     watched: Watched, engine: Engine, client: ClientSecret, http: httpx.Client
 ) -> None:
@@ -325,14 +242,6 @@ def test_nothing_is_in_anybody_s_way(
     found["webhook"] = violations(page)
     context.close()
     assert {where: each for where, each in found.items() if each} == {}
-
-
-def violations(page: Page) -> list[str]:
-    response = Axe().run(page).response
-    return [
-        f"{one['id']}: {json.dumps([node['html'][:200] for node in one['nodes'][:3]])}"
-        for one in response["violations"]
-    ]
 
 
 def test_without_scripts(

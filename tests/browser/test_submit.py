@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.clients.credentials import ClientSecret
 from tests.browser.conftest import Watched
-from tests.browser.test_console import sign_in, violations
+from tests.browser.looks import violations
+from tests.browser.test_console import sign_in
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.long
