@@ -12,7 +12,7 @@ from tests.attack.flood import Request, bearer, flood
 from tests.attack.kinds import Attack, Target
 
 _PATH = "/v1/batches?operation=catalog.masterlist&start=manual"
-_CONNECTIONS = 64
+_CONNECTIONS = 24
 _MILLION = 1_000_000
 # Taken, with items that are INVALID; or refused, for what they are or for what they are too many.
 _READ = {202, 400, 413, 422}
@@ -99,5 +99,5 @@ def _request(bodies: Iterator[bytes]) -> Request:
 
 
 ATTACK = Attack(
-    "64 send bodies that are slow to parse", "time that is linear in bytes", _under_way, seconds=20
+    "24 send bodies that are slow to parse", "time that is linear in bytes", _under_way, seconds=20
 )
