@@ -21,7 +21,7 @@ from tests.api.two_processes.processes import connected, held_by, only, processe
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import Wire
 
-pytestmark = [pytest.mark.usefixtures("own_processes"), pytest.mark.whole]
+pytestmark = pytest.mark.usefixtures("own_processes")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tests.api.two_processes.processes import held_by, only, processes
 from tests.support.stack import Stack, wait_for
 
-pytestmark = [pytest.mark.usefixtures("own_processes"), pytest.mark.whole]
+pytestmark = pytest.mark.usefixtures("own_processes")
 
 
 def test_who_has_none_gets_the_next_ones(pair: Stack) -> None:
