@@ -21,8 +21,9 @@ from app.db import read
 _FIRST_PAGE = 100
 _MOST_INDEX = 2**31 - 1
 _MOST_ITEMS = 2000
-_MOST_BYTES = 2 * 1024 * 1024
-"""Of a page; one item more than fits is in it."""
+_MOST_BYTES = 1024 * 1024
+"""Of a page; one item more than fits is in it. While a peer takes nothing its list keeps the page
+that it is at, and the web process counts it as that (app.server.bounds.PAGE)."""
 
 
 def read_items(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.core.log_scrubbing import beginning_of_path
 from app.server import refusals
 from app.server.answering import After
+from app.server.bounds import MOST_BEGUN
 from app.server.places import Place
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class AtWork:
     def __init__(self, web: Any, most: int) -> None:
         self._web = web
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="request")
+        # Those that wait for a place to go on in.
+        self._begun: set[Connection] = set()
 
     def later(self, task: Callable[[], None]) -> None:
         """Do that in a thread, whenever there is one."""
@@ -50,11 +53,21 @@ class AtWork:
         """Make more of the connection's answer."""
         self._work(connection, place, first=False)
 
+    def goes_first(self, connection: Connection) -> bool:
+        """Its answer, which has been begun, asks for a place: whether before what has not been."""
+        self._begun.add(connection)
+        return len(self._begun) > MOST_BEGUN
+
+    def forget(self, connection: Connection) -> None:
+        """It waits for a place no more."""
+        self._begun.discard(connection)
+
     def end(self) -> None:
         """Take nothing more; what is under way is not waited for."""
         self._pool.shutdown(wait=False)
 
     def _work(self, connection: Connection, place: Place, *, first: bool) -> None:
+        self.forget(connection)
         connection.holding.at_work = place
         answering = connection.answering
         assert answering is not None  # noqa: S101 (made before the place was asked for)
@@ -88,6 +101,7 @@ class AtWork:
         assert holding.at_work is not None  # noqa: S101 (a thread has it)
         web.work.leave(holding.at_work)
         if after is After.TURN:
-            web.work.ask(holding.client, partial(self.submit, self.go_on, connection))
+            go_on = partial(self.submit, self.go_on, connection)
+            web.work.ask(holding.client, go_on, first=self.goes_first(connection))
         else:
             web.loop.call(partial(connection.answered, after))

@@ -45,8 +45,16 @@ SMALL_BODY = 32 * KIB
 """Of a body so much is collected before a thread is given to its request."""
 AHEAD = 256 * KIB
 """Of an answer in pieces so much is made ahead of what the peer has taken."""
-MOST_UNREAD = 96 * MIB
-"""Of answers in all so much waits to be taken. Past it those go that were last read longest ago."""
+PAGE = 3 * MIB
+"""An answer that is made as it is taken keeps so much besides: the page of the list that it is at
+(app/batches/item_pages.py), what is being made of that, and what packs it."""
+MOST_BEGUN = 16
+"""So many answers that have been begun wait at the end of their clients' lines to go on. Past it
+they go before what has not: or of thousands of lists all would be begun, and keep a page each."""
+MOST_UNREAD = 192 * MIB
+"""Of answers that wait to be taken, with what they keep besides, there is so much in all. Past it
+one goes of whichever client has most of it: the one that was last read longest ago. So who has many
+answers and reads them slowly, or not at all, loses some of these, and others none of theirs."""
 
 # Places
 MOST_CONNECTIONS = 5000

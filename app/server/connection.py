@@ -18,7 +18,7 @@ from typing import Any
 
 from gunicorn.http.message import Request
 
-from app.server import refusals
+from app.server import bounds, refusals
 from app.server.answering import After, Answering
 from app.server.arrival import Arrival
 from app.server.holding import Holding
@@ -133,8 +133,8 @@ class Connection:
         self.incoming.only_arrived = False
         self._ask(self._web.threads.answer)
 
-    def _ask(self, task: Any) -> None:
-        self.holding.ask_to_work(partial(self._begin, task))
+    def _ask(self, task: Any, *, first: bool = False) -> None:
+        self.holding.ask_to_work(partial(self._begin, task), first=first)
 
     def _begin(self, task: Any, place: Place) -> None:
         """It has a place at work. In whichever thread gave that back."""
@@ -182,6 +182,11 @@ class Connection:
         else:
             self._go_on()
 
+    @property
+    def keeps(self) -> int:
+        """Bytes that its answer keeps while it waits to be taken, besides what is made of it."""
+        return bounds.PAGE if self._after is After.MORE else 0
+
     def release(self) -> None:
         """Tell now what was held."""
         assert self.answering is not None  # noqa: S101 (it has its answer)
@@ -215,7 +220,8 @@ class Connection:
     def _go_on(self) -> None:
         if self._after is After.MORE:
             self._become(LINE)
-            self._ask(self._web.threads.go_on)
+            threads = self._web.threads
+            self._ask(threads.go_on, first=threads.goes_first(self))
             return
         self.answering = None
         self.incoming.resting = nullcontext
@@ -259,6 +265,7 @@ class Connection:
         if self.state == FLUSH:
             self._web.crowd.unread -= self.outgoing.held
         self._become(GONE)
+        self._web.threads.forget(self)
         self.holding.end_receiving()
         # At once, and not when a collector of cycles comes by: it may be much.
         self.incoming.drop()

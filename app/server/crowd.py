@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable
 
 from app.server import bounds
 from app.server.connection import ASKS, CLOSING, FLUSH, GONE, HEAD, HELD, IDLE, Connection
@@ -17,7 +18,7 @@ class Crowd:
     """All of them, some also by what they wait for, in the order in which they came to that.
 
     `most`: how many there may be. `changed` is told how many there are. `unread`: bytes of answers
-    that wait to be taken. For the loop's thread alone.
+    that wait to be taken, and of what these keep. For the loop's thread alone.
     """
 
     def __init__(self, most: int, changed: Callable[[int], None]) -> None:
@@ -43,6 +44,10 @@ class Crowd:
 
     def moved(self, connection: Connection, state: str) -> None:
         """The connection comes into that state."""
+        if connection.state == FLUSH:
+            self.unread -= connection.keeps
+        if state == FLUSH:
+            self.unread += connection.keeps
         if (left := self._waiting.get(connection.state)) is not None:
             left.pop(connection, None)
         if (entered := self._waiting.get(state)) is not None:
@@ -71,15 +76,27 @@ class Crowd:
         return True
 
     def unread_more(self, connection: Connection) -> None:
-        """The connection has an answer that was not taken. Past what may be, the oldest go."""
+        """The connection, in FLUSH, has an answer that was not taken. Past what may be, some go."""
         self.unread += connection.outgoing.held
         if self.unread <= bounds.MOST_UNREAD:
             return
-        others = (each for each in self._waiting[FLUSH] if each is not connection)
-        for slow in sorted(others, key=_moved_at):
-            if self.unread <= bounds.MOST_UNREAD:
-                return
-            slow.vanish(reset=True)
+        taken: Counter[Hashable] = Counter()
+        slow: dict[Hashable, deque[Connection]] = {}
+        for each in sorted(self._waiting[FLUSH], key=_moved_at):
+            taken[each.holding.client] += _held_by(each)
+            if each is not connection:
+                slow.setdefault(each.holding.client, deque()).append(each)
+        while self.unread > bounds.MOST_UNREAD and slow:
+            client = max(slow, key=taken.__getitem__)
+            first = slow[client].popleft()
+            if not slow[client]:
+                del slow[client]
+            taken[client] -= _held_by(first)
+            first.vanish(reset=True)
+
+
+def _held_by(connection: Connection) -> int:
+    return connection.outgoing.held + connection.keeps
 
 
 def _moved_at(connection: Connection) -> float:

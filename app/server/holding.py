@@ -28,9 +28,9 @@ class Holding:
         """Ask for a place to send a body in; `begin` is then called by the loop."""
         self.receiving = self._web.receiving.ask(self.client, lambda _: self._web.loop.call(begin))
 
-    def ask_to_work(self, begin: Begin) -> None:
-        """Ask for a place at work; `begin` is called by whoever gives it."""
-        self._waits_for = self._web.work.ask(self.client, begin)
+    def ask_to_work(self, begin: Begin, *, first: bool = False) -> None:
+        """Ask for a place at work; `begin` is called by whoever gives it. `first`: as in Places."""
+        self._waits_for = self._web.work.ask(self.client, begin, first=first)
 
     def give_up_work(self, place: Place) -> None:
         """Give that place at work back, which has just been got."""

@@ -71,7 +71,7 @@ def _end(target: Target, dialect: str, reference: str) -> None:
 
 ATTACK = Attack(
     "2,000 read large answers of dialects slowly",
-    "96 MiB of answers that wait",
+    "192 MiB of answers that wait",
     _under_way,
     factor=2.0,
     seconds=20,

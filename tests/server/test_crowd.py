@@ -34,7 +34,7 @@ class House:
             cfg=Config(),
             crowd=self.crowd,
             loop=self.loop,
-            threads=SimpleNamespace(later=lambda task: task()),
+            threads=SimpleNamespace(later=lambda task: task(), forget=lambda _: None),
             refused=Refused(lambda task: task()),
         )
 
@@ -45,13 +45,16 @@ class House:
         self.crowd.add(connection)
         return connection, theirs
 
-    def answered(self) -> tuple[Connection, socket.socket]:
-        """One whose answer waits to be taken."""
+    def answered(
+        self, after: After = After.KEEP, client: str | None = None
+    ) -> tuple[Connection, socket.socket]:
+        """One whose answer waits to be taken. `after`: what is next. `client`: whose it is."""
         connection, peer = self.connected()
+        connection.holding.client = client
         connection._unwatch()  # as while it has a thread
         connection.outgoing.sendall(b"x" * _EACH)
         connection.outgoing.flush()
-        connection.answered(After.KEEP)
+        connection.answered(after)
         return connection, peer
 
 
@@ -75,6 +78,30 @@ def test_past_what_may_be_those_go_that_were_read_longest_ago(
     assert second[0].state == GONE, "nothing of it was taken"
     assert first[0].state == FLUSH, "some of it was"
     assert house.crowd.unread <= 3 * _EACH
+
+
+def test_those_go_of_whoever_has_most(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.server.bounds.MOST_UNREAD", 4 * _EACH)
+    lonely, _ = house.answered(client="lonely")
+    many = [house.answered(client="many")[0] for _ in range(10)]
+    assert lonely.state == FLUSH, "it was last read longest ago, and is all that its client has"
+    assert many[0].state == GONE
+    assert many[-1].state == FLUSH
+    assert house.crowd.unread <= 4 * _EACH
+
+
+def test_what_a_list_keeps_counts_as_long_as_it_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.server.bounds.PAGE", 50 * _EACH)
+    monkeypatch.setattr("app.server.bounds.MOST_UNREAD", 100 * _EACH)
+    whole, _ = house.answered(client="other")
+    first, _ = house.answered(After.MORE)
+    assert house.crowd.unread == 50 * _EACH + sum(each.outgoing.held for each in (whole, first))
+    second, _ = house.answered(After.MORE)
+    assert (first.state, second.state) == (GONE, FLUSH)
+    second.vanish(reset=True)
+    assert house.crowd.unread == whole.outgoing.held
 
 
 def read(peer: socket.socket, _: Connection) -> None:
