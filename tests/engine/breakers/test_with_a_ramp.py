@@ -6,32 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
 
 from app.batches.breakers.changing import close_by_hand, open_by_hand
 from app.batches.queries import find_batch
-from app.core.settings import Settings
 from app.db import transaction
-from handlers import Registry
-from tests.engine.breaking import OF, Downstream, come_back, registry_with, settle_down, status
+from tests.engine.breaking import (
+    Downstream,
+    come_back,
+    items,
+    settle_down,
+    status,
+)
 from tests.engine.ramping import ended_of, submit_ramped, until_held
 from tests.engine.rig import Rig
-
-
-@pytest.fixture
-def downstream() -> Downstream:
-    return Downstream()
-
-
-@pytest.fixture
-def rig(
-    rig_engine: Engine, rig_settings: Settings, rig_registry: Registry, downstream: Downstream
-) -> Rig:
-    return Rig(rig_engine, rig_settings, registry_with(downstream, rig_registry, of=OF))
-
-
-def items(count: int) -> list[dict[str, Any]]:
-    return [{"uid": uid} for uid in range(count)]
 
 
 def stands(rig: Rig, batch_id: UUID) -> tuple[str, str | None, str | None]:
