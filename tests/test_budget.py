@@ -12,6 +12,7 @@ from benchmarks.counting.budget import SIZES, Budget, Counted, count_batches, co
 from benchmarks.counting.statements import by_shape
 from benchmarks.feed import Feeds
 
+# A sweep or a heartbeat within a batch adds to it, on a busy machine to many in a row.
 MOST_TRIES = 200
 PAPER = Path(__file__).parents[1] / "docs" / "performance.md"
 
