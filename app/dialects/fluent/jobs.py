@@ -1,4 +1,9 @@
-"""Fluent's jobs: names under which a client sends batches, and the numbers of both."""
+"""Fluent's jobs: names under which a client sends batches, and the numbers of both.
+
+A job is kept as long as any of its batches is there, and as batches are (`RETENTION_DAYS`) after it
+was last used. Those of a client go as it makes others, several for each that it makes, so that in
+the end there are no more of them than it made within that time, and those that have batches.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +21,18 @@ from app.dialects.fluent.dialect import NAME
 from app.dialects.fluent.statements import (
     FIND_JOB,
     FIND_JOB_OF_BATCH,
+    FORGET_OLD_JOBS,
     INSERT_BATCH,
     INSERT_JOB,
     TAKE_NUMBER,
+    TOUCH_JOB,
 )
 from app.web.auth import caller
 from app.web.services import services
 
 _LARGEST_ID = 2**63 - 1
+# Old jobs that are looked at with each that is made.
+GO_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +44,11 @@ class Job:
 
 
 def make_job(connection: Connection, name: str) -> int:
-    """Make a job of the caller's; its number."""
+    """Make a job of the caller's, some of whose old ones go; its number."""
     client_id = caller().client_id
+    if (days := services().settings.retention_days) > 0:
+        old = {"client_id": client_id, "days": days, "most": GO_AT_ONCE}
+        connection.execute(FORGET_OLD_JOBS, old)
     made = connection.execute(INSERT_JOB, {"client_id": client_id, "name": name})
     job_id = int(made.scalar_one())
     record(connection, "job.create", client_id=client_id, detail={"jobId": job_id, "name": name})
@@ -44,7 +56,10 @@ def make_job(connection: Connection, name: str) -> int:
 
 
 def find_job(connection: Connection, jobid: str) -> Job:
-    """The caller's job. Raises NotFound: unknown, malformed, or another client's."""
+    """The caller's job, which stays while the transaction lasts.
+
+    Raises NotFound: unknown, malformed, or another client's.
+    """
     found = connection.execute(
         FIND_JOB, {"job_id": _number(jobid), "client_id": caller().client_id}
     ).one_or_none()
@@ -59,7 +74,8 @@ def take_number(connection: Connection) -> str:
 
 
 def put_batch_under(connection: Connection, job: Job, batch_id: UUID) -> None:
-    """Let the batch belong to the job."""
+    """Let the batch belong to the job, which `find_job` found in the same transaction."""
+    connection.execute(TOUCH_JOB, {"job_id": job.id})
     connection.execute(INSERT_BATCH, {"batch_id": batch_id, "job_id": job.id})
 
 
