@@ -2,7 +2,7 @@
 
 All processes wait on one socket, and whoever wakes up first would take what comes: of eight callers
 that keep their connections one process may have all, and uses one core while another stands idle.
-So a process that has more than another leaves a new connection to it, for `_MOMENT` at most: one
+So a process that has more than another leaves a new connection to it, for `MOMENT` at most: one
 that is busy, or stuck, keeps nobody waiting for longer.
 """
 
@@ -12,7 +12,8 @@ import mmap
 import time
 
 _MOST = 64
-_MOMENT = 0.004
+MOMENT = 0.004
+"""Seconds that a connection is left to a process with fewer."""
 
 
 class Counts:
@@ -51,23 +52,26 @@ class Waiting:
         self._age = age
         self._counts = counts
         self._until: float | None = None
-        self._waited_at = float("-inf")
+        self._has_waited = False
 
     def begins(self) -> bool:
         """Whether it waits before it takes one more. It does not wait twice for the same one."""
-        has_waited = time.monotonic() - self._waited_at < _MOMENT
-        self._waited_at = float("-inf")
+        has_waited, self._has_waited = self._has_waited, False
         if has_waited or not self._counts.others_have_less(self._age):
             return False
-        self._until = time.monotonic() + _MOMENT
+        self._until = time.monotonic() + MOMENT
         return True
 
     def is_over(self) -> bool:
         """Whether it has waited, and may take one now. True once."""
         if self._until is None or time.monotonic() < self._until:
             return False
-        self._until, self._waited_at = None, time.monotonic()
+        self._until, self._has_waited = None, True
         return True
+
+    def was_taken(self) -> None:
+        """The one that it waited for is another's: it waits for the next one again."""
+        self._has_waited = False
 
     def left(self) -> float | None:
         """Seconds until that; None where it does not wait."""

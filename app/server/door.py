@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -71,10 +72,18 @@ class Door:
         """Open it where another process has had its turn to take some."""
         if self._waiting.is_over():
             self.open()
+            if not self._somebody_is_there():
+                self._waiting.was_taken()
 
     def left(self) -> float | None:
         """Seconds until there is something to look for; None where there is not."""
         return self._waiting.left()
+
+    def _somebody_is_there(self) -> bool:
+        asked = select.poll()
+        for listener in self._listeners:
+            asked.register(listener.sock, select.POLLIN)
+        return bool(asked.poll(0))
 
     def _accept(self, listener: Any) -> None:
         for _ in range(_AT_ONCE):

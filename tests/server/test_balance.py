@@ -22,6 +22,10 @@ def test_who_has_more_leaves_one_to_others_and_only_for_a_moment() -> None:
     assert not mine.is_over()
     assert not mine.begins(), "the other did not take it"
     assert mine.begins(), "that was for one connection"
+    time.sleep(mine.left() or 0)
+    assert mine.is_over()
+    mine.was_taken()
+    assert mine.begins(), "the next one is another"
     counts.forget(2)
     mine = Waiting(1, counts)
     assert not mine.begins(), "the other has ended"
