@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser bench chaos attack soak bench-fairness bench-scale bench-console bench-failures lock clean install install-dev
+.PHONY: screenshots console-vendor help run test test-fast test-long check format format-check lint types walls audit migrations-check client-types docs diagrams browser peers bench chaos attack soak bench-fairness bench-scale bench-console bench-failures lock clean install install-dev
 
 help:
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -82,6 +82,18 @@ browser: $(VENV)/.dev-installed ## Get a browser for the tests that need one
 	        $(BIN)/python -m playwright install chromium; \
 	    fi; \
 	fi
+
+# With apt alone: elsewhere the tests that need one which is not there are skipped, and say so. What
+# is installed is not started.
+PEERS := nginx caddy pgbouncer rabbitmq-server
+peers: ## Get the servers that some tests put beside ours (nginx, Caddy, PgBouncer, RabbitMQ)
+	@for peer in $(PEERS); do \
+	    [ -n "$$(PATH="$$PATH:/usr/sbin:/usr/lib/rabbitmq/bin" command -v $$peer)" ] && continue; \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$peer \
+	            >/dev/null || echo "no $$peer: its tests will be skipped" >&2; \
+	    else echo "no $$peer: its tests will be skipped" >&2; fi; \
+	done
 
 ##@ To measure, and to break
 

@@ -45,7 +45,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
     """A stack whose broker is a RabbitMQ of its own."""
     home = tmp_path_factory.mktemp("rabbitmq")
     home.chmod(0o711)
-    with running_machine(home, receiver.url, broker="rabbitmq") as machine:
+    with running_machine(
+        home, receiver.url, broker="rabbitmq", handlers="tests.chaos.misbehaving"
+    ) as machine:
         yield machine
 
 
@@ -139,6 +141,6 @@ def test_whatever_happens_to_it_nothing_is_lost_and_nothing_happens_twice(
     fresh = replace(machine, client=create_client(machine.engine, "chaos on RabbitMQ"))
     report = run_on(fresh, receiver, 4, FAULTS, batches=12)
     assert report.faults == FAULTS
-    assert report.batches == 12
+    assert report.batches >= 12
     assert report.problems == []
     assert report.longest[1] < 60, report.recoveries
