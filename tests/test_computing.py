@@ -12,7 +12,8 @@ from contextlib import suppress
 import pytest
 from flask import Flask, request
 
-from app.core.computing import alone, aside, in_line
+from app.core import computing
+from app.core.computing import MOST_PATIENCE, Quick, alone, aside, in_line, quickly, unhurried
 from app.formats import Spool
 from app.web.bodies import Body
 from tests.support.stack import wait_for
@@ -134,3 +135,57 @@ def test_who_has_the_turn_need_not_wait_for_it() -> None:
         assert in_line() == 0
     with alone():
         pass
+
+
+def test_a_piece_waits_for_those_who_are_quick() -> None:
+    """Until they are done, however soon; and only as long as pieces have computed."""
+    quick = Quick()
+    quick.more(1)
+    with ThreadPoolExecutor(1) as pool:
+        quick.patience = _SECONDS
+        waits = pool.submit(quick.let_them_end)
+        wait_for(lambda: quick._waits, within=_SECONDS)
+        assert not waits.done()
+        quick.more(1)
+        quick.more(-1)
+        assert not waits.done(), "one is still at it"
+        quick.more(-1)
+        waits.result(_SECONDS)
+    assert 0 < quick.patience < _SECONDS
+
+
+def test_patience_is_what_was_computed() -> None:
+    now = 0.0
+    quick = Quick(lambda: now)
+    quick.patience = 0.0
+    quick.more(1)
+    quick.let_them_end()  # at once
+    quick.computed(MOST_PATIENCE / 2)
+    assert quick.patience == MOST_PATIENCE / 2
+    quick.computed(1.0)
+    assert quick.patience == MOST_PATIENCE
+
+
+def test_who_waits_or_computes_alone_is_not_waited_for() -> None:
+    """Or a piece would wait for its own thread, and for those that wait for it."""
+    seen: list[int] = []
+
+    def see() -> None:
+        seen.append(computing._quick._number)
+
+    see()
+    with quickly():
+        see()
+        with alone():
+            see()
+            with aside():
+                see()
+        see()
+        with unhurried(), unhurried():
+            see()
+        see()
+    see()
+    with unhurried(), alone():
+        see()
+    began = seen[0]
+    assert [number - began for number in seen] == [0, 1, 0, 0, 1, 0, 1, 0, 0]

@@ -8,13 +8,18 @@ has one turn among itself, piece by piece, and a quick request shares the proces
 Who may take how much of it: a piece, of a few milliseconds, within `alone`. Where others wait, each
 piece is followed by one of each of theirs, in the order in which they came. Who waits for a peer or
 for a server meanwhile does it within `aside`, or holds up all the others.
+
+Who has only a little to do does it within `quickly`. While somebody does, no piece is begun, for as
+long as pieces have computed since they last waited: so a quick request has the process to itself,
+and however many of them there are, pieces have half of the time.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -48,14 +53,97 @@ class _Turn:
             return len(self._line)
 
 
+MOST_PATIENCE = 0.01
+"""Seconds that a piece waits for quick ones, at most."""
+
+
+class Quick:
+    """Those who have only a little to do, and how long pieces wait for them.
+
+    `patience`: seconds that they may still wait: as long as they have computed. Only who has the
+    turn waits, so nobody else asks meanwhile.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._number = 0
+        self._waits = False
+        self.patience = MOST_PATIENCE
+
+    def more(self, number: int) -> None:
+        """So many more of them; fewer, where it is negative."""
+        with self._changed:
+            self._number += number
+            if self._waits and not self._number:
+                self._changed.notify()
+
+    def computed(self, seconds: float) -> None:
+        """A piece has taken so long."""
+        self.patience = min(MOST_PATIENCE, self.patience + seconds)
+
+    def let_them_end(self) -> None:
+        """Wait until there is none, or patience is over."""
+        if not self._number or self.patience <= 0:
+            return
+        began = self._clock()
+        with self._changed:
+            self._waits = True
+            self._changed.wait_for(lambda: not self._number, self.patience)
+            self._waits = False
+        self.patience -= self._clock() - began
+
+
 class _Mine(threading.local):
-    """Whether this thread has the turn."""
+    """Whether this thread has the turn, since when, and whether it counts as quick."""
 
     has_turn = False
+    since = 0.0
+    is_quick = False
 
 
 _turn = _Turn()
+_quick = Quick()
 _mine = _Mine()
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Do in this block what is no piece of something that takes long, but within `alone`."""
+    _be_quick(True)
+    try:
+        yield
+    finally:
+        _be_quick(False)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Wait in this block for what may take long; nobody else waits for it. Within `quickly`."""
+    was_quick = _mine.is_quick
+    _be_quick(False)
+    try:
+        yield
+    finally:
+        _be_quick(was_quick)
+
+
+def _be_quick(quick: bool) -> None:
+    if _mine.is_quick != quick:
+        _mine.is_quick = quick
+        _quick.more(1 if quick else -1)
+
+
+def _take_turn() -> None:
+    _turn.take()
+    _quick.let_them_end()
+    _mine.has_turn, _mine.since = True, time.monotonic()
+
+
+def _leave_turn() -> None:
+    _quick.computed(time.monotonic() - _mine.since)
+    _mine.has_turn = False
+    _turn.leave()
 
 
 @contextmanager
@@ -67,13 +155,12 @@ def alone() -> Iterator[None]:
     if _mine.has_turn:
         yield
         return
-    _turn.take()
-    _mine.has_turn = True
-    try:
-        yield
-    finally:
-        _mine.has_turn = False
-        _turn.leave()
+    with unhurried():
+        _take_turn()
+        try:
+            yield
+        finally:
+            _leave_turn()
 
 
 @contextmanager
@@ -85,13 +172,11 @@ def aside() -> Iterator[None]:
     if not _mine.has_turn:
         yield
         return
-    _mine.has_turn = False
-    _turn.leave()
+    _leave_turn()
     try:
         yield
     finally:
-        _turn.take()
-        _mine.has_turn = True
+        _take_turn()
 
 
 def in_line() -> int:

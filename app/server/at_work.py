@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from app.core.computing import quickly
 from app.core.log_scrubbing import beginning_of_path
 from app.server import refusals
 from app.server.answering import After
@@ -73,11 +74,12 @@ class AtWork:
         assert answering is not None  # noqa: S101 (made before the place was asked for)
         after = After.ABORT
         try:
-            if first:
-                close = not self._web.alive or not self._web.keepalive
-                after = answering.begin(connection.peer, connection.server, close=close)
-            else:
-                after = answering.go_on()
+            with quickly():
+                if first:
+                    close = not self._web.alive or not self._web.keepalive
+                    after = answering.begin(connection.peer, connection.server, close=close)
+                else:
+                    after = answering.go_on()
         except OSError as error:
             if error.errno not in _PEER_GONE:
                 self._web.log.exception("Socket error while answering")

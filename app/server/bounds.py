@@ -79,6 +79,10 @@ BESIDE = 4
 """Beside others who asked for something within the last second it has this part of those at work
 and of those to store in: a quarter. Then they share the processor with two of it rather than four.
 Those whom nobody knows yet have no more either."""
+JUST_BESIDE = 8
+"""Beside others who asked for something within the last tenth of a second, and who all have what
+they asked for, it has this part of those at work: one of eight. So who asks for one thing after the
+other shares the processor with one request of whoever floods."""
 
 _KEPT_FOR_OTHERS = 200
 """File descriptors: connections to the servers, spools, the log."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable
 
 LATELY = 1.0
 """Seconds for which somebody who asked for something counts as being there."""
+JUST_NOW = 0.1
+"""Seconds for which they count as being at it: what one is answered, they wait for."""
 
 _NEVER = float("-inf")
 
@@ -36,7 +38,12 @@ class Company:
 
     def is_alone(self, client: Hashable) -> bool:
         """Whether nobody else has come lately."""
-        if client is None:
-            return False
+        return client is not None and self._since_another(client) > LATELY
+
+    def is_beside(self, client: Hashable) -> bool:
+        """Whether somebody else has come just now."""
+        return self._since_another(client) <= JUST_NOW
+
+    def _since_another(self, client: Hashable) -> float:
         other_at = self._other_at if client == self._last else self._last_at
-        return self._clock() - other_at > LATELY
+        return self._clock() - other_at

@@ -52,9 +52,11 @@ class Places:
 
     When one client asks for more its requests wait for each other, and nobody else's do. When
     clients together ask for more than there is, the next free place is the next client's in turn.
-    `company`: while a client is not alone it gets at most `beside`. `spare`: the last
-    so many are for those who hold none, so that whoever comes finds one beside a few who take all
-    they can: for places that are held for as long as a client likes.
+    `company`: while a client is not alone it gets at most `beside`; and `just_beside` while another
+    has asked for something this very moment, and all others have what they asked for: then one who
+    asks for more than it gets has only as much as whoever asks for little. `spare`: the last so
+    many are for those who hold none, so that whoever comes finds one beside a few who take all they
+    can: for places that are held for as long as a client likes.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class Places:
         most_each: int,
         *,
         beside: int | None = None,
+        just_beside: int | None = None,
         company: Company | None = None,
         spare: int = 0,
     ) -> None:
         self._free = most
         self._most_each = most_each
         self._beside = most_each if beside is None else beside
+        self._just_beside = self._beside if just_beside is None else just_beside
         self._company = company
         self._spare = spare
         self._lock = threading.Lock()
@@ -147,7 +151,13 @@ class Places:
     def _most_of(self, client: Hashable) -> int:
         if self._company is None or self._company.is_alone(client):
             return self._most_each
+        if self._only_one_waiting(client) and self._company.is_beside(client):
+            return self._just_beside
         return self._beside
+
+    def _only_one_waiting(self, client: Hashable) -> bool:
+        """Whether nobody but the client, if it does, waits for more than it has."""
+        return len(self._lines) == (client in self._lines)
 
     def _give(self, place: Place) -> Place:
         self._free -= 1

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from app.core.computing import unhurried
 from app.core.errors import Busy
 from app.server.bounds import STORING_SECONDS
 from app.server.holding import Holding
@@ -46,7 +47,8 @@ class Serving(Turn):
         assert holding.at_work is not None  # noqa: S101 (a thread has it)
         self._web.work.leave(holding.at_work)
         try:
-            yield
+            with unhurried():
+                yield
         finally:
             # Before those that have not begun: each that goes on gives its thread back soon.
             holding.at_work = self._got(self._web.work, first=True)
@@ -95,6 +97,7 @@ class Serving(Turn):
         """A place, waited for; None if there was none in so many seconds."""
         got = threading.Event()
         place = places.ask(self._holding.client, lambda _: got.set(), first=first)
-        if not got.wait(within) and places.withdraw(place):
-            return None
+        with unhurried():
+            if not got.wait(within) and places.withdraw(place):
+                return None
         return place

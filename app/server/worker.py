@@ -83,6 +83,7 @@ class WebWorker(Worker):
             most,
             max(1, most // bounds.EACH),
             beside=max(1, most // bounds.BESIDE),
+            just_beside=max(1, most // bounds.JUST_BESIDE),
             company=self._company,
         )
 

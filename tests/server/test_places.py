@@ -8,7 +8,7 @@ from collections.abc import Hashable
 
 import pytest
 
-from app.server.company import LATELY, Company
+from app.server.company import JUST_NOW, LATELY, Company
 from app.server.places import Place, Places
 
 
@@ -195,3 +195,48 @@ def test_what_was_spared_is_given_out_as_others_leave() -> None:
     places.leave(first[0])
     assert waits[2].held
     assert not waits[3].held
+
+
+def test_beside_one_who_asks_for_one_thing_after_the_other_a_flood_has_one() -> None:
+    now = 0.0
+    got: list[Place] = []
+    places = Places(8, 4, beside=2, just_beside=1, company=Company(lambda: now))
+
+    def held(client: Hashable) -> int:
+        return sum(place.held for place in got if place.client == client)
+
+    def next_of(client: Hashable) -> None:
+        places.leave(next(place for place in got if place.held and place.client == client))
+
+    # Of strangers who are known to nobody the same is true.
+    for flood in ("flood", None):
+        now += 10
+        other = places.ask("quick", got.append)
+        for _ in range(8):
+            places.ask(flood, got.append)
+        assert held(flood) == 1
+        places.leave(other)
+        next_of(flood)
+        assert held(flood) == 1, "the quick one has just been there, and may be back"
+        now += JUST_NOW + 0.01
+        next_of(flood)
+        assert held(flood) == 2, "it is not at it any more"
+        places.ask("quick", got.append)
+        next_of(flood)
+        assert (held(flood), held("quick")) == (1, 1)
+        next_of("quick")
+        now += 10
+        while held(flood):
+            next_of(flood)
+
+
+def test_two_floods_have_two_each() -> None:
+    got: list[Place] = []
+    places = Places(8, 4, beside=2, just_beside=1, company=Company(lambda: 0.0))
+    for _ in range(4):
+        for flood in "ab":
+            places.ask(flood, got.append)
+    for _ in range(2):
+        places.leave(got[0])
+        got.pop(0)
+    assert sorted(str(place.client) for place in got if place.held) == ["a", "a", "b", "b"]
