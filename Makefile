@@ -87,13 +87,17 @@ browser: $(VENV)/.dev-installed ## Get a browser for the tests that need one
 # is installed is not started.
 PEERS := nginx caddy pgbouncer rabbitmq-server
 peers: ## Get the servers that some tests put beside ours (nginx, Caddy, PgBouncer, RabbitMQ)
-	@for peer in $(PEERS); do \
-	    [ -n "$$(PATH="$$PATH:/usr/sbin:/usr/lib/rabbitmq/bin" command -v $$peer)" ] && continue; \
-	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$peer \
-	            >/dev/null || echo "no $$peer: its tests will be skipped" >&2; \
-	    else echo "no $$peer: its tests will be skipped" >&2; fi; \
-	done
+	@lacking=; for peer in $(PEERS); do \
+	    PATH="$$PATH:/usr/sbin" command -v $$peer >/dev/null || lacking="$$lacking $$peer"; \
+	done; \
+	if [ -n "$$lacking" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq; \
+	    for peer in $$lacking; do \
+	        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	            apt-get install -y -qq --no-install-recommends $$peer >/dev/null \
+	            || echo "no $$peer: its tests will be skipped" >&2; \
+	    done; \
+	elif [ -n "$$lacking" ]; then echo "no$$lacking: their tests will be skipped" >&2; fi
 
 ##@ To measure, and to break
 
