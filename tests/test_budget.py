@@ -34,7 +34,7 @@ def test_the_paper_promises_for_each_size() -> None:
     assert tuple(promised()) == SIZES
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.timeout(240)
 def test_a_batch_asks_no_more_than_is_promised(own_processes: None) -> None:
     """Of many batches the least counts: what else the machine does can only add to it."""

@@ -108,6 +108,7 @@ def narrow(settings: Settings, client: ClientSecret) -> Iterator[Caller]:
     next(apps, None)
 
 
+@pytest.mark.whole
 def test_one_who_goes_leaves_a_place(narrow: Caller) -> None:
     path = f"/v1/batches/{narrow.opened()}/events"
     first = narrow.get(path, buffered=False)

@@ -73,7 +73,7 @@ def test_hanging_receivers_take_no_thread_from_items(
         assert time.monotonic() - begun < SOON
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_items_that_hang_take_no_thread_from_deliveries(
     stack: Stack, engine: Engine, client: ClientSecret, other: ClientSecret
 ) -> None:

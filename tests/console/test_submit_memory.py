@@ -50,7 +50,7 @@ def peak(settings: Settings, body: bytes) -> tuple[int, int, str]:
     return held, count, why
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("body", "count", "why"),
     [

@@ -97,6 +97,7 @@ def test_a_user_who_may_not_ask_how_it_is(as_user: Callable[[str], Settings]) ->
     assert cure.endswith(USUAL)
 
 
+@pytest.mark.whole
 def test_processes_work_as_such_a_user(
     as_user: Callable[[str], Settings],
     own_settings: Settings,

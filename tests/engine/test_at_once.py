@@ -29,7 +29,7 @@ IN_DATABASE = ("log.one", "log.bulk", "log.crowded")
 OPERATIONS = (*IN_DATABASE, "log.outside")
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_nothing_deadlocks_and_every_item_takes_effect_once_or_not_at_all(rig: Rig) -> None:
     rng = random.Random(1)
     rig.runtime.pace = PACE

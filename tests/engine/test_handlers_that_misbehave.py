@@ -104,7 +104,7 @@ def operation(rig: Rig, request: pytest.FixtureRequest) -> Iterator[str]:
     "what",
     [
         # Postgres finds a deadlock after a second, and there are many tries.
-        pytest.param(what, marks=pytest.mark.slow) if what == "deadlock for ever" else what
+        pytest.param(what, marks=pytest.mark.whole) if what == "deadlock for ever" else what
         for what in ANSWERS
     ],
 )

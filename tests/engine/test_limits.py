@@ -121,6 +121,7 @@ def test_of_several_in_one_call_it_is_found_out_which(
     assert items[1].message == f"Exceeded the operation's time limit of 1 s {KILLED}"
 
 
+@pytest.mark.whole
 def test_one_that_holds_on_to_the_interpreter_is_ended_from_outside(
     batches: Batches, client: ClientSecret
 ) -> None:

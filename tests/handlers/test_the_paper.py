@@ -43,6 +43,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.whole
 def test_its_python_runs_and_its_tests_pass(tmp_path: Path, own_processes: None) -> None:
     python = python_blocks()
     tests = len(re.findall(r"^def test_", "".join(python), re.MULTILINE))
@@ -60,6 +61,7 @@ def test_its_python_runs_and_its_tests_pass(tmp_path: Path, own_processes: None)
     assert f"{tests + 1} passed" in done.stdout
 
 
+@pytest.mark.whole
 def test_its_types_hold(tmp_path: Path) -> None:
     folder = written(tmp_path, *python_blocks())
     done = run(folder, sys.executable, "-m", "mypy", "--strict", "--no-incremental", "-p", "shop")

@@ -131,7 +131,7 @@ def test_dialects_uploads_that_hang_leave_places(
     assert max(answers) < 300
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_a_full_pool_says_that_it_is_busy(web: Stack, client: ClientSecret, engine: Engine) -> None:
     """Requests that all wait for a lock of somebody else's: others are told so, not otherwise."""
     with web.http(client) as http:

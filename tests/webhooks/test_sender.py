@@ -55,6 +55,7 @@ def hooked(engine: Engine, url: str, deliveries: int = 1, *, webhooks: int = 1) 
     return made[0]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("most", [8, 64])
 def test_hanging_receivers_of_one_client_hold_nobody_else_up(engine: Engine, most: int) -> None:
     with (
@@ -74,6 +75,7 @@ def test_hanging_receivers_of_one_client_hold_nobody_else_up(engine: Engine, mos
         assert len(hanging.received) == hanging.most_at_once == MOST_OF_CLIENT
 
 
+@pytest.mark.whole
 def test_a_last_part_of_the_threads_is_for_those_who_have_none(engine: Engine) -> None:
     """Two clients could have all eight threads: they get six, and one more each at most."""
     with (

@@ -27,7 +27,7 @@ from tests.dialects.facts import FACTS
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import Wire
 
-pytestmark = pytest.mark.usefixtures("own_processes")
+pytestmark = [pytest.mark.usefixtures("own_processes"), pytest.mark.whole]
 AT_ONCE = 24
 QUOTA = "urn:batchline:problem:quota"
 
