@@ -12,8 +12,8 @@ costs the same few nanoseconds a byte whatever it is made of.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from itertools import accumulate, compress, count
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, compress, count, islice
 from math import isinf
 from operator import not_
 
@@ -36,9 +36,10 @@ _LONG_RUN = b"0" * 300
 # What a byte does to the depth, as signed numbers; the others are left out, or count as 0.
 _STEPS = bytes({0x5B: 1, 0x7B: 1, 0x5D: 255, 0x7D: 255}.get(byte, 0) for byte in range(256))
 _NO_BRACKETS = bytes(byte for byte in range(256) if not _STEPS[byte])
-# Where this many bytes are looked at, there are at most as many strings.
-_WINDOW = 1 << 16
-_LEAST_LOOK = 1024
+# So many bytes are looked at in one go: no other thread computes meanwhile, and there are at most
+# as many strings in them.
+_WINDOW = 1 << 14
+_DOWN = b"\xff"
 
 # Texts that nest no deeper than this need no closer look.
 _USUAL_DEPTH = 8
@@ -91,7 +92,7 @@ def all_within(texts: bytes) -> bool:
     False also where that would take a closer look, as it does for few: then ask `flaw_of` of each.
     For many short texts this is a tenth of that.
     """
-    left = _without_escapes(texts).translate(None, _NO_STRUCTURE)
+    left = without_escapes(texts).translate(None, _NO_STRUCTURE)
     # Where a string has brackets in it, its first quote stays.
     left = left.replace(b'""', b"")
     for _ in range(_USUAL_DEPTH):
@@ -111,9 +112,8 @@ def _flaw(data: bytes, deep: bool, run: bool) -> str | None:
     masked: bytes | None = None
     if deep:
         masked = without_strings(data)
-        steps = memoryview(masked.translate(_STEPS, _NO_BRACKETS)).cast("b")
-        if max(accumulate(steps), default=0) > MOST_DEPTH:
-            at = next(compress(count(), map(MOST_DEPTH.__lt__, _depths(masked))))
+        at = _beyond_depth(masked)
+        if at is not None:
             return _named(data, masked, at, TOO_DEEP)
     if run:
         masked = without_strings(data) if masked is None else masked
@@ -133,19 +133,23 @@ def _flaw(data: bytes, deep: bool, run: bool) -> str | None:
 
 def without_strings(data: bytes) -> bytes:
     """JSON text of the same length, with `_` for each byte between quotes."""
-    data = _without_escapes(data)
-    pieces, inside = [], False
+    return b"".join(_windows_without_strings(data))
+
+
+def _windows_without_strings(data: bytes) -> Iterator[bytes]:
+    """The same, piece by piece."""
+    data = without_escapes(data)
+    inside = False
     for start in range(0, len(data), _WINDOW):
         parts = data[start : start + _WINDOW].split(b'"')
         first = 0 if inside else 1
         parts[first::2] = [b"_" * len(part) for part in parts[first::2]]
         inside ^= len(parts) % 2 == 0
-        pieces.append(b'"'.join(parts))
-    return b"".join(pieces)
+        yield b'"'.join(parts)
 
 
-def _without_escapes(data: bytes) -> bytes:
-    """The same, but only each escaped backslash or quote is masked."""
+def without_escapes(data: bytes) -> bytes:
+    """JSON text of the same length, with `__` for each escaped backslash or quote."""
     return data.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in data else data
 
 
@@ -156,26 +160,52 @@ def end_of(data: bytes, at_least: int = 0) -> int | None:
     """
     if data.translate(_PLAIN).count(b"[") <= at_least:
         return None
-    size = _LEAST_LOOK
-    while True:
-        # What is cut off in a string, or behind a backslash, ends there as far as brackets go.
-        depths = _depths(without_strings(data[:size]))
-        ends = next(compress(count(1), map(not_, depths)), None)
-        if ends is not None:
-            return ends
-        if size >= len(data):
-            return None
-        size *= 8
+    # What is cut off in a string, or behind a backslash, ends there as far as brackets go.
+    at = depth = 0
+    for window in _windows_without_strings(data):
+        steps = window.translate(_STEPS, _NO_BRACKETS)
+        down = steps.count(_DOWN)
+        # Nearly always there are too few that close to come down to the ground.
+        if down >= depth and min(_depths(steps, depth)) <= 0:
+            depths = _depths(window.translate(_STEPS), depth)
+            next(depths)
+            ends = next(compress(count(1), map(not_, depths)), None)
+            if ends is not None:
+                return at + ends
+        depth += len(steps) - 2 * down
+        at += len(window)
+    return None
 
 
-def _depths(masked: bytes) -> Iterable[int]:
+def _beyond_depth(masked: bytes) -> int | None:
+    """Where the first bracket opens that is deeper than may be; None where there is none."""
+    depth = 0
+    for at in range(0, len(masked), _WINDOW):
+        window = masked[at : at + _WINDOW]
+        steps = window.translate(_STEPS, _NO_BRACKETS)
+        down = steps.count(_DOWN)
+        up = len(steps) - down
+        if depth + up > MOST_DEPTH and max(_depths(steps, depth)) > MOST_DEPTH:
+            depths = _depths(window.translate(_STEPS), depth)
+            next(depths)
+            return at + next(compress(count(), map(MOST_DEPTH.__lt__, depths)))
+        depth += up - down
+    return None
+
+
+def _depths(steps: bytes, depth: int) -> Iterator[int]:
+    """`depth`, and how deep it is behind each of the `steps`."""
+    return accumulate(memoryview(steps).cast("b"), initial=depth)
+
+
+def _all_depths(masked: bytes) -> Iterable[int]:
     """How deep it is behind each byte."""
     return accumulate(memoryview(masked.translate(_STEPS)).cast("b"))
 
 
 def _named(data: bytes, masked: bytes, at: int, why: str) -> str:
     """`why`, with the names that lead to the value at `at`: the outermost of them."""
-    depths = bytes(_depths(masked[:at]))
+    depths = bytes(_all_depths(masked[:at]))
     names: list[str] = []
     inside = depths[-1] if depths else 0
     for level in range(1, min(inside, _MOST_NAMES) + 1):
@@ -198,9 +228,9 @@ def deep_envelope(text: str) -> dict[str, bytes]:
     None where `text` is anything else.
     """
     data = text.strip().encode()
-    masked = _without_escapes(data)
+    masked = without_escapes(data)
     # What stands in the object itself, and of what is below it the last bracket.
-    own = bytes(compress(masked, map((1).__eq__, _depths(without_strings(data)))))
+    own = _of_the_outermost(masked, data)
     if found := _DATA_LAST.fullmatch(own):
         named, inner = data[slice(*found.span(2))], data[found.end(1) : -1]
     elif found := _DATA_FIRST.fullmatch(own):
@@ -210,6 +240,18 @@ def deep_envelope(text: str) -> dict[str, bytes]:
     else:
         return {}
     return {"operation": named, "data": inner.strip()}
+
+
+def _of_the_outermost(masked: bytes, data: bytes) -> bytes:
+    """What of `masked` is one level deep, by the brackets of `data`; and behind each, its last."""
+    depth = at = 0
+    kept = []
+    for window in _windows_without_strings(data):
+        depths = islice(_depths(window.translate(_STEPS), depth), 1, None)
+        kept.append(bytes(compress(masked[at : at + _WINDOW], map((1).__eq__, depths))))
+        depth += sum(memoryview(window.translate(_STEPS, _NO_BRACKETS)).cast("b"))
+        at += len(window)
+    return b"".join(kept)
 
 
 def refused(flaw: str) -> str:

@@ -12,8 +12,16 @@ from contextlib import suppress
 import pytest
 from flask import Flask, request
 
-from app.core import computing
-from app.core.computing import MOST_PATIENCE, Quick, alone, aside, in_line, quickly, unhurried
+from app.core.computing import (
+    MOST_PATIENCE,
+    Quick,
+    alone,
+    aside,
+    in_line,
+    pieces,
+    quickly,
+    unhurried,
+)
 from app.formats import Spool
 from app.web.bodies import Body
 from tests.support.stack import wait_for
@@ -171,7 +179,7 @@ def test_who_waits_or_computes_alone_is_not_waited_for() -> None:
     seen: list[int] = []
 
     def see() -> None:
-        seen.append(computing._quick._number)
+        seen.append(pieces._quick._number)
 
     see()
     with quickly():

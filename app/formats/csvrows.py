@@ -16,8 +16,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from app.core.computing import breathe
 from app.core.errors import FieldError, Invalid, Malformed
-from app.formats.limits import Limits, bad_line
+from app.formats.limits import BlankLines, Limits, bad_line
 from app.formats.magic import not_text
 
 _encode = msgspec.json.encode
@@ -39,6 +40,7 @@ def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
     separator = lines.separator()
     rows = csv.reader(lines, strict=True, delimiter=separator or ",")
     header: list[str] | None = None
+    blank = BlankLines()
     # Each item repeats the names of its columns, so that a small body can make very much of it.
     size = 0
     while True:
@@ -51,6 +53,7 @@ def read_csv(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
         except csv.Error as error:
             raise bad_line(began, lines.index, _said(error)) from error
         if not any(row):
+            blank.pass_over(began)
             continue
         if header is None:
             header = _header(row, began, separator)
@@ -91,6 +94,8 @@ class _Lines:
         if self._first is not None:
             text, self._first, self.number = self._first, None, 1
             return text
+        # A row may have very many of them.
+        breathe()
         line = self._stream.readline(self.longest + 1)
         if not line:
             raise StopIteration

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.core.computing import breathe
 from app.core.errors import FieldError, Malformed, TooLarge
+
+MOST_BLANK_LINES = 2_000_000
+"""Of a body. A spreadsheet has 1,048,576 rows, and may write all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,20 @@ class Limits:
             raise TooLarge(
                 f"Item {index}: {message}", errors=[FieldError(f"/items/{index}", message)]
             )
+
+
+class BlankLines:
+    """Counts the lines of a body that are passed over, and says where it has too many of them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def pass_over(self, number: int) -> None:
+        """Line `number` is one. Raises TooLarge for one too many. Others may compute meanwhile."""
+        breathe()
+        self._count += 1
+        if self._count > MOST_BLANK_LINES:
+            raise TooLarge(f"Line {number}: More than {MOST_BLANK_LINES:,} lines are blank.")
 
 
 def bad_line(number: int, index: int, message: str) -> Malformed:

@@ -9,7 +9,7 @@ import msgspec
 
 from app.core.errors import Malformed
 from app.formats.jsonstream import check
-from app.formats.limits import Limits, bad_line, not_json
+from app.formats.limits import BlankLines, Limits, bad_line, not_json
 from app.formats.magic import not_text
 
 _BOM = b"\xef\xbb\xbf"
@@ -26,6 +26,7 @@ def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
     """The items of `stream`, each as JSON text on one line. Blank lines are passed over."""
     longest = limits.item_bytes + _SLACK
     readline = stream.readline
+    blank = BlankLines()
     number = index = 0
     while line := readline(longest):
         number += 1
@@ -36,6 +37,7 @@ def read_ndjson(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
             whole = len(line) < longest or line[-1:] == b"\n"
             limits.check_size(index, _size(text) if whole else len(line))
         if not text:
+            blank.pass_over(number)
             continue
         limits.check_count(index)
         try:

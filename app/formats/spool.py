@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from app.core.computing import alone
+from app.core.computing import alone, breathe
 from app.formats.raw_item import RawItem
 from app.formats.spool_budget import SpoolShare, no_room
 from handlers.jsonbounds import all_within
@@ -76,6 +76,7 @@ class Spool:
             write(lines)
             write(b"\n")
             self.count += len(block)
+            breathe()
         self._file.flush()
 
     def items(self) -> Iterator[RawItem]:

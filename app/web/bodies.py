@@ -24,6 +24,9 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 
 _CHUNK = 256 * 1024
+# Compressed bytes that are looked at in one go. Of a stream of empty members zlib copies the rest
+# behind each of them.
+_INFLATED = 8 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 _CUT_SHORT = "The body is cut short."
 
@@ -159,20 +162,24 @@ class Gunzip:
     ) -> None:
         self._wrong = wrong
         self._member = zlib.decompressobj(_GZIP)
+        self._fed = memoryview(b"")
         self._input = b""
         self._begun = False
 
     @property
     def needs_input(self) -> bool:
         """Whether `feed` is to be called next."""
-        return not self._input
+        return not self._input and not self._fed
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes as they were sent."""
-        self._input = data
+        self._fed = memoryview(data)
 
     def give(self, room: int) -> bytes:
-        """At most `room` bytes more; none where more input is needed."""
+        """At most `room` bytes more; there may be none."""
+        if not self._input:
+            self._input = bytes(self._fed[:_INFLATED])
+            self._fed = self._fed[_INFLATED:]
         try:
             data = self._member.decompress(self._input, room)
         except zlib.error as error:

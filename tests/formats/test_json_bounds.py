@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.batches.item_keys import unwrap
 from app.core.jsontext import dumps_strictly
+from handlers import jsonbounds
 from handlers.jsonbounds import (
     LONGEST_REFUSAL,
     MOST_DEPTH,
@@ -24,6 +25,13 @@ from handlers.jsonbounds import (
     shown,
     without_strings,
 )
+
+
+@pytest.fixture(autouse=True, scope="module", params=[7, 1 << 14])
+def _windows(request: pytest.FixtureRequest) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonbounds, "_WINDOW", request.param)
+        yield
 
 
 def nested(levels: int, inner: str = "") -> str:

@@ -23,12 +23,17 @@ JSONS = st.recursive(
 STYLES = st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}, {"ensure_ascii": False}])
 
 
-@pytest.fixture(autouse=True, scope="module", params=[(3, 64), (1 << 18, 32), (1 << 18, 1 << 16)])
+@pytest.fixture(
+    autouse=True,
+    scope="module",
+    params=[(3, 64, 9), (1 << 18, 32, 1), (1 << 18, 1 << 16, 1 << 14)],
+)
 def _windows(request: pytest.FixtureRequest) -> Any:
-    chunk, piece = request.param
+    chunk, piece, reach = request.param
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonstream, "_CHUNK", chunk)
         patch.setattr(jsonstream, "_PIECE", piece)
+        patch.setattr(jsonstream, "_REACH", reach)
         yield
 
 
