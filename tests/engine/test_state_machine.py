@@ -391,7 +391,7 @@ class BatchMachine(WhatHolds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("examples", [6, pytest.param(80, marks=pytest.mark.whole)])
+@pytest.mark.parametrize("examples", [6, pytest.param(100, marks=pytest.mark.whole)])
 def test_any_sequence_of_events(rig: Rig, examples: int) -> None:
     BatchMachine.rig = rig
     run_state_machine_as_test(
