@@ -14,12 +14,13 @@ from marshmallow import Schema, fields
 from sqlalchemy import Connection
 
 from app.batches.failures.identity import Identity
+from app.batches.failures.kinds import Ended, Kinds
 from handlers import Context, Item, Operation, Reject, registry
 from workers.engine.outcome import write_outcomes
 
 CAUSES = 50
 BARE = ".bare"
-_UNGROUPED = Identity("", None, "FAILED", None, "")
+_UNGROUPED = Identity("", None, "FAILED", 422, "")
 
 
 class _FailingSchema(Schema):
@@ -28,7 +29,7 @@ class _FailingSchema(Schema):
 
 def _reject(item: Item) -> Reject:
     n = item.data["n"]
-    return Reject(f"Order {n} of shop {'abcdefghij'[n % 10]}{n % CAUSES // 10} was closed")
+    return Reject(f"Order {n} of shop {'abcdefghij'[n % 10]}{'vwxyz'[n % CAUSES // 10]} was closed")
 
 
 def _alone(item: Item, _: Context) -> Any:
@@ -45,19 +46,21 @@ for _end in ("", BARE):
 
 
 _module: Any = write_outcomes
-_identify, _count = _module.identify, _module.count_failures
+_tell_apart, _count = _module.tell_apart, _module.count_failures
 
 
-def _identify_unless_bare(operation: str | None, *of: Any) -> Identity:
-    return _UNGROUPED if (operation or "").endswith(BARE) else _identify(operation, *of)
+def _tell_unless_bare(items: Sequence[Ended], messages: Sequence[str]) -> Any:
+    if (items[0].operation or "").endswith(BARE):
+        return Kinds([_UNGROUPED], [0] * len(items))
+    return _tell_apart(items, messages)
 
 
 def _count_unless_bare(
-    connection: Connection, batch_id: UUID, failures: Sequence[Identity], **more: Any
+    connection: Connection, batch_id: UUID, failures: Kinds, **more: Any
 ) -> list[Any]:
-    if failures[0] is _UNGROUPED:
-        return [None] * len(failures)
+    if failures.kinds[0] is _UNGROUPED:
+        return [None]
     return list(_count(connection, batch_id, failures, **more))
 
 
-_module.identify, _module.count_failures = _identify_unless_bare, _count_unless_bare
+_module.tell_apart, _module.count_failures = _tell_unless_bare, _count_unless_bare

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from random import Random
 from time import thread_time_ns
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.batches.failures.identity import OTHER, identify
+from app.batches.failures.kinds import tell_apart
 from app.batches.failures.normal_form import LONGEST, normal_form
 
 # What Postgres, marshmallow, HTTP servers, requests and Python do say.
@@ -107,6 +110,43 @@ def test_nothing_more_is_taken_out_the_second_time(message: str) -> None:
     form = normal_form(message)
     assert normal_form(form) == form
     assert not re.search(r"\d", form), form
+
+
+@given(st.one_of(_PIECES, st.text(max_size=80)), st.randoms(use_true_random=False))
+def test_which_digit_one_is_says_nothing(message: str, chance: Random) -> None:
+    """So digits may be made equal first, for all messages of a slice at once."""
+    other = re.sub("[0-9]", lambda _: chance.choice("0123456789"), message)
+    assert normal_form(other) == normal_form(message)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    operation: str | None
+    status: str
+    code: int | None
+
+
+_ENDED = st.builds(
+    _Ended,
+    st.sampled_from([None, "a", "b"]),
+    st.sampled_from(["FAILED", "INVALID"]),
+    st.sampled_from([None, 404, 500]),
+)
+# As they are stored: without NUL, and with two that differ in digits alone.
+_SAID = st.one_of(
+    st.sampled_from(["", "0", "12", "Order 1 was closed", "Order 27 was closed"]),
+    st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20),
+)
+
+
+@given(st.lists(st.tuples(_ENDED, _SAID), max_size=20))
+def test_many_at_once_are_told_apart_as_one_by_one(items: list[tuple[_Ended, str]]) -> None:
+    kinds = tell_apart([ended for ended, _ in items], [said for _, said in items])
+    assert [kinds.kinds[place] for place in kinds.places] == [
+        identify(ended.operation, ended.status, ended.code, said) for ended, said in items
+    ]
+    assert len(set(kinds.kinds)) == len(kinds.kinds)
+    assert set(kinds.places) == set(range(len(kinds.kinds)))
 
 
 @given(st.text(max_size=3 * LONGEST))

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from app.batches.actions import remove
 from app.batches.failures.grouping import count_failures
 from app.batches.failures.identity import Identity, identify
+from app.batches.failures.kinds import Kinds
 from app.batches.failures.reading import list_failures
 from app.db import transaction
 from app.db.models.failure import MOST_FAILURES
@@ -36,6 +37,11 @@ def failures(rig: Rig, batch_id: UUID, limit: int = 2000) -> list[FailureRow]:
 
 def shown(rows: list[FailureRow]) -> list[tuple[Any, ...]]:
     return [(row.status, row.code, row.message, row.count) for row in rows]
+
+
+def one_each(kinds: list[Identity]) -> Kinds:
+    """An item of each."""
+    return Kinds(kinds, list(range(len(kinds))))
 
 
 REJECTED = ("FAILED", 418, "rejected as asked", 3)
@@ -184,8 +190,8 @@ def test_beyond_a_thousand_they_are_called_other(rig: Rig) -> None:
     ]
     many = [identify("log.one", "FAILED", 500, word) for word in words]
     with transaction(rig.engine) as connection:
-        first = count_failures(connection, batch_id, many[:600], spread=0)
-        second = count_failures(connection, batch_id, many, spread=1)
+        first = count_failures(connection, batch_id, one_each(many[:600]), spread=0)
+        second = count_failures(connection, batch_id, one_each(many), spread=1)
     assert first == [each.id for each in many[:600]]
     assert second[:600] == first
     assert Counter(second)["other"] == 1100 - MOST_FAILURES
@@ -222,7 +228,7 @@ def test_many_at_once_wait_for_no_one_crosswise(rig: Rig) -> None:
                 if number % 2:
                     part = part[::-1]
                 with transaction(rig.engine) as connection:
-                    mine.update(count_failures(connection, batch_id, part, spread=number))
+                    mine.update(count_failures(connection, batch_id, one_each(part), spread=number))
         except BaseException as error:
             errors.append(error)
         written.append(mine)
@@ -262,4 +268,4 @@ def test_a_slice_without_failures_pays_nothing(rig: Rig) -> None:
         finally:
             event.remove(rig.engine, "before_cursor_execute", see)
         assert sum("INTO failure_counts" in each for each in seen) == statements
-        assert sum("failure = u.failure" in each for each in seen) == statements
+        assert sum("[u.kind + 1]" in each and "UPDATE items" in each for each in seen) == statements

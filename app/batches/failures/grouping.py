@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.batches.failures.identity import Identity, identify
+from app.batches.failures.kinds import Kinds, tell_apart
 from app.db.statements.failures import (
     COUNT_FAILURES,
     FIND_UNGROUPED_ITEMS,
@@ -23,22 +23,19 @@ _LAST_INDEX = 2**31 - 1
 
 
 def count_failures(
-    connection: Connection, batch_id: UUID, failures: Sequence[Identity], *, spread: int
+    connection: Connection, batch_id: UUID, failures: Kinds, *, spread: int
 ) -> list[str]:
-    """Count items by their failures, one each; what to write as each item's, in that order.
+    """Count items by their failures; what to write as the failure of each kind, in that order.
 
     That is `other` for those beyond the batch's thousandth. `spread`: any number, a different one
     for those who do this at the same time: two of the same wait for each other's commit. One
     statement, and one more for each race for a new failure that was lost.
     """
-    counts: dict[str, int] = {}
-    kinds: dict[str, Identity] = {}
-    for failure in failures:
-        counts[failure.id] = counts.get(failure.id, 0) + 1
-        kinds[failure.id] = failure
+    counts = Counter(failures.places)
+    left = {kind.id: (kind, counts[place]) for place, kind in enumerate(failures.kinds)}
     kept: dict[str, str] = {}
-    while counts:
-        these = [kinds[each] for each in sorted(counts)]
+    while left:
+        these = [left[each] for each in sorted(left)]
         found = rows_of(
             KeptFailure,
             connection.execute(
@@ -46,20 +43,20 @@ def count_failures(
                 {
                     "batch_id": batch_id,
                     "spread": spread % SPREAD,
-                    "failures": [each.id for each in these],
-                    "operations": [each.operation for each in these],
-                    "statuses": [each.status for each in these],
-                    "codes": [each.code for each in these],
-                    "messages": [each.message for each in these],
-                    "counts": [counts[each.id] for each in these],
+                    "failures": [kind.id for kind, _ in these],
+                    "operations": [kind.operation for kind, _ in these],
+                    "statuses": [kind.status for kind, _ in these],
+                    "codes": [kind.code for kind, _ in these],
+                    "messages": [kind.message for kind, _ in these],
+                    "counts": [count for _, count in these],
                 },
             ),
         )
         for row in found:
             if row.kept is not None:
                 kept[row.failure] = row.kept
-                del counts[row.failure]
-    return [kept[failure.id] for failure in failures]
+                del left[row.failure]
+    return [kept[kind.id] for kind in failures.kinds]
 
 
 def group_items(
@@ -80,12 +77,8 @@ def group_items(
         )
         if not items:
             return
-        failures = count_failures(
-            connection,
-            batch_id,
-            [identify(item.operation, item.status, item.code, item.message) for item in items],
-            spread=first,
-        )
+        failures = tell_apart(items, [item.message or "" for item in items])
+        kept = count_failures(connection, batch_id, failures, spread=first)
         connection.execute(
             SET_FAILURE_OF_ITEMS,
             {
@@ -93,7 +86,7 @@ def group_items(
                 "first": items[0].index,
                 "last": items[-1].index,
                 "indexes": [item.index for item in items],
-                "failures": failures,
+                "failures": [kept[place] for place in failures.places],
             },
         )
         if len(items) < _AT_ONCE:

@@ -55,22 +55,25 @@ COMPLETE_ITEMS = text(
     """
 )
 
-# INVALID or FAILED, each with its reason, and its failure (app/db/statements/failures.py).
+# INVALID or FAILED, each with its reason. What else is said of an item is the same for all that
+# have its failure (app/db/statements/failures.py), so it goes in once for each of these: `kind` is
+# which it is, from 0. As above, a literal a column.
 REFUSE_ITEMS = _statement(
     f"""
-    UPDATE items SET status = u.status, attempts = items.attempts + u.attempts, code = u.code,
-        message = u.message, failure = u.failure, due_at = NULL, deferred = false,
+    UPDATE items SET status = (:statuses)[u.kind + 1], code = (:codes)[u.kind + 1],
+        failure = (:failures)[u.kind + 1], message = u.message,
+        attempts = items.attempts + u.attempts, due_at = NULL, deferred = false,
         started_at = coalesce(items.started_at, s.claimed_at), finished_at = clock_timestamp()
-    FROM unnest(:indexes, :statuses, :codes, :messages, :failures, :attempts)
-         AS u (index, status, code, message, failure, attempts), slices s
+    FROM ROWS FROM (unnest(CAST(:indexes AS integer[])),
+                    unnest(CAST(:kinds AS integer[])),
+                    unnest(CAST(:attempts AS integer[])),
+                    json_array_elements_text(CAST(:messages AS json)))
+         AS u (index, kind, attempts, message), slices s
     WHERE s.claim = :claim AND s.batch_id = :batch_id AND {_THESE}
     """,
-    "indexes",
     "statuses",
     "codes",
-    "messages",
     "failures",
-    "attempts",
 )
 
 # To be tried again `waits` seconds from now. One whose attempts do not grow is deferred: it waits

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, TextClause
 
 from app.batches.failures.grouping import count_failures
-from app.batches.failures.identity import identify
+from app.batches.failures.kinds import tell_apart
 from app.core.jsontext import dumps
 from app.db.statements.item_outcomes import (
     COMPLETE_ITEMS,
@@ -33,32 +34,27 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
             claimed,
             COMPLETE_ITEMS,
             len(indexes),
-            indexes=f"{{{','.join(map(str, indexes))}}}",
+            indexes=_literal(indexes),
             results=f"[{','.join([result or 'null' for result in results])}]",
             messages=dumps([message and shown(message) for message in messages]),
         )
     if outcomes.failures:
-        failures = outcomes.failures
-        words = [shown(failure.message) for failure in failures]
+        failed = outcomes.failures
+        words = [shown(failure.message) for failure in failed]
+        failures = tell_apart(failed, words)
+        kept = count_failures(connection, claimed.batch_id, failures, spread=claimed.number)
         _write(
             connection,
             claimed,
             REFUSE_ITEMS,
-            len(failures),
-            indexes=[failure.index for failure in failures],
-            statuses=[failure.status for failure in failures],
-            codes=[failure.code for failure in failures],
-            messages=words,
-            failures=count_failures(
-                connection,
-                claimed.batch_id,
-                [
-                    identify(failure.operation, failure.status, failure.code, said)
-                    for failure, said in zip(failures, words, strict=True)
-                ],
-                spread=claimed.number,
-            ),
-            attempts=[failure.attempts for failure in failures],
+            len(failed),
+            statuses=[kind.status for kind in failures.kinds],
+            codes=[kind.code for kind in failures.kinds],
+            failures=kept,
+            indexes=_literal(failure.index for failure in failed),
+            kinds=_literal(failures.places),
+            attempts=_literal(failure.attempts for failure in failed),
+            messages=dumps(words),
         )
     if outcomes.retry_later:
         waiting = outcomes.retry_later
@@ -98,12 +94,14 @@ def write_outcomes(connection: Connection, claimed: ClaimedSlice, outcomes: Outc
         _write(connection, claimed, LEAVE_ITEMS, len(outcomes.left), indexes=outcomes.left)
 
 
-def shown(message: str | None) -> str | None:
+def shown(message: str) -> str:
     """`message` as it can be stored and shown: no NUL, no lone surrogates, not endless."""
-    if message is None:
-        return None
     clean = message.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
     return clean if len(clean) <= LONGEST_MESSAGE else clean[: LONGEST_MESSAGE - 1] + "…"
+
+
+def _literal(numbers: Iterable[int]) -> str:
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _write(
