@@ -24,7 +24,7 @@ from app.api import (
     results,
     webhooks,
 )
-from app.web import rates
+from app.web import nowhere, rates
 from app.web import request_log as requests
 from app.web.openapi import make_api
 
@@ -53,6 +53,7 @@ def register(flask: Flask) -> None:
     """Serve the API, its errors, its OpenAPI document and the page that shows it from `flask`."""
     requests.register(flask)
     rates.register(flask)
+    nowhere.register(flask)
     api = make_api(flask)
     records.register_converter(flask)
     for blueprint in _BLUEPRINTS:

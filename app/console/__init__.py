@@ -10,8 +10,9 @@ from flask import Flask
 
 from app.console.pages import PAGES
 from app.console.shell import assets, errors
-from app.console.shell.page import make_blueprint
+from app.console.shell.page import identify, make_blueprint
 from app.console.shell.rendering import protect
+from app.web.nowhere import recognize_under
 
 
 def register(flask: Flask) -> None:
@@ -20,4 +21,5 @@ def register(flask: Flask) -> None:
     assets.register(blueprint)
     flask.register_blueprint(blueprint)
     errors.register(flask)
+    recognize_under(flask, "/console", identify)
     flask.after_request(protect)

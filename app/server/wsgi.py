@@ -68,18 +68,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     listen_with(RedisListener(impatient, own))
     trace_web(flask, here.engine)
+    flask.before_request(_take_path_as_sent)
     app.api.register(flask)
     app.dialects.register(flask)
     app.console.register(flask)
-    flask.before_request(_take_path_as_sent)
     return flask
 
 
 def _take_path_as_sent() -> None:
-    """Raise NotFound where the router has dropped slashes at the path's beginning.
+    """There is nothing where the router has dropped slashes at the path's beginning.
 
     Who keeps `/metrics` from the outside by its path in a proxy need not think of `//metrics`.
     """
     if request.environ.get("PATH_INFO", "").startswith("//"):
-        request.url_rule = None
-        raise NotFound
+        request.url_rule, request.routing_exception = None, NotFound()

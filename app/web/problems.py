@@ -30,6 +30,7 @@ from app.core.errors import (
 )
 from app.db import is_away
 from app.db.engine import busy
+from app.web.prefixes import of_longest
 from app.web.request_log import shown_path
 from app.web.responses import encode
 
@@ -183,8 +184,7 @@ def _handle(error: Exception) -> Response | HTTPException:
 
 def _renderer_for(path: str) -> Renderer:
     renderers: Mapping[str, Renderer] = current_app.extensions[_RENDERERS]
-    found = [prefix for prefix in renderers if path == prefix or path.startswith(f"{prefix}/")]
-    return renderers[max(found, key=len)] if found else render
+    return of_longest(renderers, path, render)
 
 
 def _of_ours(error: BatchlineError) -> ProblemDetails:

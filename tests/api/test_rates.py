@@ -85,6 +85,29 @@ def test_every_answer_tells_what_is_left(limited: Callable[[int], Caller]) -> No
     assert others[304].status_code == 304
 
 
+def test_what_there_is_not_counts_and_tells_it_too(limited: Callable[[int], Caller]) -> None:
+    api = limited(3)
+    wrong = {
+        404: api.get("/v1/nothing"),
+        405: api.send("PUT", "/v1/batches"),
+        200: api.send("OPTIONS", "/v1/batches"),
+    }
+    for status, answer in wrong.items():
+        assert answer.status_code == status
+        assert left(answer) <= 2
+    answers = [api.get(f"/{path}") for path in ("/v1/me", "v1/batches/x") for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {404, 429}
+    assert all(left(answer) <= 2 for answer in answers)
+
+
+def test_whoever_it_is_is_told_apart_from_strangers_by_nothing_else(app: Flask) -> None:
+    headers = {"Authorization": "Bearer bls_nobodys-secret-at-all"}
+    for path, status in (("/v1/nothing", 404), ("/batch/nothing", 404), ("/console/nothing", 404)):
+        answer = app.test_client().get(path, headers=headers)
+        assert answer.status_code == status
+        assert "RateLimit" not in answer.headers
+
+
 @pytest.mark.parametrize("dialect", FACTS)
 def test_dialects_tell_it_and_refuse_in_their_own_shape(
     app: Flask, limited: Callable[[int], Caller], dialect: str
@@ -100,6 +123,21 @@ def test_dialects_tell_it_and_refuse_in_their_own_shape(
     assert refused.status_code == 429
     assert refused.headers["Retry-After"] == "1"
     assert "requestsPerSecond" in FACTS[dialect].refused.said(refused, 429)
+
+
+@pytest.mark.parametrize("dialect", FACTS)
+def test_so_they_do_where_they_have_nothing(
+    app: Flask, limited: Callable[[int], Caller], dialect: str
+) -> None:
+    """By the dialect's own headers."""
+    api = limited(5)
+    assert api.client is not None
+    speaker = Speaker(app.test_client(), api.client, dialect)
+    call = next(call for call in FACTS[dialect].calls if call.method == "GET")
+    path = f"{re.sub(r'{.*', '1', call.path)}/and/nothing"
+    answer = speaker.get(path)
+    assert answer.status_code == 404, path
+    assert left(answer) == 4
 
 
 def test_who_has_no_such_quota_is_told_nothing_and_asks_redis_nothing(

@@ -88,6 +88,15 @@ def test_a_session_is_its_clients_and_counts(two_a_second: None, person: Person)
     assert refused[-1].mimetype == "text/html"
 
 
+def test_so_does_a_path_that_there_is_not(two_a_second: None, person: Person) -> None:
+    answers = [person.get("/console/nothing") for _ in range(20)]
+    assert answers[0].status_code == 404
+    assert "Sign out" in answers[0].text
+    assert 'href="/console/batches"' in answers[0].text
+    assert answers[-1].status_code == 429
+    assert all("RateLimit" in answer.headers for answer in answers)
+
+
 def test_each_of_several_counts(
     app: Flask, engine: Engine, settings: Settings, client: ClientSecret, person: Person
 ) -> None:

@@ -131,7 +131,8 @@ def make_blueprint(pages: Iterable[Page]) -> Blueprint:
             name = f"{page.folder}_{view.__name__}"
             blueprint.add_url_rule(path, name, view, methods=[method])
 
-    @blueprint.before_request
+    # For any request: an error below `/console` may be of a path that no page has.
+    @blueprint.before_app_request
     def offer() -> None:
         g.links = links
 

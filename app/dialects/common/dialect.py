@@ -11,6 +11,7 @@ from flask import Flask
 from app.core.settings import Settings
 from app.dialects.common.errors import render
 from app.dialects.common.status_map import Words
+from app.web import nowhere
 from app.web.auth import BEARER, Extract, View, bearer, require
 from app.web.blueprint import DescribedBlueprint
 from app.web.item_limits import Limit, limit_items
@@ -67,6 +68,7 @@ class Dialect:
         limit_items(flask, self.name, self.most_items)
         for prefix in self.prefixes:
             render_errors_under(flask, prefix, self.renderer)
+            nowhere.recognize_under(flask, prefix, nowhere.by(self.extract))
 
 
 def in_header(name: str) -> dict[str, str]:
