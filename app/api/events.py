@@ -22,7 +22,7 @@ from app.web.quotas import take_stream
 from app.web.responses import encode
 from app.web.services import services
 from app.web.sse import HEADERS, HEARTBEAT, MIMETYPE, Line, event
-from app.web.still_good import still_good
+from app.web.still_good import IDLE_EVERY, still_good
 from app.web.turns import rest
 from app.web.watch import batch_watch, waiting_places
 
@@ -73,6 +73,7 @@ def events(batch_id: UUID) -> Response:
         last,
         Line(request.environ),
         Bodies([batch]),
+        still_good(every=IDLE_EVERY),
         still_good(),
         rest(),
     )
@@ -110,6 +111,7 @@ def _events(
     line: Line,
     body: Bodies,
     is_good: Callable[[], bool],
+    is_good_now: Callable[[], bool],
     rest: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[bytes]:
     with follow as following:
@@ -124,6 +126,8 @@ def _events(
             if state == "free" and newest is not None:
                 text, last = _events_after(newest, last, body)
                 if text:
+                    if not is_good_now():
+                        return
                     yield text
                     written_at = time.monotonic()
                 if newest.ended:

@@ -18,8 +18,12 @@ from app.core.errors import BatchlineError, Unauthenticated
 from app.web.address import caller_address
 from app.web.services import services
 
-LOOK_EVERY = 5.0
-"""Seconds between two looks of one answer: at most a statement each."""
+LOOK_EVERY = 0.25
+"""Seconds between two looks of one answer or body. Who calls by credentials is kept in memory for
+a second, so that a key costs a process one statement in that time, however many look; a session of
+the console costs one each time."""
+IDLE_EVERY = 5.0
+"""Seconds between two looks of an answer that has nothing to tell."""
 
 
 def still_good(

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from app.batches import item_pages, watching
 from app.clients.credentials import ClientSecret, revoke_client, rotate_client
 from app.clients.keys import create_key, revoke_key
+from app.clients.recent_callers import KEPT_SECONDS
 from app.core.errors import Unauthenticated
 from app.web import still_good as looking
 from app.web.auth import authenticate
@@ -30,6 +31,7 @@ from tests.support.watches import held
 def at_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look is made, and asks the database."""
     monkeypatch.setattr(looking, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr("app.api.events.IDLE_EVERY", 0.0)
     monkeypatch.setattr("app.clients.recent_callers.KEPT_SECONDS", 0.0)
 
 
@@ -49,6 +51,32 @@ def test_a_stream_of_events_ends(
     following.close()
     assert Caller(app, key).get(path).status_code == 401
     assert api.get("/v1/me").status_code == 200
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("at_once")
+def test_a_stream_looks_before_it_tells_anything(
+    app: Flask,
+    engine: Engine,
+    client: ClientSecret,
+    api: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.api.events.IDLE_EVERY", 3600.0)
+    key = create_key(engine, client.client_id)
+    path = f"/v1/batches/{api.opened()}"
+    following = Caller(app, key).get(f"{path}/events", buffered=False)
+    stream = following.iter_encoded()
+    assert next(stream).startswith(b"retry:")
+    assert b"event: progress" in next(stream)
+    revoke_key(engine, key.key_id)
+    assert api.post(f"{path}/items", [ITEM]).status_code == 200
+    assert b"".join(stream) == b""
+    following.close()
+
+
+def test_a_process_knows_of_an_end_within_about_a_second() -> None:
+    assert KEPT_SECONDS + looking.LOOK_EVERY <= 1.25
 
 
 @pytest.mark.usefixtures("at_once")
