@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from kombu import Connection
 from psycopg2.extensions import parse_dsn
+from redis import Redis
 from sqlalchemy import make_url
 
 from app.core.errors import SettingsError
@@ -126,11 +127,15 @@ def test_several_servers_are_spelt_as_both_libraries_read_them(given: str, query
         ("redis://host?db=2", "redis://host/2"),
         ("redis://host/2?db=2", "redis://host/2"),
         ("rediss://host?db=2&ssl_cert_reqs=none", "rediss://host/2?ssl_cert_reqs=none"),
+        ("rediss://host/2?ssl_cert_reqs=CERT_NONE", "rediss://host/2?ssl_cert_reqs=none"),
+        ("rediss://host?ssl_cert_reqs=REQUIRED", "rediss://host?ssl_cert_reqs=required"),
     ],
 )
 def test_redis_is_the_broker_unless_another_is_given(redis_url: str, broker_url: str) -> None:
     assert load_settings({"REDIS_URL": redis_url}).broker_url == broker_url
-    # What workers do with it when they start.
+    # What processes do with it when they start.
+    with Redis.from_url(load_settings({"REDIS_URL": redis_url}).redis_url or "") as redis:
+        redis.connection_pool.make_connection()
     with Connection(load_settings({"REDIS_URL": redis_url}).broker_url or "") as connection:
         assert connection.virtual_host in ("0", "2", "/")  # of a socket it is in the host's name
         assert connection.transport is not None
@@ -173,6 +178,8 @@ def test_lists_and_maps() -> None:
         "redis://:hunter2@host/0?health_check_interval=5",
         "redis://:hunter2@host/0?ssl_cert_reqs=none",
         "rediss://:hunter2@host/0?protocol=3",
+        "rediss://:hunter2@host/0?ssl_cert_reqs=maybe",
+        "rediss://:hunter2@host/0?ssl_cert_reqs=none&ssl_cert_reqs=required",
     ],
 )
 def test_a_parameter_that_would_end_the_workers_is_refused(variable: str, url: str) -> None:

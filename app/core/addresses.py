@@ -90,16 +90,22 @@ def libpq_url(url: str) -> str:
 # What both redis-py and kombu take of a URL's parameters, by scheme.
 _OF_TLS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _PARAMETERS: Mapping[str, frozenset[str]] = {"rediss": _OF_TLS, "redis": frozenset()}
+_CERTIFICATES = ("none", "optional", "required")
 
 
 def redis_url(value: str) -> str:
     """A Redis database, as redis-py and kombu both read it: `?db=1` becomes its path.
 
-    Raises ValidationError for a parameter that one of them does not know: a worker would end at it.
+    `ssl_cert_reqs` may be written as kombu alone has it, `CERT_NONE`. Raises ValidationError for a
+    parameter or a value that one of them does not know, where a worker would end, and for one that
+    is given twice, of which each would take another.
     """
     _check_url(value, ("redis", "rediss", "unix"))
     parts = urlsplit(value)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    given = parse_qs(parts.query)
+    if twice := sorted(name for name, values in given.items() if len(values) > 1):
+        raise ValidationError(f"The parameter {twice[0]!r} is given twice.")
+    query = {name: values[0] for name, values in given.items()}
     database = query.pop("db", None)
     if unknown := sorted(set(query) - _PARAMETERS.get(parts.scheme, frozenset())):
         raise ValidationError(f"The parameter {unknown[0]!r} cannot be used.")
@@ -110,9 +116,20 @@ def redis_url(value: str) -> str:
     if database is not None and path not in ("", database):
         raise ValidationError("The database is given twice (…/0?db=1).")
     _number(path or database or "0")
-    if database is None:
+    if "ssl_cert_reqs" in query:
+        query["ssl_cert_reqs"] = _certificates(query["ssl_cert_reqs"])
+    elif database is None:
         return value
-    return urlunsplit(parts._replace(path=f"/{path or database}", query=urlencode(query)))
+    path = parts.path if database is None else f"/{database}"
+    return urlunsplit(parts._replace(path=path, query=urlencode(query)))
+
+
+def _certificates(wanted: str) -> str:
+    """What of a certificate is wanted, as redis-py writes it and kombu reads it too."""
+    plain = wanted.lower().removeprefix("cert_")
+    if plain not in _CERTIFICATES:
+        raise ValidationError(f"ssl_cert_reqs must be one of {', '.join(_CERTIFICATES)}.")
+    return plain
 
 
 def _number(database: str) -> None:
