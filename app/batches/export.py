@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,8 +20,9 @@ COLUMNS = tuple(field.json_name for field in shown_fields(ItemView))
 Lines = Callable[[Sequence[ItemView]], bytes]
 """Makes whole lines of a page of items."""
 
-# A cell that begins with one of these is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Before what a spreadsheet takes for a formula: where a cell begins, and where one would that is
+# separated by semicolons or tabs, as in many countries. Our quotes mean nothing there.
+_FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=\"*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -84,4 +86,4 @@ def _one_line(text: bytes) -> bytes:
 
 
 def _guard(cell: str | None) -> str | None:
-    return f"'{cell}" if cell and cell.startswith(_FORMULA) else cell
+    return _FORMULA.sub("'", cell) if cell else cell

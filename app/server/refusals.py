@@ -43,6 +43,9 @@ def answer(status: int, kind: str, detail: str) -> bytes:
         "Connection: close",
         f"Content-Type: {problems.CONTENT_TYPE}",
         f"Content-Length: {len(body)}",
+        # It may quote what was sent; and some of these statuses are ones that caches keep.
+        "X-Content-Type-Options: nosniff",
+        "Cache-Control: no-store",
         *([f"Retry-After: {_RETRY_AFTER}"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

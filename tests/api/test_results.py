@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.batches import item_pages as exporting
+from app.batches.export import _guard
 from app.clients.credentials import ClientSecret, create_client
 from tests.support.stack import Stack
 
@@ -102,6 +103,28 @@ def test_csv_for_a_spreadsheet_holds_no_formula(http: httpx.Client, batch: dict[
     answer = results(http, batch, format="csv", spreadsheet="true")
     guarded = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert [row["key"] for row in guarded][50] == "'=cmd()"
+
+
+@pytest.mark.parametrize(
+    ("cell", "guarded"),
+    [
+        ("=1", "'=1"),
+        ("-1+1", "'-1+1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\t=1", "'\t'=1"),
+        ("\n=1", "'\n'=1"),
+        ("a\n=1", "a\n'=1"),
+        # Where these separate cells.
+        ("a;=cmd()", "a;'=cmd()"),
+        ('a;"=cmd()"', 'a;\'"=cmd()"'),
+        ("a\t+1", "a\t'+1"),
+        ("a=1, b-2", "a=1, b-2"),
+        ("a; b", "a; b"),
+    ],
+)
+def test_nothing_begins_as_a_formula_whatever_separates_cells(cell: str, guarded: str) -> None:
+    assert _guard(cell) == guarded
 
 
 def test_gzip_where_it_is_asked_for(http: httpx.Client, batch: dict[str, Any]) -> None:

@@ -111,6 +111,8 @@ def test_a_head_that_cannot_be_read(web: Stack, sent: bytes, status: int) -> Non
         answer = talk.answer()
         assert (answer.status, answer.json["status"]) == (status, status)
         assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
         assert talk.ended()
 
 
