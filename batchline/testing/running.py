@@ -168,7 +168,8 @@ def _results(
         found[late.index] = (status, late.code, late.message, None)
     for index, row in enumerate(rows):
         status, code, message, result = found.get(index, ("PENDING", None, None, None))
-        yield Result(index, row.key, status, code, shown(message), result, errors.get(index))
+        said = None if message is None else shown(message)
+        yield Result(index, row.key, status, code, said, result, errors.get(index))
 
 
 def _slice(
