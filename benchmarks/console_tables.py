@@ -69,9 +69,11 @@ _WEBHOOK = """
 _DELIVERIES = """
     INSERT INTO webhook_deliveries (id, webhook_id, batch_id, event, body, status, attempts,
                                     next_at, created_at, tried_at, finished_at, answer_status)
-    SELECT gen_random_uuid(), w.id, b.id, 'batch.finished', %(body)s, 'DELIVERED', 1, NULL,
+    SELECT CAST(overlay(CAST(b.id AS text) PLACING to_char(w.n, 'FM000') FROM 16 FOR 3) AS uuid),
+           w.id, b.id, 'batch.finished', %(body)s, 'DELIVERED', 1, NULL,
            b.created_at, b.created_at, b.created_at, 200
-    FROM webhooks w CROSS JOIN (SELECT * FROM batches ORDER BY id DESC LIMIT %(each)s) b
+    FROM (SELECT id, row_number() OVER () AS n FROM webhooks) w
+         CROSS JOIN (SELECT * FROM batches ORDER BY id DESC LIMIT %(each)s) b
 """
 _HISTORY = """
     INSERT INTO item_history (minute, client_id, operation, completed, failed, invalid, whole)

@@ -7,13 +7,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause
 
 from app.batches.batch_view import BATCH_COLUMNS, BatchView, batch_view
 from app.batches.item_view import ITEM_COLUMNS, ItemView, item_views, size_of
 from app.core.errors import NotFound
 from app.core.ids import earliest_id
-from app.db.statements.batch_lists import choice_of, select_batch_page, select_end_of_batches
+from app.db.statements.batch_lists import (
+    BatchChoice,
+    BatchVersion,
+    choice_of,
+    select_batch_page,
+    select_batch_versions,
+    select_end_of_batches,
+)
 from app.db.statements.batch_views import (
     SELECT_OPERATION,
     SELECT_UNFINISHED,
@@ -28,11 +35,13 @@ from app.db.statements.item_pages import (
     select_item,
     select_items,
 )
+from app.db.statements.rows import rows_of
 
 _PLAIN_BATCH = select_plain_batch(BATCH_COLUMNS)
 _BATCH = select_batch(BATCH_COLUMNS)
 _BATCH_BY_REFERENCE = select_batch_by_reference(BATCH_COLUMNS)
 _BATCHES = select_followed_batches(BATCH_COLUMNS)
+_PLAIN_BATCHES = select_followed_batches(BATCH_COLUMNS, plain=True)
 _ITEM = select_item(ITEM_COLUMNS)
 
 LOOK_AT_BATCHES = 10_000
@@ -117,7 +126,18 @@ def find_batch_by_reference(
 
 def find_batches(batch_ids: list[UUID], connection: Connection) -> dict[UUID, BatchView]:
     """Those of the batches that are there, whoever's they are."""
-    rows = connection.execute(_BATCHES, {"ids": batch_ids}).mappings()
+    return _find_batches(_BATCHES, batch_ids, connection)
+
+
+def find_plain_batches(batch_ids: list[UUID], connection: Connection) -> dict[UUID, BatchView]:
+    """Those of them that have ended or repeat no key, at half the price."""
+    return _find_batches(_PLAIN_BATCHES, batch_ids, connection)
+
+
+def _find_batches(
+    statement: TextClause, batch_ids: list[UUID], connection: Connection
+) -> dict[UUID, BatchView]:
+    rows = connection.execute(statement, {"ids": batch_ids}).mappings()
     return {batch.id: batch for batch in map(batch_view, rows)}
 
 
@@ -140,7 +160,34 @@ def list_batches(
     LOOK_AT_BATCHES at most. None where it is full, or there are no more. `client_id`: None for
     every client's, which is for admins.
     """
-    which = which or BatchFilter()
+    choice, values, end = _choose(connection, client_id, which or BatchFilter(), before)
+    statement = select_batch_page(BATCH_COLUMNS, choice)
+    rows = connection.execute(statement, {**values, "limit": limit}).mappings()
+    found = [batch_view(row) for row in rows]
+    return found, end if len(found) < limit else None
+
+
+def list_batch_versions(
+    connection: Connection,
+    client_id: UUID | None,
+    which: BatchFilter,
+    *,
+    before: UUID | None = None,
+    limit: int,
+) -> tuple[list[BatchVersion], UUID | None]:
+    """Of which versions the batches are that `list_batches` finds; where to go on."""
+    choice, values, end = _choose(connection, client_id, which, before)
+    found = rows_of(
+        BatchVersion,
+        connection.execute(select_batch_versions(choice), {**values, "limit": limit}),
+    )
+    return found, end if len(found) < limit else None
+
+
+def _choose(
+    connection: Connection, client_id: UUID | None, which: BatchFilter, before: UUID | None
+) -> tuple[BatchChoice, dict[str, object], UUID | None]:
+    """How they are looked for, with what, and where that ends; None: nowhere."""
     asked: dict[str, object] = {
         "client_id": client_id,
         **asdict(which),
@@ -156,10 +203,7 @@ def list_batches(
         if end is not None:
             values["until"] = end
             choice = choice_of({**given, "until": end})
-    statement = select_batch_page(BATCH_COLUMNS, choice)
-    rows = connection.execute(statement, {**values, "limit": limit}).mappings()
-    found = [batch_view(row) for row in rows]
-    return found, end if len(found) < limit else None
+    return choice, values, end
 
 
 def list_items(

@@ -16,7 +16,7 @@ from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import IntegrityError
 
 from app.audit.recording import record
@@ -195,7 +195,15 @@ def find_caller_by_hash(
     `defaults`: quotas of clients for which none was set. None where it is unknown, revoked or
     expired. One statement.
     """
-    row = connection.execute(FIND_CALLER, {"secret_hash": secret_hash}).one_or_none()
+    return caller_of(
+        connection.execute(FIND_CALLER, {"secret_hash": secret_hash}).one_or_none(), defaults
+    )
+
+
+def caller_of(
+    row: Row[Any] | None, defaults: Quotas = NO_QUOTAS
+) -> tuple[Caller, float | None] | None:
+    """The same of a row with the columns `CALLER` (app/db/statements/keys.py)."""
     if row is None:
         return None
     left = None if row.seconds_left is None else float(row.seconds_left)

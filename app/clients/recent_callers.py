@@ -39,7 +39,7 @@ class RecentCallers:
         defaults: Quotas = NO_QUOTAS,
     ) -> None:
         self._engine = engine
-        self._defaults = defaults
+        self.defaults = defaults
         self._clock = clock
         self._most = most
         # By the hashes of their secrets, and until when each is good. What was asked for longest
@@ -52,7 +52,7 @@ class RecentCallers:
 
         `api_key`: where a dialect carries both, they must belong to the same key.
         """
-        found = self.find_by_hash(hash_secret(secret))
+        found = self._find_by_hash(hash_secret(secret))
         if found is None or api_key is None:
             return found
         same = secrets.compare_digest(
@@ -60,8 +60,7 @@ class RecentCallers:
         )
         return found if same else None
 
-    def find_by_hash(self, secret_hash: str) -> Caller | None:
-        """The same, for who knows the secret only by its hash."""
+    def _find_by_hash(self, secret_hash: str) -> Caller | None:
         # What is found was so at this moment, or later.
         now = self._clock()
         known = self._known.get(secret_hash)
@@ -69,7 +68,7 @@ class RecentCallers:
             return known[1]
         found = read(
             self._engine,
-            lambda connection: find_caller_by_hash(connection, secret_hash, self._defaults),
+            lambda connection: find_caller_by_hash(connection, secret_hash, self.defaults),
         )
         with self._lock:
             self._known.pop(secret_hash, None)

@@ -74,7 +74,8 @@ class Bodies:
 
 def as_they_wait(batches: Iterable[BatchView]) -> list[BatchView]:
     """The same, of which those wait for a worker that none takes up."""
-    return [as_it_waits(batch, services().registry) for batch in batches]
+    known = services().registry
+    return [as_it_waits(batch, known) for batch in batches]
 
 
 def client_names(ids: Iterable[UUID], connection: Connection | None = None) -> dict[UUID, str]:

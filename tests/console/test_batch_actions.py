@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from app.audit.reading import AuditEntry
 from app.batches.batch_view import BatchView
 from app.console.pages.batch.actions import offer, offers
 from app.console.pages.batch.view import _pace
 from app.core.lifecycle import BATCH_STATUSES
+from app.db.statements.batch_pages import Action
 
 ENDED = {"Reset", "Delete"}
 STATES: dict[str, set[str]] = {
@@ -78,5 +78,5 @@ def test_what_has_stood_still_has_no_pace() -> None:
     assert pace["rate"] == pytest.approx(5, rel=0.1)
     assert pace["left"] == pytest.approx(100, rel=0.1)
     for action in ("batch.pause", "batch.resume", "batch.retry", "items.retry"):
-        entry = cast(AuditEntry, SimpleNamespace(action=action))
+        entry = cast(Action, SimpleNamespace(action=action))
         assert _pace(going, [entry]) == {"rate": None, "left": None}

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.keys import create_key
+from app.core.ids import new_id
 from tests.console.conftest import Person, fields_of
 
 
@@ -126,7 +127,7 @@ def test_a_delivery_is_sent_again_from_its_batch(
             ("/v1/batches", {"operation": "demo.sleep", "start": "manual"}),
         )
     )
-    delivery = uuid4()
+    delivery = new_id()
     with engine.begin() as connection:
         connection.execute(
             text(

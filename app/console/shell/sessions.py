@@ -16,12 +16,12 @@ from flask import Request
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.audit.recording import record
-from app.clients.credentials import Caller, hash_secret
+from app.clients.credentials import Caller, caller_of, hash_secret
 from app.db import read, transaction
 from app.db.statements.console_sessions import (
     DELETE_EXPIRED_SESSIONS,
     DELETE_SESSION,
-    FIND_SESSION,
+    FIND_SIGNED_IN,
     INSERT_SESSION,
 )
 from app.web.services import Services, services
@@ -71,15 +71,17 @@ def token_of(request: Request) -> str | None:
 def find(token: str, here: Services | None = None) -> Caller | None:
     """Who has that token, if their session and their key are still good.
 
-    A statement by primary keys; who the key belongs to is kept in memory for a second. `here`: the
-    process's services, for who asks behind a request.
+    One statement, by primary keys. `here`: the process's services, for who asks behind a request.
     """
     here = here or services()
-    secret_hash: str | None = read(
+    row = read(
         here.engine,
-        lambda connection: connection.execute(FIND_SESSION, {"token_hash": _hash(token)}).scalar(),
+        lambda connection: connection.execute(
+            FIND_SIGNED_IN, {"token_hash": _hash(token)}
+        ).one_or_none(),
     )
-    return None if secret_hash is None else here.callers.find_by_hash(secret_hash)
+    found = caller_of(row, here.callers.defaults)
+    return None if found is None else found[0]
 
 
 def end(token: str, found: Caller) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -83,17 +84,22 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
     return f"in {duration(-seconds)}" if seconds <= -1 else f"{duration(seconds)} ago"
 
 
-def ago(moment: datetime | None) -> Markup:
+def ago(moment: datetime | None, now: datetime | None = None) -> Markup:
     """The time relative to now, with the exact one on hover; a dash where there is none."""
     if moment is None:
         return Markup("&ndash;")
+    return Markup(f"{_exactly(moment)}{relative(moment, now)}</time>")  # noqa: S704 (figures and words)
+
+
+@lru_cache(maxsize=4_000)
+def _exactly(moment: datetime) -> str:
+    """The beginning of its element. It is made of digits alone; 4,000 of them take 1 MB."""
     utc = moment.astimezone(UTC)
     exact = utc.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time data-passing datetime="{}" title="{}">{}</time>').format(
-        utc.strftime("%Y-%m-%dT%H:%M:%SZ"), exact, relative(moment)
-    )
+    return f'<time data-passing datetime="{utc:%Y-%m-%dT%H:%M:%SZ}" title="{exact}">'
 
 
+@lru_cache(maxsize=100)
 def status(word: str) -> Markup:
     """A status by word, shape and colour."""
     return _SIGN.format(word.lower(), _SHAPES.get(word, "·"), word)
@@ -105,6 +111,7 @@ def breaker(word: str) -> Markup:
     return _SIGN.format(style, shape, word)
 
 
+@lru_cache(maxsize=100)
 def delivery(word: str) -> Markup:
     """How far a webhook's delivery is, by word, shape and colour."""
     style, shape = {"DELIVERED": ("success", "✓"), "FAILED": ("failed", "✕")}.get(
@@ -128,7 +135,7 @@ def foreign(text: str | None, most: int = 200) -> Markup:
     if not text:
         return Markup("")
     cut = text if len(text) <= most else text[:most] + "…"
-    return Markup("<bdi>{}</bdi>").format(visible(cut))
+    return Markup(f"<bdi>{escape(visible(cut))}</bdi>")  # noqa: S704 (escaped)
 
 
 def plain(text: str, most: int = 60) -> str:

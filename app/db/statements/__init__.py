@@ -34,6 +34,7 @@ have a type beside their statement, a dataclass with the names of its columns (`
 | `clients`, `idempotency_keys`, `records`, `webhooks`, `webhook_deliveries` | those tables |
 | `item_history` | how many items ended in each minute |
 | `console_sessions`, `overview` | what the console asks: who is signed in, how things stand |
+| `batch_pages` | a batch with all that its page shows |
 | `gauges`, `server` | about no one table: figures for metrics; the clock, and new databases |
 
 Dialects and handlers with tables of their own have their SQL in a `statements` module beside them.

@@ -19,6 +19,8 @@ from sqlalchemy import ARRAY, TextClause, Uuid, bindparam, text
 from app.db.statements.held_items import held_items
 from app.db.statements.select_list import select_list
 
+PLAIN = "(b.finished_at IS NOT NULL OR NOT b.may_repeat)"
+"""Of which batches no items have to be counted."""
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
 
@@ -35,8 +37,7 @@ def select_plain_batch(columns: Mapping[str, str]) -> TextClause:
     return text(
         batch_views(
             columns,
-            where="""b.id = :batch_id AND b.client_id = :client_id
-                AND (b.finished_at IS NOT NULL OR NOT b.may_repeat)""",
+            where=f"b.id = :batch_id AND b.client_id = :client_id AND {PLAIN}",
             plain=True,
         )
     )
@@ -52,9 +53,13 @@ def select_batch_by_reference(columns: Mapping[str, str]) -> TextClause:
     )
 
 
-def select_followed_batches(columns: Mapping[str, str]) -> TextClause:
-    """The batches :ids, for those who follow them. By the primary key."""
-    return text(batch_views(columns, where="b.id = ANY(:ids)")).bindparams(_IDS)
+def select_followed_batches(columns: Mapping[str, str], *, plain: bool = False) -> TextClause:
+    """The batches :ids, for those who follow them. By the primary key.
+
+    `plain`: those of them that `select_plain_batch` is for.
+    """
+    where = f"b.id = ANY(:ids) AND {PLAIN}" if plain else "b.id = ANY(:ids)"
+    return text(batch_views(columns, where=where, plain=plain)).bindparams(_IDS)
 
 
 def sum_unfinished_batches(columns: Mapping[str, str]) -> TextClause:

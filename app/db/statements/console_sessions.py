@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from app.db.statements.keys import CALLER
+
 # A session, which ends :seconds from now. By the primary key.
 INSERT_SESSION = text(
     """
@@ -12,16 +14,17 @@ INSERT_SESSION = text(
     """
 )
 
-# The secret that was signed in with, as long as it, its key and its client are good. By the primary
-# keys.
-FIND_SESSION = text(
-    """
-    SELECT o.secret_hash FROM console_sessions o
+# Who is signed in, as long as the secret that they did it with, its key and its client are good. By
+# the primary keys.
+FIND_SIGNED_IN = text(
+    f"""
+    SELECT {CALLER}
+    FROM console_sessions o
     JOIN key_secrets s ON s.secret_hash = o.secret_hash
     JOIN keys k ON k.id = s.key_id
     JOIN clients c ON c.id = k.client_id
     WHERE o.token_hash = :token_hash AND o.expires_at > now() AND k.revoked_at IS NULL
-      AND c.revoked_at IS NULL AND coalesce(least(k.expires_at, s.until) > clock_timestamp(), true)
+      AND c.revoked_at IS NULL
     """
 )
 

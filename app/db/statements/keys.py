@@ -6,14 +6,18 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import DateTime, Text
 
+# What says who calls: of `s`, a secret, `k`, its key, and `c`, its client.
+CALLER = """
+    k.id AS key_id, k.name AS key_name, k.api_key, k.scopes, k.networks, k.operations,
+    k.expires_at, c.id AS client_id, c.name AS client_name, c.quotas,
+    extract(epoch FROM least(k.expires_at, s.until) - clock_timestamp()) AS seconds_left
+"""
+
 # Who makes a request: the key with that secret, its client, and for how many seconds the secret is
 # good yet (null: no end). By pk_key_secrets, pk_keys and pk_clients.
 FIND_CALLER = text(
-    """
-    SELECT k.id AS key_id, k.name AS key_name, k.api_key, k.scopes, k.networks, k.operations,
-           k.expires_at, c.id AS client_id, c.name AS client_name,
-           c.quotas,
-           extract(epoch FROM least(k.expires_at, s.until) - clock_timestamp()) AS seconds_left
+    f"""
+    SELECT {CALLER}
     FROM key_secrets s
     JOIN keys k ON k.id = s.key_id
     JOIN clients c ON c.id = k.client_id

@@ -140,19 +140,3 @@ def count_in_line(*, of_client: bool) -> TextClause:
 
 def _client(of_client: bool) -> str:
     return "AND b.client_id = :client_id" if of_client else ""
-
-
-# The newest deliveries that tell of a batch: those of the webhooks of its client, which are few,
-# newest first, among their latest :look each. By ix_webhooks_client_id_id and
-# ix_webhook_deliveries_webhook_id_id.
-LIST_DELIVERIES_OF_BATCH = text(
-    """
-    SELECT d.id, d.webhook_id, w.url, d.event, d.status, d.attempts, d.created_at, d.tried_at,
-           d.answer_status, d.error
-    FROM webhooks w CROSS JOIN LATERAL (
-        SELECT * FROM webhook_deliveries l WHERE l.webhook_id = w.id ORDER BY l.id DESC LIMIT :look
-    ) d
-    WHERE w.client_id = :client_id AND d.batch_id = :batch_id
-    ORDER BY d.id DESC LIMIT :limit
-    """
-)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,14 +12,12 @@ from flask import Response, g, redirect, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.audit.reading import AuditEntry, AuditFilter, list_audit
 from app.batches.actions import act, remove
 from app.batches.batch_view import BatchView
-from app.batches.failures.reading import list_failures
 from app.batches.queries import find_batch
 from app.batches.waiting import as_it_waits
-from app.clients.checks import ADMIN
-from app.console.pages.batch.actions import offer, offers
+from app.console.pages.batch.actions import Offer, offer, offers
+from app.console.pages.batch.reading import Shown, find_shown
 from app.console.shell import csrf
 from app.console.shell.page import Page
 from app.console.shell.rendering import part
@@ -27,15 +26,12 @@ from app.core.errors import NotFound
 from app.core.lifecycle import AWAITING
 from app.db import read
 from app.db.statements.approvals import IS_CONTRIBUTOR
-from app.db.statements.overview import LIST_DELIVERIES_OF_BATCH
+from app.db.statements.batch_pages import Action
 from app.web.auth import caller
-from app.web.owners import client_names, owner_of
+from app.web.owners import owner_of
 from app.web.services import services
 
 page = Page(__name__)
-MOST_FAILURES = 50
-MOST_ENTRIES = 20
-_DELIVERIES_LOOKED_AT = 200
 _STOOD = frozenset({"batch.pause", "batch.resume", "batch.retry", "items.retry"})
 _ACTIONS = ["start", "approve", "reject", "pause", "resume", "cancel", "retry", "reset", "delete"]
 
@@ -43,11 +39,11 @@ _ACTIONS = ["start", "approve", "reject", "pause", "resume", "cancel", "retry", 
 @page.get("/batches/<uuid:batch_id>")
 def show(batch_id: UUID) -> Response:
     """The page."""
-    values = _values(batch_id)
+    found = _look(batch_id)
     return page.answer(
         "page.html",
-        batch=values["batch"],
-        live=part("batch/live.html", **values),
+        batch=found[0].batch,
+        live=part("batch/live.html", told_by=found, **_values(*found)),
     )
 
 
@@ -55,12 +51,14 @@ def show(batch_id: UUID) -> Response:
 def live(batch_id: UUID) -> Response:
     """What of it moves. Where the batch is gone, an open page loads anew, which says so."""
     try:
-        values = _values(batch_id)
+        found = _look(batch_id)
     except NotFound:
         if "HX-Request" not in request.headers:
             raise
         return Response(status=200, headers={"HX-Refresh": "true"})
-    return page.live("live.html", **values)
+    if same := page.unchanged("live.html", found):
+        return same
+    return page.live("live.html", told_by=found, **_values(*found))
 
 
 @page.get("/batches/<uuid:batch_id>/<action>", scope=WRITE)
@@ -98,40 +96,37 @@ def _find(batch_id: UUID) -> BatchView:
     return read(services().engine, lambda connection: find_batch(connection, client_id, batch_id))
 
 
-def _values(batch_id: UUID) -> dict[str, Any]:
-    who, client_id = caller(), owner_of(batch_id)
+def _look(batch_id: UUID) -> tuple[Shown, list[Offer]]:
+    """The batch, and what its caller may do with it now: all that the live part is made of."""
+    who = caller()
 
-    def look(connection: Connection) -> dict[str, Any]:
-        batch = find_batch(connection, client_id, batch_id)
-        failed = batch.summary.failed + batch.summary.invalid
-        which = AuditFilter(None if ADMIN in who.scopes else who.client_id, batch_id=batch_id)
-        given = {
-            "client_id": batch.client_id,
-            "batch_id": batch_id,
-            "look": _DELIVERIES_LOOKED_AT,
-            "limit": MOST_ENTRIES,
-        }
-        return {
-            "batch": batch,
-            "failures": list_failures(connection, client_id, batch_id, limit=MOST_FAILURES)
-            if failed
-            else [],
-            "activity": list_audit(connection, which, limit=MOST_ENTRIES)[0],
-            "deliveries": connection.execute(LIST_DELIVERIES_OF_BATCH, given).all(),
-            "offers": _offers(connection, batch) if may(who, WRITE) else [],
-            # An address may hold secrets. One's own webhooks only, as with the API.
-            "may_manage": batch.client_id == who.client_id and may(who, WEBHOOKS),
-        }
+    def look(connection: Connection) -> tuple[Shown, list[Offer]]:
+        shown = find_shown(connection, who, batch_id)
+        return shown, _offers(connection, shown.batch) if may(who, WRITE) else []
 
-    found = read(services().engine, look)
-    found["batch"] = as_it_waits(found["batch"], services().registry)
-    # Forms within it are sent with the session that asked for it.
-    token = csrf.token_of(g.console_token)
-    found["client"] = client_names([found["batch"].client_id]).get(found["batch"].client_id)
-    return {**found, "form_token": token, "passing": _pace(found["batch"], found["activity"])}
+    shown, offered = read(services().engine, look)
+    return replace(shown, batch=as_it_waits(shown.batch, services().registry)), offered
 
 
-def _offers(connection: Connection, batch: BatchView) -> list[Any]:
+def _values(shown: Shown, offered: list[Offer]) -> dict[str, Any]:
+    who, batch = caller(), shown.batch
+    failures, actions, deliveries = shown.beside()
+    return {
+        "batch": batch,
+        "failures": failures,
+        "activity": actions,
+        "deliveries": deliveries,
+        "offers": offered,
+        # An address may hold secrets. One's own webhooks only, as with the API.
+        "may_manage": batch.client_id == who.client_id and may(who, WEBHOOKS),
+        "client": shown.client,
+        # Forms within it are sent with the session that asked for it.
+        "form_token": csrf.token_of(g.console_token),
+        "passing": _pace(batch, actions),
+    }
+
+
+def _offers(connection: Connection, batch: BatchView) -> list[Offer]:
     may_approve = False
     if batch.status == AWAITING:
         asked = {"batch_id": batch.id, "key_id": caller().key_id}
@@ -139,7 +134,7 @@ def _offers(connection: Connection, batch: BatchView) -> list[Any]:
     return offers(batch, may_approve=may_approve)
 
 
-def _pace(batch: BatchView, activity: Sequence[AuditEntry]) -> dict[str, float | None]:
+def _pace(batch: BatchView, activity: Sequence[Action]) -> dict[str, float | None]:
     """Items a second since it began, and the seconds that it will take at that pace.
 
     Neither where it has stood still meanwhile, as `activity` says: the time since it began is then

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, current_app, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.batches.actions import act, remove
-from app.batches.queries import list_batches
+from app.batches.ended_views import EndedViews
 from app.clients.checks import client_id_of
 from app.clients.credentials import list_clients
 from app.console.pages.batches.filters import PATH, Filters, filters_of
+from app.console.pages.batches.rows import html_of, row_of
 from app.console.shell.page import Link, Page
 from app.console.shell.rendering import part
+from app.console.shell.roles import WRITE, may
 from app.console.shell.searches import Searches
 from app.core.errors import BatchlineError, Invalid
 from app.core.lifecycle import BATCH_STATUSES
@@ -33,6 +34,7 @@ _ASKED = {
     "delete": "They are removed with all their items. This cannot be undone.",
 }
 _SEARCHES = Searches()
+_VIEWS = "batchline.console.ended_views"
 _DONE = {"cancel": "canceled", "retry": "retried", "delete": "deleted"}
 
 
@@ -124,17 +126,27 @@ def _values(filters: Filters) -> dict[str, Any]:
     before = client_id_of(request.args.get("before", ""))
     found, end = read(
         services().engine,
-        lambda connection: list_batches(
+        lambda connection: _ended_views().list_batches(
             connection, client_id, filters.asked(), before=before, limit=PAGE_SIZE + 1
         ),
     )
+    names = client_names(each.client_id for each in found)
+    chosen = may(who, WRITE)
     return {
         "filters": filters,
-        # Without what the list does not show, which is most of what one takes where it is kept.
-        "batches": [replace(each, metadata=None) for each in as_they_wait(found[:PAGE_SIZE])],
-        "clients": client_names(each.client_id for each in found),
+        "rows": [
+            row_of(each, names.get(each.client_id, "") if names else None, chosen=chosen)
+            for each in as_they_wait(found[:PAGE_SIZE])
+        ],
+        "with_clients": bool(names),
+        "passing": {"html_of": html_of},
         "before": before,
         "next": found[PAGE_SIZE - 1].id if len(found) > PAGE_SIZE else end,
         # Without the version that the browser has, which it adds itself each time.
         "query": filters.url(**({"before": str(before)} if before else {})).partition("?")[2],
     }
+
+
+def _ended_views() -> EndedViews:
+    views: EndedViews = current_app.extensions.setdefault(_VIEWS, EndedViews())
+    return views
