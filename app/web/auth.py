@@ -18,7 +18,7 @@ from flask import Request, g, request
 from app.clients.checks import SCOPES
 from app.clients.credentials import Caller
 from app.core import actor, correlation
-from app.core.errors import Forbidden, Unauthenticated
+from app.core.errors import Busy, Forbidden, Unauthenticated
 from app.web import preconditions
 from app.web.address import caller_address
 from app.web.rates import count_request
@@ -86,7 +86,11 @@ def begin_for(found: Caller, secret: str) -> None:
     OverQuota and Busy.
     """
     g.caller = found
-    identified(found.client_id, secret)
+    try:
+        identified(found.client_id, secret)
+    except Busy:
+        count_request(found, services().rates)  # which that answer tells, too
+        raise
     actor.begin(actor.Actor(found.key_id, found.key_name, caller_address()))
     count_request(found, services().rates)
 

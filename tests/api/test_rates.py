@@ -14,11 +14,12 @@ from sqlalchemy import Engine
 
 from app.clients.credentials import ClientSecret, create_client
 from app.clients.quotas import NO_QUOTAS, set_quotas
-from app.core.errors import OverQuota
+from app.core.errors import Busy, OverQuota
 from app.core.settings import Settings
 from app.local.servers.ports import free_port
 from app.metrics.listener import impatient_redis
 from app.web.rates import Rates
+from app.web.turns import TURN
 from tests.api.conftest import ITEM, Caller
 from tests.dialects.facts import FACTS
 from tests.dialects.speaking import Speaker
@@ -106,6 +107,19 @@ def test_whoever_it_is_is_told_apart_from_strangers_by_nothing_else(app: Flask) 
         answer = app.test_client().get(path, headers=headers)
         assert answer.status_code == status
         assert "RateLimit" not in answer.headers
+
+
+class _Full:
+    """The turn of a request for which no place became free."""
+
+    def identified(self, client: Any, secret: str) -> None:
+        raise Busy("Too much is asked for just now.", retry_after=1)
+
+
+def test_who_finds_no_place_is_told_it_too(limited: Callable[[int], Caller]) -> None:
+    answer = limited(3).get("/v1/limits", environ_overrides={TURN: _Full()})
+    assert answer.status_code == 503
+    assert left(answer) == 2
 
 
 @pytest.mark.parametrize("dialect", FACTS)
