@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.clients.credentials import ClientSecret
+from app.core import log_scrubbing
 from app.core.settings import Settings
 from tests.support.log_lines import passwords
 from tests.support.stack import Stack, running_stack, wait_for
@@ -119,6 +120,22 @@ def check(entry: dict[str, Any]) -> None:
     assert isinstance(entry["logger"], str)
     assert entry["level"] in ("debug", "info", "warning", "error", "critical")
     assert datetime.fromisoformat(entry["timestamp"]).utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter%2B22@one:1,two:2/db",
+        "postgresql:///db?host=one&password=hunter%2B22",
+        "postgresql://me@one/db?sslmode=require&sslpassword=hunter%2B22",
+    ],
+)
+def test_a_password_is_kept_out_wherever_its_url_has_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(log_scrubbing, "_values", ())
+    log_scrubbing.keep_out([url])
+    assert log_scrubbing.scrub("so hunter+22, or hunter%2B22") == "so ***, or ***"
 
 
 @pytest.mark.whole

@@ -60,6 +60,8 @@ def test_all_wrong_values_are_named_at_once_without_telling_secrets() -> None:
         ("DATABASE_URL", "postgresql://host"),
         ("DATABASE_URL", "postgresql://one:1,two:port/db"),
         ("DATABASE_URL", "postgresql://one:1,/db"),
+        ("DATABASE_URL", "postgresql://host/db?connect_time=5"),
+        ("DATABASE_URL", "postgresql://me:%zz@host/db"),
         ("REDIS_URL", "http://host"),
         ("REDIS_URL", "redis://host/name"),
         ("REDIS_URL", "redis://"),
@@ -83,6 +85,20 @@ def test_all_wrong_values_are_named_at_once_without_telling_secrets() -> None:
 def test_a_wrong_value_is_named_with_its_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=variable):
         load_settings({variable: value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2%zz@host/db",
+        "postgresql://me:hunter2@host/db?hunter2",
+        "postgresql://host/db?password=hunter2&passwort=hunter2",
+    ],
+)
+def test_what_libpq_says_of_a_url_is_not_told(url: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL") as refused:
+        load_settings({"DATABASE_URL": url})
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,25 @@ def database_url(value: str) -> str:
     url = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", value)
     if not urlsplit(url).path.strip("/"):
         raise ValidationError("Names no database (…/name).")
+    _read_as_libpq(url)
     return url
+
+
+def _read_as_libpq(url: str) -> None:
+    """Raise ValidationError for what a process would stumble over at its first connection.
+
+    Of what libpq says nothing is told but the name of a parameter: it may quote a password.
+    """
+    from psycopg2 import ProgrammingError  # not for commands that need no database
+    from psycopg2.extensions import parse_dsn
+
+    try:
+        parse_dsn(libpq_url(url))
+    except ProgrammingError as error:
+        unknown = re.search(r'invalid URI query parameter: ("[\w.-]{1,60}")', str(error))
+        raise ValidationError(
+            f"The parameter {unknown[1]} cannot be used." if unknown else "Not a valid URL."
+        ) from None
 
 
 def _hosts_in_query(value: str) -> str:

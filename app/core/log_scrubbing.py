@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 from app.core.visible import visible_lines
 
 GONE = "***"
+# Parameters of a URL of Postgres' that are secret.
+_PASSWORDS = frozenset({"password", "sslpassword"})
 # Shorter values could be words of any sentence.
 _SHORTEST = 6
 
@@ -58,22 +60,33 @@ _values: tuple[str, ...] = ()
 def keep_out(values: Iterable[str | None]) -> None:
     """From now on let no line of this process bear these: settings that are secret.
 
-    Of a URL its password is meant, as it is written there and as it is.
+    Of a URL its passwords are meant, as they are written there and as they are.
     """
     global _values
     found: set[str] = set()
     for value in values:
         if not value:
             continue
-        try:
-            password = urlsplit(value).password if "://" in value else value
-        except ValueError:
-            password = value
-        for one in {password or "", unquote(password or "")}:
-            found.add(one)
-            if "://" not in value:  # user:password
-                found.add(one.partition(":")[2])
+        for written in _passwords(value) if "://" in value else [value]:
+            for one in {written, unquote(written)}:
+                found.add(one)
+                if "://" not in value:  # user:password
+                    found.add(one.partition(":")[2])
     _values = tuple(sorted((one for one in found if len(one) >= _SHORTEST), key=len, reverse=True))
+
+
+def _passwords(url: str) -> list[str]:
+    """Before the host's name, and among the parameters, where libpq takes some too."""
+    try:
+        parts = urlsplit(url)
+        given = [parts.password or ""]
+    except ValueError:
+        return [url]
+    for each in parts.query.split("&"):
+        name, _, value = each.partition("=")
+        if name in _PASSWORDS:
+            given.append(value)
+    return given
 
 
 def scrub(text: str) -> str:
