@@ -69,6 +69,10 @@ class BatchPoller:
                     self._changed.notify()
         except ApiError:
             pass  # polled from now on, which raises what is wrong, if anything is
+        except Exception:
+            # Whoever looked has gone (Ctrl-C), and the client may have been closed under it.
+            if not self._closed:
+                raise
         finally:
             with self._changed:
                 self._streamed.discard(batch_id)

@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.db import make_engine
 from tests.conftest import fresh_database
 from tests.papers.shell import run, typed
-from tests.support.papers import assert_shown, runnable, shown
+from tests.support.papers import ROOT, assert_shown, runnable, shown
 from tests.support.receiver import Reply, receiving
 from tests.support.stack import Stack
 
@@ -28,11 +28,11 @@ Run = Callable[..., str]
 def shell(stack: Stack, client: ClientSecret, tmp_path: Path) -> Run:
     """`shell(command, NAME="value")`: as someone who set up as the papers say, in a folder."""
     (tmp_path / "feed.ndjson").write_text(FEED)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")  # as in a clone
     known = {
         **stack.environ,
         "BATCHLINE_URL": stack.url,
         "BATCHLINE_SECRET": client.secret,
-        "SECRET": client.secret,
     }
 
     def shell(command: str, **environ: str) -> str:

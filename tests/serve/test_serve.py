@@ -216,7 +216,7 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     assert httpx.get(f"{served.flower}/healthcheck").is_success
 
     # The curl works when pasted, and the command line without being told anything more.
-    batch = shell(f"{served.curl} --silent", served.home)
+    batch = shell(f"{served.curl}", served.home)
     assert (batch["status"], batch["summary"]["completed"]) == ("SUCCESS", 2)
     assert shell(f"batchline status {batch['id']} --json", served.home)["status"] == "SUCCESS"
     made = shell("batchline clients create another --json", served.home)
@@ -347,7 +347,7 @@ def test_two_on_one_home_is_refused_in_a_line(serve: Callable[..., Served]) -> N
     first = serve("--demo").wait_until_ready()
     second = serve()
     line = second.wait_for("^Error: ")
-    assert f"in use by process {first.process.pid}" in line.string
+    assert f"in use by process {first.process.pid}: stop that first, or set" in line.string
     assert second.process.wait(GONE_SECONDS) == 1
     with first.http() as http:
         assert http.get("/readyz").is_success

@@ -95,6 +95,7 @@ def sample_curl(addresses: Addresses, secret: str) -> str:
     """A line for a shell that submits a small batch, waits for it and shows its summary."""
     words = [
         "curl",
+        "-sS",  # no meter where the answer goes on to another program
         "-w",
         r"\n",  # or the shell's prompt follows the answer on its line
         f"{addresses.api}/v1/batches?wait={_WAIT_SECONDS}",

@@ -37,7 +37,10 @@ def take_lock(path: Path, what: str) -> int:
         while not _try(descriptor):
             owner, waited = _owner(descriptor), time.monotonic() - begun
             if waited > DYING_SECONDS and owner is not None and _alive(owner):
-                raise HomeInUse(f"{what} is in use by process {owner}")
+                raise HomeInUse(
+                    f"{what} is in use by process {owner}: stop that first,"
+                    " or set BATCHLINE_HOME to another folder"
+                )
             if waited > PREDECESSOR_SECONDS:
                 raise HomeInUse(f"{what} is in use by what process {owner} left behind")
             time.sleep(0.05)
