@@ -216,7 +216,7 @@ def test_from_the_first_start_to_ctrl_c(serve: Callable[..., Served]) -> None:
     assert httpx.get(f"{served.flower}/healthcheck").is_success
 
     # The curl works when pasted, and the command line without being told anything more.
-    batch = shell(f"{served.curl}", served.home)
+    batch = shell(served.curl, served.home)
     assert (batch["status"], batch["summary"]["completed"]) == ("SUCCESS", 2)
     assert shell(f"batchline status {batch['id']} --json", served.home)["status"] == "SUCCESS"
     made = shell("batchline clients create another --json", served.home)
