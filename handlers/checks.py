@@ -77,8 +77,11 @@ def _of_handler(operation: Operation) -> Iterator[str]:
             yield "its handler is a generator (it has a `yield`); it must return its answer"
             return
     if not _takes_two(handler):
-        given = "a list of items" if operation.bulk else "an item"
-        yield f"its handler cannot be called with {given} and a context"
+        given, takes = ("a list of items", "items") if operation.bulk else ("an item", "item")
+        yield (
+            f"its handler cannot be called with {given} and a context; "
+            f"it must be a `def` that takes ({takes}, context)"
+        )
 
 
 def _takes_two(handler: Callable[..., Any]) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from handlers.operation import Operation, WrongOperation
 from handlers.registry import Registry, registry
@@ -40,6 +42,15 @@ def load_handlers(
         _load(entry_point.value, entry_point.load, _brought_by(entry_point))
     offer(registry, http_bases or {})
     return registry
+
+
+def without_operations(modules: Iterable[str]) -> list[str]:
+    """Those of loaded modules of whose packages no operation is: perhaps another one was meant."""
+    packages = set()
+    for one in registry:
+        handler = getattr(one.handler, "func", one.handler)  # a functools.partial has it
+        packages.add(str(getattr(handler, "__module__", "")).partition(".")[0])
+    return [module for module in modules if module.partition(".")[0] not in packages]
 
 
 def refused(error: ImportError, modules: Iterable[str]) -> str:
@@ -100,8 +111,25 @@ def _load(module: str, load: Callable[[], object], brought_by: str = "") -> None
     except KeyboardInterrupt:  # Ctrl-C while the module is being imported
         raise
     except BaseException as error:
-        said = f"handlers module {module!r}{brought_by}: {_why(error)}"
+        said = f"handlers module {module!r}{brought_by}: {_why(error)}{_where(error, module)}"
         raise ImportError(said, name=module) from error
+
+
+def _where(error: BaseException, module: str) -> str:
+    """The line of the module, or of its package, that raised; or what a module is found by."""
+    package = module.partition(":")[0].partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+        return ": modules are found from the folder where one starts, or are installed"
+    if isinstance(error, (WrongOperation, SyntaxError)):
+        return ""  # it has said where
+    frames = traceback.walk_tb(error.__traceback__)
+    theirs = [
+        (Path(frame.f_code.co_filename).name, line)
+        for frame, line in frames
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+        and frame.f_code.co_filename != __file__
+    ]
+    return f" ({theirs[-1][0]}, line {theirs[-1][1]})" if theirs else ""
 
 
 def _why(error: BaseException) -> str:

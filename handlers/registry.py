@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields as fields_of
@@ -43,7 +44,8 @@ class Registry:
             raise wrong(
                 operation.handler,
                 operation.name,
-                f"two handlers are registered for it, the other by {other}",
+                f"two handlers are registered for it, the other by {other}: "
+                "one of them wants another name",
             )
         self._operations[operation.name] = operation
 
@@ -106,7 +108,7 @@ def operation(
         options.setdefault("description", _first_paragraph(getattr(handler, "__doc__", None)))
         try:
             if unknown := sorted(options.keys() - _OPTIONS):
-                raise wrong(handler, name, f"there is no option {' or '.join(unknown)}")
+                raise wrong(handler, name, _no_options(unknown))
             made = Operation(name=name, handler=handler, schema=schema, key=fields, **options)
             registry.add(made)
         except WrongOperation as error:
@@ -114,6 +116,14 @@ def operation(
         return handler
 
     return register
+
+
+def _no_options(unknown: Iterable[str]) -> str:
+    said = []
+    for one in unknown:
+        near = difflib.get_close_matches(one, _OPTIONS, 1)
+        said.append(f"{one} (perhaps {near[0]} is meant)" if near else one)
+    return f"there is no option {' or '.join(said)}"
 
 
 def _first_paragraph(docstring: str | None) -> str:

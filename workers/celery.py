@@ -9,6 +9,7 @@ import warnings
 from functools import partial
 from typing import Any
 
+import celery.app.log
 import celery.apps.worker
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning
@@ -18,6 +19,7 @@ from app.core.logs import set_up_logs
 from app.core.settings import load_settings
 from app.messaging.broker import configure
 from workers.flower_access import guard_flower
+from workers.printed import PrintedLines
 from workers.schedule import every
 
 print_objects_if_asked()
@@ -41,6 +43,9 @@ app.conf.beat_schedule = {
 # Without a file of when tasks last ran: those times are by a clock that may have been wrong.
 app.conf.beat_scheduler = "celery.beat:Scheduler"
 
+
+# Celery's own makes a record of each part of what is printed.
+vars(celery.app.log)["LoggingProxy"] = PrintedLines
 
 if isinstance(sys.stderr, ObjectLines):
     # What Celery says from the handler of a signal, past everything else.

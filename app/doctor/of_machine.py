@@ -13,6 +13,7 @@ from app.core.settings import Settings
 from app.doctor.finding import Finding, doubtful, fine, wrong
 from app.local.serve.preflight import check_handlers
 from app.server.bounds import MOST_CONNECTIONS
+from handlers.load import without_operations
 
 _GIB = 1 << 30
 _LEAST_ROOM = 2 * _GIB
@@ -33,6 +34,12 @@ def look_at_machine(settings: Settings) -> Iterator[Finding]:
             "raise the limit (ulimit -Hn, LimitNOFILE=)",
         )
     check_handlers(settings)
+    for module in without_operations(settings.handlers):
+        yield doubtful(
+            "handlers",
+            f"HANDLERS: {module} registers no operation",
+            f"name the module that does (perhaps {module}.handlers), or leave it out",
+        )
     loaded = ", ".join(settings.handlers)
     yield fine(
         "handlers", f"loaded: {loaded}" if loaded else "the shipped ones, and installed packages"

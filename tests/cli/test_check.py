@@ -105,11 +105,12 @@ def test_everything_that_is_wrong_is_named_with_module_operation_and_field(check
         "shop_ops: operation 'shop.a': queue must be 'fast' or 'slow', not 'quick'; "
         "key has 'skuu', which is no field of PriceSchema",
         "shop_ops: operation 'shop.b': its handler cannot be called with an item and a context; "
+        "it must be a `def` that takes (item, context); "
         "key has 'tags', a field of List, which can be no part of a key: it must be text, or a "
         "whole or exact number",
-        "shop_ops: operation 'shop.c': there is no option bulkk",
+        "shop_ops: operation 'shop.c': there is no option bulkk (perhaps bulk is meant)",
         "shop_ops: operation 'catalog.price': two handlers are registered for it, the other by "
-        "handlers.shipped.catalog.handler",
+        "handlers.shipped.catalog.handler: one of them wants another name",
         "shop_ops: operation 'shop.d': examples[0]: price: Must be a number.",
     ]
     assert "shop.price" in done.stdout
@@ -118,7 +119,7 @@ def test_everything_that_is_wrong_is_named_with_module_operation_and_field(check
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("import no_such_module", "handlers module 'shop_ops': No module named 'no_such_module'"),
+        ("import no_such_module", "handlers module 'shop_ops': No module named 'no_such_module' ("),
         ("import sys; sys.exit(3)", "handlers module 'shop_ops': it exits when it is imported"),
         ("x = 1", "shop_ops: no operation is registered"),
     ],

@@ -118,7 +118,7 @@ def test_a_handler_must_take_an_item_and_a_context(handler: Any) -> None:
         ({"timeout_seconds": float("nan")}, "timeout_seconds must be a number, not nan"),
         ({"timeout_seconds": None}, "timeout_seconds must be a number, not None"),
         ({"backoff_seconds": -1}, "backoff_seconds must be 0 or more, not -1"),
-        ({"bulkk": True}, "there is no option bulkk"),
+        ({"bulkk": True}, "there is no option bulkk (perhaps bulk is meant)"),
         ({"bulk": 1}, "bulk must be True or False, not 1"),
         ({"in_database": "no"}, "in_database must be True or False, not 'no'"),
         ({"gathers": True}, "gathers is for a handler that takes a list: it wants bulk=True"),
@@ -170,7 +170,10 @@ def test_a_name_is_registered_twice_by_the_same_handler_alone() -> None:
         operation("case.twice", schema=Named)(first)
         operation("case.twice", schema=Named)(first)
         for other in (elsewhere, below):
-            with pytest.raises(WrongOperation, match=rf"two handlers .* other by {__name__}$"):
+            with pytest.raises(
+                WrongOperation,
+                match=rf"two handlers .* other by {__name__}: one of them wants another name$",
+            ):
                 operation("case.twice", schema=Named)(other)
     finally:
         registry.discard("case.twice")
@@ -270,6 +273,7 @@ def test_a_worker_with_such_a_module_ends_with_one_line(
     )
     assert worker.returncode == 1, worker.stderr
     assert json.loads(worker.stderr.splitlines()[-1])["event"] == (
-        "HANDLERS: handlers module 'bad_module': it exits when it is imported (SystemExit: 0)"
+        "HANDLERS: handlers module 'bad_module': it exits when it is imported (SystemExit: 0) "
+        "(bad_module.py, line 1)"
     )
     assert "Traceback" not in worker.stderr

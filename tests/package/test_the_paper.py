@@ -22,8 +22,7 @@ def test_the_package_of_the_paper_is_built_and_tested(wheel: Path, tmp_path: Pat
     (project / "pyproject.toml").write_text(about.code)
     (project / "shop" / "__init__.py").touch()
     (project / "shop" / "handlers.py").write_text(handler.code)
-    said = f"from shop.handlers import set_price\n{tests.code}"
-    (project / "tests" / "test_handlers.py").write_text(said)
+    (project / "tests" / "test_prices.py").write_text(tests.code)
     assert run(["git", "init", "--quiet"], cwd=project).returncode == 0
     made = tmp_path / "made"
     made.mkdir()

@@ -86,5 +86,5 @@ def test_an_installed_package_that_cannot_be_loaded_is_named(
         check_handlers(load_settings({"HANDLERS": handlers}))
     assert str(caught.value) == (
         "handlers module 'acme_batchline.orders' (of the installed package acme-batchline): "
-        "No module named 'nowhere_at_all'"
+        "No module named 'nowhere_at_all' (orders.py, line 1)"
     )
