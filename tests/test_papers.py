@@ -182,6 +182,8 @@ def test_every_setting_that_is_named_exists(paper: Path) -> None:
     known |= {f"{one.variable}_FILE" for one in declarations(Settings) if one.secret}
     known |= {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}  # of the compose file's own servers
     known |= {"DATABASE_ROLE", "ROLE_PASSWORD", "ROLE_PASSWORD_FILE"}  # of `batchline migrate`
+    # How long a test leaves something away; a word in Redis' addresses; OpenSSL's own.
+    known |= {"AWAY_SECONDS", "CERT_NONE", "SSL_CERT_FILE"}
     others = r"TEST_|OTEL_|BATCHLINE_(?!HOME)|MY_|API_KEY|TEST_JOBS|LOCK_|CLAIM_|CREATE_"
     named = re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", prose(paper))
     assert {name for name in named if not re.match(others, name)} <= known
