@@ -1,8 +1,10 @@
 """`python -m benchmarks.failures`: what failures cost while they are written, and when read.
 
 A batch of which every item fails is run by turns with its failures grouped and without, one by one
-and in bulk. Then a batch of a million failed items is loaded into the tables, and its failures and
-the items of one of them are listed, at any depth.
+and in bulk: by the clock, and by the processor time of workers and Postgres, which others on the
+machine change less. Then a batch of a million failed items is loaded into the tables, and its
+failures and the items of one of them are listed, at any depth; and as many batches of a few
+failures each as a client may have, of which its failures are listed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from app.local.serve.shipped import ROOT
+from benchmarks.counting.processor import difference, processor_seconds
 from benchmarks.failing_handlers import BARE, CAUSES
 from benchmarks.loading import load
 from benchmarks.stack import Stack, running_stack
@@ -24,7 +27,7 @@ from benchmarks.targets import Target, table
 
 _HANDLERS = {"HANDLERS": "benchmarks.failing_handlers", "PYTHONPATH": str(ROOT)}
 _MOST = 1.03
-_LISTED, _PAGE = 0.1, 0.05
+_LISTED, _PAGE, _OVER_BATCHES = 0.1, 0.05, 1.0
 _GROUPS = 1000
 _AT_ONCE = 100_000
 # Half of all in one cause, so that it is deep; the others in as many as there may be beside it.
@@ -53,7 +56,23 @@ _CAUSES = """
     FROM failure_counts WHERE batch_id = %(batch)s
 """
 
-_THEN = (_COUNTS, _CAUSES, "VACUUM ANALYZE items, failures, failure_counts")
+_EACH = 5
+_MANY = """
+    INSERT INTO batches (id, client_id, name, operation, status, total, failed, started_at,
+                         finished_at)
+    SELECT gen_random_uuid(), %(client)s, 'of many', 'failing.bulk', 'FAILED', 100, 100, now(),
+           now()
+    FROM generate_series(1, %(items)s)
+"""
+# In two rows each, as where two slices were written at the same time.
+_MANY_COUNTS = f"""
+    INSERT INTO failure_counts (batch_id, failure, status, spread, count)
+    SELECT id, 'f' || n, 'FAILED', spread, 10
+    FROM batches, generate_series(1, {_EACH}) AS n, generate_series(0, 1) AS spread
+    WHERE name = 'of many'
+"""
+_VACUUM = "VACUUM ANALYZE batches, items, failures, failure_counts"
+_THEN = (_COUNTS, _CAUSES, _VACUUM)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,11 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=20_000, help="of a batch that fails")
     parser.add_argument("--repeat", type=int, default=9, help="runs of each, by turns")
     parser.add_argument("--stored", type=int, default=1_000_000, help="failed items in the tables")
+    parser.add_argument("--batches", type=int, default=20_000, help="of the client, with failures")
     parser.add_argument("--reads", type=int, default=50, help="of each list")
     options = parser.parse_args(arguments)
     with running_stack(None, {}, settings=_HANDLERS) as stack:
         targets = _write(stack, options.items, options.repeat)
         targets += _read(stack, options.stored, options.reads)
+        targets += _read_all(stack, options.batches, options.reads)
     rows = [target.cells() for target in targets]
     print("\n".join(table(["figure", "measured", "target", "reached"], rows)))
 
@@ -74,35 +95,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _write(stack: Stack, items: int, repeat: int) -> list[Target]:
     targets = []
     for way in ("alone", "bulk"):
-        times: dict[str, list[float]] = {"": [], BARE: []}
-        for end in times:
+        runs: dict[str, list[tuple[float, float]]] = {"": [], BARE: []}
+        for end in runs:
             _run(stack, f"failing.{way}{end}", items)  # so that the operation's cost is known
         for _ in range(repeat):
-            for end, taken in times.items():
+            for end, taken in runs.items():
                 taken.append(_run(stack, f"failing.{way}{end}", items))
-        # Side by side, so that what the machine does besides falls on both.
-        ratios = [one / other for one, other in zip(times[""], times[BARE], strict=True)]
-        print(
-            f"{items:,} items that all fail, {way}: {median(times['']):.3f} s grouped by {CAUSES}"
-            f" causes, {median(times[BARE]):.3f} s not grouped; ratios "
-            + ", ".join(f"{each:.3f}" for each in sorted(ratios)),
-            flush=True,
-        )
-        what = f"time of a batch in which everything fails ({way}), as a multiple of ungrouped"
-        targets.append(Target(what, median(ratios), _MOST, at_least=False))
+        for place, what in enumerate(("time", "processor time")):
+            times = {end: [run[place] for run in taken] for end, taken in runs.items()}
+            # Side by side, so that what the machine does besides falls on both.
+            ratios = [one / other for one, other in zip(times[""], times[BARE], strict=True)]
+            print(
+                f"{items:,} items that all fail, {way}, {what}: {median(times['']):.3f} s grouped"
+                f" by {CAUSES} causes, {median(times[BARE]):.3f} s not grouped; ratios "
+                + ", ".join(f"{each:.3f}" for each in sorted(ratios)),
+                flush=True,
+            )
+            what = (
+                f"{what} of a batch in which everything fails ({way}), as a multiple of ungrouped"
+            )
+            targets.append(Target(what, median(ratios), _MOST, at_least=False))
     return targets
 
 
-def _run(stack: Stack, operation: str, items: int) -> float:
+def _run(stack: Stack, operation: str, items: int) -> tuple[float, float]:
+    """Seconds from start to end, and those of processors, by workers and Postgres."""
     body = json.dumps({"operation": operation, "items": [{"n": n} for n in range(items)]})
     headers = {"Content-Type": "application/json"}
+    before = processor_seconds(stack.processes)
     batch = stack.http.post("/v1/batches", content=body, headers=headers).raise_for_status().json()
     while batch["finishedAt"] is None:
         batch = stack.http.get(f"/v1/batches/{batch['id']}", params={"wait": 60}).json()
+    used = difference(processor_seconds(stack.processes), before)
     assert batch["summary"]["failed"] == items, batch
     took = _seconds(batch["startedAt"], batch["finishedAt"])
     stack.http.delete(f"/v1/batches/{batch['id']}").raise_for_status()
-    return took
+    return took, used["worker children"] + used["postgres"]
 
 
 def _seconds(first: str, last: str) -> float:
@@ -135,6 +163,13 @@ def _read(stack: Stack, items: int, reads: int) -> list[Target]:
             )
         )
     return [Target(what, _p95(reads, ask), bound, at_least=False) for what, ask, bound in asked]
+
+
+def _read_all(stack: Stack, batches: int, reads: int) -> list[Target]:
+    load(stack, _MANY, _MANY_COUNTS, batches, at_once=batches, then=(_VACUUM,))
+    what = f"s, p95: the failures of a client with {batches:,} more batches of {_EACH} each"
+    ask = partial(stack.http.get, "/v1/failures")
+    return [Target(what, _p95(reads, ask), _OVER_BATCHES, at_least=False)]
 
 
 def _p95(reads: int, ask: Callable[[], Any]) -> float:

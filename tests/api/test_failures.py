@@ -124,6 +124,18 @@ def test_over_all_batches(api: Caller, engine: Engine, batch: str) -> None:
     ]
 
 
+def test_the_example_is_of_the_newest_batch_that_has_it(api: Caller, engine: Engine) -> None:
+    older, newer, without = (api.opened([ITEM]) for _ in range(3))
+    for batch_id, name in ((newer, "Y"), (older, "X")):
+        gone_wrong(engine, batch_id, (0, "FAILED", 404, f'Parent category "{name}" is gone'))
+    gone_wrong(engine, without, (0, "FAILED", 409, "no"))
+    [found] = [row for row in walk(api, "/v1/failures", 1) if row["code"] == 404]
+    assert (found["batches"], found["example"]) == (2, 'Parent category "Y" is gone')
+    api.post(f"/v1/batches/{newer}/items/retry", {"indexes": [0]})
+    [found] = [row for row in walk(api, "/v1/failures", 1) if row["code"] == 404]
+    assert (found["batches"], found["example"]) == (1, 'Parent category "X" is gone')
+
+
 def test_what_was_chosen_to_run_again_counts_nowhere(
     api: Caller, engine: Engine, batch: str
 ) -> None:

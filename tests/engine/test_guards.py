@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from app.batches.guards import Guards, Tally
+from handlers import Context, Item, Operation, Registry, Reject
+from tests.engine.operations import LoggedSchema
 from tests.engine.rig import Rig
 
 OPERATIONS = ["log.one", "log.bulk", "log.outside"]
@@ -88,25 +92,65 @@ def test_slices_that_fail_at_once_are_counted_together(rig: Rig) -> None:
     assert (batch.stop_reason, batch.failed, batch.canceled) == ("max_failure_percent", 2, 20)
 
 
-def test_overshoot_is_what_was_under_way(rig: Rig) -> None:
-    """Each slice that was claimed before the limit was passed stops by what it saw as it began."""
-    batch_id = rig.submit(
-        "log.one", _items(set(range(60))), max_failure_percent=Decimal(0), min_processed=1
-    )
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    ("guard", "by_itself"),
+    [
+        ({"max_failure_percent": Decimal(0), "min_processed": 1}, 1),
+        ({"max_failures": 2}, 3),
+        ({"max_failure_percent": Decimal(50), "min_processed": 4}, 4),
+    ],
+)
+def test_overshoot_is_what_was_under_way(
+    rig: Rig, guard: dict[str, Any], by_itself: int, *, bulk: bool
+) -> None:
+    """Of slices that run at the same time each stops by what it saw as it began.
+
+    None sees what another fails, so each runs as many items as pass the limit by themselves, of
+    its five, and not one more: also a bulk handler is called with no more than these. What is
+    planned by then, and not claimed, is not begun.
+    """
+    all_begun = threading.Barrier(4)
+    run: list[int] = []
+
+    def fail(items: Sequence[Item], _: Context) -> list[Any]:
+        if not begun.is_begun:
+            begun.is_begun = True
+            all_begun.wait(30)
+        run.extend(item.index for item in items)
+        return [Reject("no") for _ in items]
+
+    def fail_one(item: Item, context: Context) -> Any:
+        [problem] = fail([item], context)
+        raise problem
+
+    begun = _OfAThread()
+    registry = Registry()
+    registry.add(Operation("guarded.fail", fail if bulk else fail_one, LoggedSchema, bulk=bulk))
+    rig = Rig(rig.engine, rig.settings, registry, slots=2)
+    batch_id = rig.submit("guarded.fail", _items(set(range(60))), **guard)
     rig.deliver(rig.messages.pop(0))
-    slices = [message for message in rig.messages if message.number is not None]
+    slices = [message for message in rig.messages if message.number is not None][:4]
     workers = [rig.worker() for _ in slices]
-    held = [
-        (rig.claim(message, worker), worker)
-        for message, worker in zip(slices, workers, strict=True)
+    claims = [rig.claim(*one) for one in zip(slices, workers, strict=True)]
+    sizes = [claimed.size for claimed in claims if claimed is not None]
+    assert sizes == [5] * 4
+    threads = [
+        threading.Thread(target=rig.finish, args=one) for one in zip(claims, workers, strict=True)
     ]
-    for claimed, worker in held:
-        assert claimed is not None
-        rig.finish(claimed, worker)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
     rig.run_out(batch_id)
     batch = rig.batch(batch_id)
-    assert batch.stop_reason == "max_failure_percent"
-    assert batch.failed <= len(held), "one of each slice: the item by which it passes the limit"
+    assert batch.stop_reason == next(iter(guard))
+    assert len(run) == len(set(run)) == batch.failed == 4 * by_itself
+    assert batch.canceled == 60 - batch.failed
+
+
+class _OfAThread(threading.local):
+    is_begun = False
 
 
 def test_a_retry_counts_anew(rig: Rig) -> None:

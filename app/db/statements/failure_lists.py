@@ -104,14 +104,15 @@ def select_client_failures(given: Collection[str]) -> TextClause:
     `given`: names of filters; with `client_id`, over the batches of :client_id alone. By the
     client's index on batches, or all of them, and the counts of each, as many as there are; no
     lock. A batch's counts are added up first: what was chosen to run again is taken off in a row of
-    its own, below zero.
+    its own, below zero. The example is of the newest batch that has it, which is told without
+    sorting them all: the text of an id begins with when it was made.
     """
     whose = "WHERE b.client_id = :client_id" if "client_id" in given else ""
     chosen = " AND ".join(FILTERS[name] for name in sorted(given) if name in FILTERS) or "true"
     return text(
         f"""
         WITH of_batch AS (
-            SELECT c.failure, c.batch_id, sum(c.count) AS count,
+            SELECT c.failure, c.batch_id, sum(c.count)::bigint AS count,
                    min(c.first_at) FILTER (WHERE c.count > 0) AS first_at,
                    max(c.last_at) FILTER (WHERE c.count > 0) AS last_at
             FROM failure_counts c JOIN batches b ON b.id = c.batch_id
@@ -119,7 +120,7 @@ def select_client_failures(given: Collection[str]) -> TextClause:
         ), t AS MATERIALIZED (
             SELECT failure, sum(count)::bigint AS count, min(first_at) AS first_at,
                    max(last_at) AS last_at, count(*) AS batches,
-                   (array_agg(batch_id ORDER BY last_at DESC))[1] AS batch_id
+                   CAST(max(CAST(batch_id AS text) COLLATE "C") AS uuid) AS batch_id
             FROM of_batch GROUP BY failure
         )
         SELECT {columns(ClientFailureRow, "shown")} FROM (
