@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.settings import load_settings
+from app.doctor.of_machine import look_at_machine
 from handlers.load import load_handlers, without_operations
 
 
@@ -45,3 +47,5 @@ def test_a_module_that_is_not_there(folder: Path) -> None:
 def test_a_package_whose_handlers_are_in_another_module(folder: Path) -> None:
     load_handlers(["walked", "handlers.shipped.demo.handler"])
     assert without_operations(["walked", "handlers.shipped.demo.handler"]) == ["walked"]
+    said = [str(finding) for finding in look_at_machine(load_settings({"HANDLERS": "walked"}))]
+    assert any("HANDLERS: walked registers no operation" in one for one in said)
