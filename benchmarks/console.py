@@ -13,12 +13,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import median
 from urllib.parse import urlencode
+from uuid import UUID
 
 import httpx
 import psutil
+from sqlalchemy import text
 
 from benchmarks.batchline import Batchline
 from benchmarks.console_tables import Loaded, load
@@ -27,6 +29,7 @@ from benchmarks.stack import Stack, running_stack
 
 OPEN_PAGES = 50
 _IDLE = 10.0
+_FOR_WEB = text("SELECT pid FROM pg_stat_activity WHERE application_name = 'batchline-web'")
 _POLLED = ("/console", "/console/batches", "/console/workers")
 
 
@@ -60,9 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             pages = _pages(loaded, options)
             idle = _idle(stack)
             _measure(stack, browser, pages, options.times, "all is calm", idle)
-            _left_open(stack, browser, loaded, idle)
+            _left_open(stack, browser, loaded.failed, idle, "all is calm")
             _beside_open_pages(stack, browser, feeds, loaded)
             stack.http.post(f"/v1/batches/{loaded.large}/start").raise_for_status()
+            _left_open(stack, browser, loaded.large, (0.0, 0.0), "while a large batch runs")
             _measure(stack, browser, pages, options.times, "the large one runs", (0.0, 0.0))
             print(stack.http.get(f"/v1/batches/{loaded.large}").json()["summary"])
 
@@ -116,7 +120,6 @@ def _measure(
     when: str,
     idle: tuple[float, float],
 ) -> None:
-    # While it runs, Postgres' seconds are the workers' as well.
     print(f"\n{when}, {times} times each, in ms\n")
     print("| page | p50 | p95 | first byte p95 | CPU web | CPU Postgres | KiB |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -141,13 +144,14 @@ def _measure(
 def _left_open(
     stack: Stack,
     browser: httpx.Client,
-    loaded: Loaded,
+    batch_id: UUID,
     idle: tuple[float, float],
+    when: str,
     polls: int = 100,
 ) -> None:
-    print(f"\na page left open, of one core ({polls} polls, one a second)\n")
+    print(f"\na page left open, {when}, of one core ({polls} polls, one a second)\n")
     print("| page | web | Postgres | together |\n| --- | --- | --- | --- |")
-    of_batch = f"/console/batches/{loaded.failed}"
+    of_batch = f"/console/batches/{batch_id}"
     for path in (*_POLLED, of_batch, "/console/batches?text=nowhere-at-all"):
         poll = _poller(browser, path)
         poll()
@@ -156,7 +160,7 @@ def _left_open(
             poll()
             time.sleep(0.05)
         spent = [each / polls for each in meter.seconds()]
-        shown = path.replace(str(loaded.failed), "{id}")
+        shown = path.replace(str(batch_id), "{id}")
         print(f"| `{shown}` | {spent[0]:.2%} | {spent[1]:.2%} | {sum(spent):.2%} |", flush=True)
 
 
@@ -235,7 +239,7 @@ def _submissions(stack: Stack, feeds: Feeds, number: int = 10) -> list[float]:
 
 
 class Spent:
-    """The seconds of processor of web and of Postgres since it was made.
+    """The seconds of processor of web since it was made, and of Postgres' processes that serve it.
 
     `idle`: what they take in a second while nobody asks, which is taken off.
     """
@@ -254,7 +258,7 @@ class Spent:
         return web, postgres
 
     def _now(self) -> tuple[float, float]:
-        return _cpu(self._stack, "web"), _cpu(self._stack, "postgres")
+        return _cpu(self._stack, "web"), _cpu_for_web(self._stack)
 
 
 def _idle(stack: Stack) -> tuple[float, float]:
@@ -271,6 +275,18 @@ def _cpu(stack: Stack, name: str) -> float:
     for process in (guard, *guard.children(recursive=True)):
         times = process.cpu_times()
         total += times.user + times.system
+    return total
+
+
+def _cpu_for_web(stack: Stack) -> float:
+    """Seconds of processor of Postgres' processes that web has connections to: not of workers'."""
+    with stack.engine.connect() as connection:
+        pids = connection.execute(_FOR_WEB).scalars().all()
+    total = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(pid).cpu_times()
+            total += times.user + times.system
     return total
 
 

@@ -34,8 +34,8 @@ class Person:
         """GET, without following."""
         return self.http.get(path, environ_base={"REMOTE_ADDR": self.address}, **options)
 
-    def post(self, path: str, fields: dict[str, Any], **options: Any) -> TestResponse:
-        """POST of these fields alone."""
+    def post(self, path: str, fields: dict[str, Any] | bytes, **options: Any) -> TestResponse:
+        """POST of these fields alone; of a form that is written, if they are bytes."""
         return self.http.post(
             path, data=fields, environ_base={"REMOTE_ADDR": self.address}, **options
         )

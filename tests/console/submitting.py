@@ -11,7 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from flask import Flask
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from tests.console.conftest import Person, fields_of
 
@@ -40,8 +41,11 @@ def sent(
     form = fields_of(person.get(PATH).text, PATH)
     fields = {"csrf": form["csrf"], "operation": "catalog.masterlist", "items": "", **fields}
     body = content.encode() if isinstance(content, str) else content
-    file = {} if body is None else {"file": (io.BytesIO(body), filename)}
-    return person.post(PATH, {**fields, **file}, content_type="multipart/form-data")
+    file = {} if body is None else {"file": FileStorage(io.BytesIO(body), filename)}
+    # Werkzeug's client would write what is large to a file that it leaves to be collected.
+    boundary, form_data = encode_multipart({**fields, **file})
+    kind = f'multipart/form-data; boundary="{boundary}"'
+    return person.post(PATH, form_data, content_type=kind)
 
 
 def checked(
