@@ -10,7 +10,7 @@ import celery.app.log
 import pytest
 
 import workers.celery
-from workers.printed import PrintedLines
+from workers.printed import LONGEST, PrintedLines
 
 
 class Kept(logging.Handler):
@@ -53,6 +53,14 @@ def test_a_line_without_an_end_waits_for_it_or_for_a_flush(
     print("whole", file=stream)
     print("last", end="", flush=True, file=stream)
     assert kept.lines == ["half whole", "last"]
+
+
+def test_a_line_that_never_ends_is_told_in_parts(kept: Kept, stream: PrintedLines) -> None:
+    for _ in range(LONGEST):
+        print("two", end="", file=stream)
+    assert "".join(kept.lines) in "two" * LONGEST
+    assert 3 * LONGEST - len("".join(kept.lines)) <= LONGEST
+    assert all(len(line) <= LONGEST + 3 for line in kept.lines)
 
 
 def test_threads_do_not_mix(kept: Kept, stream: PrintedLines) -> None:
