@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from app.batches.ended_items import Ended, condense, ended_lately
 from app.clients.credentials import ClientSecret
 from tests.support.stack import Stack
 
 
-def note(engine: Engine, client_id: UUID, minutes_ago: int, completed: int, failed: int) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO item_history (minute, client_id, operation, completed, failed, "
-                "invalid) VALUES (date_trunc('minute', now()) - make_interval(mins => :ago), "
-                ":client_id, 'x', :completed, :failed, 1)"
-            ),
-            {
-                "ago": minutes_ago,
-                "client_id": client_id,
-                "completed": completed,
-                "failed": failed,
-            },
-        )
+def note(
+    connection: Connection, client_id: UUID, minutes_ago: int, completed: int, failed: int
+) -> None:
+    """All that is noted in one transaction is of the same moment."""
+    connection.execute(
+        text(
+            "INSERT INTO item_history (minute, client_id, operation, completed, failed, "
+            "invalid) VALUES (date_trunc('minute', now()) - make_interval(mins => :ago), "
+            ":client_id, 'x', :completed, :failed, 1)"
+        ),
+        {
+            "ago": minutes_ago,
+            "client_id": client_id,
+            "completed": completed,
+            "failed": failed,
+        },
+    )
 
 
 def rows(engine: Engine, client_id: UUID) -> list[tuple[int, bool]]:
@@ -39,10 +41,12 @@ def rows(engine: Engine, client_id: UUID) -> list[tuple[int, bool]]:
 
 def test_rows_of_a_minute_that_is_over_become_one(engine: Engine) -> None:
     client_id = uuid4()
-    for completed in (3, 4):
-        note(engine, client_id, 10, completed, 2)
-        note(engine, client_id, 0, completed, 0)
-    note(engine, client_id, 31 * 24 * 60, 5, 0)
+    with engine.begin() as connection:
+        for completed in (3, 4):
+            note(connection, client_id, 10, completed, 2)
+            # Not over, though the next one may begin meanwhile.
+            note(connection, client_id, -2, completed, 0)
+        note(connection, client_id, 31 * 24 * 60, 5, 0)
     with engine.begin() as connection:
         condense(connection)
     with engine.begin() as connection:
@@ -53,9 +57,10 @@ def test_rows_of_a_minute_that_is_over_become_one(engine: Engine) -> None:
 def test_stretches_of_time(engine: Engine) -> None:
     client_id = uuid4()
     # Far enough from both ends that a minute which passes meanwhile changes no sum.
-    note(engine, client_id, 20, 3, 2)
-    note(engine, client_id, 21, 4, 0)
-    note(engine, uuid4(), 20, 100, 0)
+    with engine.begin() as connection:
+        note(connection, client_id, 20, 3, 2)
+        note(connection, client_id, 21, 4, 0)
+        note(connection, uuid4(), 20, 100, 0)
     with engine.connect() as connection:
         hour = ended_lately(connection, client_id, minutes=60, step=1)
         day = ended_lately(connection, client_id, minutes=24 * 60, step=15)
