@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import TextClause, text
 
 from app.db.statements.batch_views import PLAIN, batch_views
+from app.db.statements.failure_lists import OTHER_MESSAGE
 
 FAILURES, ACTIONS, DELIVERIES = "failure_list", "action_list", "delivery_list"
 """The columns that stand beside the batch's own; null where there is nothing."""
@@ -121,10 +122,10 @@ def _select(columns: tuple[tuple[str, str], ...], of_client: bool, plain: bool) 
 
 
 def _failures() -> str:
-    return """
+    return f"""
         SELECT json_agg(f ORDER BY f.count DESC, f.failure DESC)::text FROM (
             SELECT t.failure, f.operation, f.status, f.code,
-                   coalesce(f.message, 'Other failures') AS message, t.count
+                   coalesce(f.message, {OTHER_MESSAGE}) AS message, t.count
             FROM (
                 SELECT failure, sum(count)::bigint AS count FROM failure_counts
                 WHERE batch_id = :batch_id GROUP BY failure HAVING sum(count) > 0
@@ -148,8 +149,7 @@ def _actions(*, of_client: bool) -> str:
 
 def _deliveries() -> str:
     # A delivery's id is of the moment of its event, and no event of a batch is older than its id,
-    # or newer than its end: so they are looked for among the latest
-    # :look_at_deliveries of that time.
+    # or newer than its end: so they are looked for among the latest :look_at_deliveries of then.
     return f"""
         SELECT json_agg(d ORDER BY d.id DESC)::text FROM (
             SELECT d.* FROM webhooks w CROSS JOIN LATERAL (

@@ -48,7 +48,8 @@ class ClientFailureRow:
     example: str | None
 
 
-_OTHER = "'Other failures'"
+OTHER_MESSAGE = "'Other failures'"
+"""What those beyond a batch's thousandth say, who have no row of their own; a literal of SQL."""
 # Behind the last entry of the page before, in the order of the list.
 _AFTER = "(t.count, t.failure) < (:count, :failure)"
 
@@ -69,7 +70,7 @@ def select_failures(*, after: bool = False) -> TextClause:
             ORDER BY count DESC, failure DESC LIMIT :limit
         ), known AS (
             SELECT page.failure, f.operation, f.status, f.code,
-                   coalesce(f.message, {_OTHER}) AS message, page.count,
+                   coalesce(f.message, {OTHER_MESSAGE}) AS message, page.count,
                    (SELECT i.index FROM items i WHERE {_of("page", ":batch_id")}
                     ORDER BY i.failure, i.index LIMIT 1) AS first_index,
                    (SELECT i.index FROM items i WHERE {_of("page", ":batch_id")}
@@ -125,7 +126,7 @@ def select_client_failures(given: Collection[str]) -> TextClause:
         )
         SELECT {columns(ClientFailureRow, "shown")} FROM (
             SELECT t.failure, f.operation, f.status, f.code,
-                   coalesce(f.message, {_OTHER}) AS message, t.count, t.batches, t.first_at,
+                   coalesce(f.message, {OTHER_MESSAGE}) AS message, t.count, t.batches, t.first_at,
                    t.last_at,
                    (SELECT i.message FROM items i WHERE {_of("t", "t.batch_id")}
                     ORDER BY i.failure, i.index LIMIT 1) AS example

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from app.core.lifecycle import NOT_ALL_WELL
+from app.db.statements.failure_lists import OTHER_MESSAGE
 
 
 @cache
@@ -111,7 +112,7 @@ def list_latest_causes(*, of_client: bool) -> TextClause:
             FROM counted GROUP BY failure ORDER BY 2 DESC, failure LIMIT :limit
         )
         SELECT causes.failure, f.operation, f.code, causes.count, causes.batches, causes.batch_id,
-               coalesce(f.message, 'Other failures') AS message
+               coalesce(f.message, {OTHER_MESSAGE}) AS message
         FROM causes LEFT JOIN failures f
              ON f.batch_id = causes.batch_id AND f.failure = causes.failure
         ORDER BY causes.count DESC, causes.failure
